@@ -1,1 +1,24 @@
-//! Placeholder.
+//! What every program of the member sync shares with the machine it runs on: settings from the
+//! environment, logs, spans and metrics, health, and an orderly end.
+//!
+//! A daemon's `main` is one call of [`run_daemon`]; the rest of this crate is what that call is
+//! made of, and what one-shot commands use of it.
+
+mod admin;
+mod daemon;
+mod duration;
+mod health;
+pub mod metrics;
+mod settings;
+mod telemetry;
+mod tls;
+pub mod variables;
+
+pub use admin::AdminServer;
+pub use daemon::{Daemon, Program, bind, exit_code, run_daemon, settings_or_exit, shutdown_signal};
+pub use duration::{format_duration, parse_duration};
+pub use health::{Check, Health};
+pub use settings::{SettingError, Settings};
+pub use telemetry::{LogFormat, Telemetry};
+pub use tls::{TlsError, install_crypto_provider, root_store};
+pub use variables::Variable;

@@ -1,0 +1,101 @@
+//! The message body: everything of a webhook that goes further than the gateway.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::EventType;
+
+/// The version this code writes. A reader refuses newer ones: they may mean something else.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// One accepted delivery of one event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// See [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// This delivery; a UUIDv7, so ids sort by time of receipt. The message's `message_id` too.
+    pub delivery_id: Uuid,
+    /// The event, as its sender names it; one event may be delivered many times.
+    pub event_id: String,
+    /// What happened.
+    pub event_type: EventType,
+    /// The FaithTracker campus that the verified signature belongs to.
+    pub campus_id: Uuid,
+    /// The core's id of the member; present in member events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member_id: Option<String>,
+    /// When it happened by the sender's clock, where it said so with a time zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub occurred_at: Option<DateTime<Utc>>,
+    /// When the gateway received it, by the gateway's clock.
+    pub received_at: DateTime<Utc>,
+}
+
+/// A message body that is no envelope.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// Not JSON, or a field is missing or of another type.
+    #[error("the message is not an event envelope")]
+    Json(#[from] serde_json::Error),
+    /// Written by a newer version of the gateway.
+    #[error("the envelope has schema version {0}, newer than this program knows")]
+    Version(u32),
+    /// A member event that names no member.
+    #[error("the envelope of a member event names no member")]
+    NoMember,
+}
+
+impl Envelope {
+    /// The message body.
+    pub fn encode(&self) -> Vec<u8> {
+        // Serialising plain strings and numbers into memory has no way to fail.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Reads a message body.
+    pub fn decode(body: &[u8]) -> Result<Self, DecodeError> {
+        let envelope: Self = serde_json::from_slice(body)?;
+        if envelope.schema_version > SCHEMA_VERSION {
+            return Err(DecodeError::Version(envelope.schema_version));
+        }
+        if envelope.event_type.is_member() && envelope.member_id.is_none() {
+            return Err(DecodeError::NoMember);
+        }
+        Ok(envelope)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may")]
+mod tests {
+    use super::*;
+
+    fn envelope() -> Envelope {
+        Envelope {
+            schema_version: SCHEMA_VERSION,
+            delivery_id: Uuid::now_v7(),
+            event_id: "e-1".into(),
+            event_type: EventType::MemberUpdated,
+            campus_id: Uuid::now_v7(),
+            member_id: Some("m-1".into()),
+            occurred_at: None,
+            received_at: Utc::now(),
+        }
+    }
+
+    #[test]
+    fn what_is_encoded_is_decoded() {
+        let envelope = envelope();
+        assert_eq!(Envelope::decode(&envelope.encode()).unwrap(), envelope);
+    }
+
+    #[test]
+    fn newer_and_incomplete_envelopes_are_refused() {
+        let newer = Envelope { schema_version: SCHEMA_VERSION + 1, ..envelope() };
+        assert!(matches!(Envelope::decode(&newer.encode()), Err(DecodeError::Version(2))));
+        let nobody = Envelope { member_id: None, ..envelope() };
+        assert!(matches!(Envelope::decode(&nobody.encode()), Err(DecodeError::NoMember)));
+        assert!(matches!(Envelope::decode(b"{}"), Err(DecodeError::Json(_))));
+    }
+}

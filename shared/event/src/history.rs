@@ -1,0 +1,32 @@
+//! What was tried on a delivery so far; it travels in the message's headers.
+
+use chrono::{DateTime, Utc};
+
+/// The attempts that failed before this one.
+///
+/// Refusals and outages are counted apart: only refusals end an event, since an outage's end
+/// behind a proxy that answers 404 for a minute must not kill the whole backlog (CORRECTNESS §6).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct History {
+    /// Attempts that were refused: not found, forbidden, malformed, wrong church.
+    pub refusals: u32,
+    /// Attempts that met an outage: unreachable, 5xx, 429, login refused.
+    pub outages: u32,
+    /// When the first of them failed; an outage's patience counts from here.
+    pub first_failed_at: Option<DateTime<Utc>>,
+    /// How often an operator has replayed it.
+    pub replays: u32,
+}
+
+impl History {
+    /// Attempts that failed so far.
+    pub fn failed_attempts(&self) -> u32 {
+        self.refusals.saturating_add(self.outages)
+    }
+
+    /// Whether nothing was tried yet, nor anything replayed: only such a delete may archive
+    /// without asking the core.
+    pub fn is_first_attempt(&self) -> bool {
+        self.failed_attempts() == 0 && self.replays == 0
+    }
+}

@@ -1,0 +1,52 @@
+//! Whether a program can do its job, said by those who know: each dependency has one [`Check`].
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+type Checks = Mutex<BTreeMap<&'static str, Option<String>>>;
+
+/// The readiness of a program: the reasons why it cannot do its job now, by dependency.
+#[derive(Clone, Default)]
+pub struct Health {
+    checks: Arc<Checks>,
+}
+
+impl Health {
+    /// Adds a dependency, which counts as failing until it is said to be well.
+    pub fn check(&self, name: &'static str) -> Check {
+        let check = Check { name, checks: Arc::clone(&self.checks) };
+        check.failing("not reached yet");
+        check
+    }
+
+    /// What fails now and why, by dependency; empty when the program is ready.
+    pub fn reasons(&self) -> BTreeMap<&'static str, String> {
+        let checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
+        checks.iter().filter_map(|(name, reason)| Some((*name, reason.clone()?))).collect()
+    }
+}
+
+/// One dependency's voice in a program's [`Health`].
+#[derive(Clone)]
+pub struct Check {
+    name: &'static str,
+    checks: Arc<Checks>,
+}
+
+impl Check {
+    /// The dependency does what is asked of it.
+    pub fn well(&self) {
+        self.set(None);
+    }
+
+    /// The dependency fails; `reason` is shown to whoever asks `/readyz`.
+    pub fn failing(&self, reason: impl Into<String>) {
+        self.set(Some(reason.into()));
+    }
+
+    fn set(&self, reason: Option<String>) {
+        self.checks.lock().unwrap_or_else(PoisonError::into_inner).insert(self.name, reason);
+    }
+}

@@ -1,0 +1,59 @@
+//! Metrics: OpenTelemetry instruments, shown as Prometheus text on the admin port.
+//!
+//! Labels are closed sets (statuses, causes, campus ids); never names, phones or event ids.
+
+use std::sync::OnceLock;
+
+use opentelemetry::metrics::{Meter, MeterProvider};
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use prometheus::{Encoder, Registry, TextEncoder};
+
+/// The content type of [`render`]'s text.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Upper bounds, in seconds, for histograms of latency: from a loopback round trip to the time
+/// after which a sender has long given up.
+pub const LATENCY_SECONDS: [f64; 14] =
+    [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// Upper bounds for histograms of how many were handled at once.
+pub const BATCH_SIZES: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
+
+struct Pipeline {
+    registry: Registry,
+    provider: SdkMeterProvider,
+}
+
+fn pipeline() -> &'static Pipeline {
+    static PIPELINE: OnceLock<Pipeline> = OnceLock::new();
+    PIPELINE.get_or_init(|| {
+        let registry = Registry::new();
+        let exporter = opentelemetry_prometheus::exporter()
+            .with_registry(registry.clone())
+            // One target a process: the label would only repeat the scrape job's name.
+            .without_target_info()
+            .build();
+        let provider = match exporter {
+            Ok(exporter) => SdkMeterProvider::builder().with_reader(exporter).build(),
+            Err(error) => {
+                tracing::error!(%error, "metrics cannot be exported");
+                SdkMeterProvider::default()
+            }
+        };
+        Pipeline { registry, provider }
+    })
+}
+
+/// The meter that the program's instruments are made with.
+pub fn meter() -> Meter {
+    pipeline().provider.meter("faithtracker")
+}
+
+/// All metrics in the Prometheus text format.
+pub(crate) fn render() -> Vec<u8> {
+    let mut text = Vec::new();
+    if let Err(error) = TextEncoder::new().encode(&pipeline().registry.gather(), &mut text) {
+        tracing::warn!(%error, "metrics cannot be written as text");
+    }
+    text
+}

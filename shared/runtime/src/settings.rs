@@ -1,0 +1,145 @@
+//! Settings are read once, before any port is bound, from a source that tests can inject.
+
+use std::{collections::HashMap, fmt, net::SocketAddr, str::FromStr, time::Duration};
+
+use crate::{Variable, parse_duration, variables};
+
+/// A setting that is missing or wrong. Its text is one line: the variable, what was wrong, what
+/// is expected. Values are never part of it: they may be secrets.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{variable}: {problem}; expected {expected}")]
+pub struct SettingError {
+    variable: &'static str,
+    problem: String,
+    expected: String,
+}
+
+impl SettingError {
+    /// Reports `variable`: what is wrong with it, and what it should be.
+    pub fn new(
+        variable: Variable,
+        problem: impl Into<String>,
+        expected: impl Into<String>,
+    ) -> Self {
+        Self { variable: variable.name, problem: problem.into(), expected: expected.into() }
+    }
+}
+
+/// The environment a program was started in.
+#[derive(Clone)]
+pub struct Settings {
+    values: HashMap<String, String>,
+}
+
+impl fmt::Debug for Settings {
+    // Values may be secrets: only the names of what is set are shown.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_set().entries(self.values.keys()).finish()
+    }
+}
+
+impl Settings {
+    /// The settings of this process. A variable that is not UTF-8 counts as unset.
+    pub fn from_environment() -> Self {
+        let values = variables::ALL
+            .iter()
+            .filter_map(|variable| {
+                Some((variable.name.to_owned(), std::env::var(variable.name).ok()?))
+            })
+            .collect();
+        Self { values }
+    }
+
+    /// Settings from pairs, for tests.
+    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let values =
+            pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Self { values }
+    }
+
+    /// The trimmed value, or the default; an empty value counts as unset.
+    pub fn optional(&self, variable: Variable) -> Option<&str> {
+        self.values
+            .get(variable.name)
+            .map(|value| value.trim())
+            .filter(|value| !value.is_empty())
+            .or(variable.default)
+    }
+
+    /// The value, or an error that says what to set.
+    pub fn required(&self, variable: Variable) -> Result<&str, SettingError> {
+        self.optional(variable)
+            .ok_or_else(|| SettingError::new(variable, "is not set", variable.help))
+    }
+
+    /// A value of a type that reads itself from text.
+    pub fn parsed<T: FromStr>(
+        &self,
+        variable: Variable,
+        expected: &str,
+    ) -> Result<T, SettingError> {
+        self.required(variable)?
+            .parse()
+            .map_err(|_| SettingError::new(variable, "cannot be read", expected))
+    }
+
+    /// An address to listen on, `host:port` with a numeric host.
+    pub fn address(&self, variable: Variable) -> Result<SocketAddr, SettingError> {
+        self.parsed(variable, "an address and port such as 127.0.0.1:9101")
+    }
+
+    /// A duration such as `250ms`, `5s`, `2m`, `1h`, `90d`.
+    pub fn duration(&self, variable: Variable) -> Result<Duration, SettingError> {
+        parse_duration(self.required(variable)?).ok_or_else(|| {
+            SettingError::new(
+                variable,
+                "is not a duration",
+                "a number and a unit: 250ms, 5s, 2m, 1h or 90d",
+            )
+        })
+    }
+
+    /// A whole number within `range`.
+    pub fn number(
+        &self,
+        variable: Variable,
+        range: std::ops::RangeInclusive<u64>,
+    ) -> Result<u64, SettingError> {
+        let expected = format!("a whole number from {} to {}", range.start(), range.end());
+        let number: u64 = self.parsed(variable, &expected)?;
+        if range.contains(&number) {
+            Ok(number)
+        } else {
+            Err(SettingError::new(variable, "is out of range", expected))
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_the_variable_the_problem_and_the_expectation_but_not_the_value() {
+        let settings = Settings::from_pairs([("GATEWAY_LISTEN", "hunter2")]);
+        let error = settings.address(variables::GATEWAY_LISTEN).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "GATEWAY_LISTEN: cannot be read; expected an address and port such as 127.0.0.1:9101"
+        );
+    }
+
+    #[test]
+    fn unset_and_empty_fall_back_to_the_default() {
+        let settings = Settings::from_pairs([("WORKER_PREFETCH", " ")]);
+        assert_eq!(settings.number(variables::WORKER_PREFETCH, 1..=1000).unwrap(), 256);
+        assert!(settings.required(variables::DATABASE_URL).is_err());
+    }
+
+    #[test]
+    fn numbers_keep_to_their_range() {
+        let settings = Settings::from_pairs([("WORKER_PREFETCH", "0")]);
+        assert!(settings.number(variables::WORKER_PREFETCH, 1..=1000).is_err());
+    }
+}

@@ -1,0 +1,54 @@
+//! The catalogue of environment variables: one constant each, named as in the environment.
+//!
+//! Code reads a variable through its constant, never by a string of its own, so `.env.example`
+//! and the `--help` texts can be held against this list by a test.
+
+/// An environment variable that a program reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Variable {
+    /// The name in the environment.
+    pub name: &'static str,
+    /// The value that stands where the variable is unset or empty; none for those without one.
+    pub default: Option<&'static str>,
+    /// One line for `.env.example` and help texts.
+    pub help: &'static str,
+}
+
+macro_rules! catalogue {
+    ($($name:ident, $default:expr, $help:literal;)*) => {
+        $(
+            #[doc = $help]
+            pub const $name: Variable = Variable { name: stringify!($name), default: $default, help: $help };
+        )*
+        /// Every variable, in the order of the documentation.
+        pub const ALL: &[Variable] = &[$($name),*];
+    };
+}
+
+catalogue! {
+    DATABASE_URL, None, "Postgres: postgres://user:pass@host:port/db[?sslmode=…&sslrootcert=…], sslmode up to verify-full";
+    DATABASE_POOL_SIZE, Some("4"), "connections in a program's pool; it holds at most that plus 2";
+    AMQP_URL, None, "RabbitMQ: amqp:// or amqps:// URL; several, comma-separated, are the nodes of one cluster";
+    AMQP_CA_FILE, None, "PEM file with a private certificate authority for amqps://";
+    SECRETS_KEY, None, "32 bytes in base64 that seal webhook secrets, core passwords and tokens at rest";
+    SECRETS_KEY_FILE, None, "a file that holds SECRETS_KEY, in its place";
+    SECRETS_KEY_PREVIOUS, None, "the key before, while everything is sealed anew with `faithctl rekey`";
+    GATEWAY_LISTEN, Some("0.0.0.0:8080"), "the gateway's public address; port 0 takes a free one";
+    GATEWAY_ADMIN_LISTEN, Some("127.0.0.1:9101"), "the gateway's health and metrics";
+    WORKER_ADMIN_LISTEN, Some("127.0.0.1:9102"), "the worker's health and metrics";
+    RECONCILER_ADMIN_LISTEN, Some("127.0.0.1:9103"), "the reconciler's health and metrics";
+    PUBLIC_URL, None, "the gateway's address as senders see it, for printing whole webhook URLs";
+    TLS_CERT_FILE, None, "PEM certificate chain; set with TLS_KEY_FILE, the public port speaks TLS";
+    TLS_KEY_FILE, None, "PEM private key of TLS_CERT_FILE";
+    GATEWAY_MAX_BODY_BYTES, Some("16777216"), "larger webhook bodies get 413";
+    QUEUE_MAX_LENGTH, Some("10000000"), "events the work queue holds before the gateway answers 503";
+    WORKER_PREFETCH, Some("256"), "unacknowledged events a worker holds";
+    WORKER_CORE_CONCURRENCY, Some("16"), "core API requests a worker has under way per campus";
+    RETRY_DELAYS, Some("5s,30s,2m,10m,1h"), "the delays before attempt 2, 3, …";
+    RETRY_OUTAGE_AGE, Some("24h"), "how long an outage keeps an event retrying at the last delay";
+    CORE_URLS_ALLOW, None, "hosts, comma-separated, that a core API may have although they are plain http or a private address";
+    LOG_RETENTION, Some("90d"), "age at which days of webhook_logs are dropped";
+    OTEL_EXPORTER_OTLP_ENDPOINT, None, "set: traces are exported there over OTLP/HTTP (the other standard OTEL_* work too)";
+    RUST_LOG, Some("info"), "which log lines are written, for example info,worker=debug";
+    LOG_FORMAT, None, "pretty or json; unset: pretty on a terminal, else json";
+}
