@@ -111,22 +111,22 @@ async fn until_drained(
                 tracing::info!("stopped");
                 ExitCode::SUCCESS
             }
-            Err(error) => match error.downcast_ref::<SettingError>() {
-                Some(setting) => {
-                    tracing::error!("{setting}");
-                    ExitCode::from(exit_code::USAGE)
-                }
-                None => {
-                    tracing::error!(error = format!("{error:#}"), "stopped by an error");
-                    ExitCode::from(exit_code::FAILED)
-                }
-            },
+            Err(error) => failed(&error),
         },
         () = overdue => {
             tracing::warn!("the drain took too long; what was still held is redelivered");
             ExitCode::SUCCESS
         }
     }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    if let Some(setting) = error.downcast_ref::<SettingError>() {
+        tracing::error!("{setting}");
+        return ExitCode::from(exit_code::USAGE);
+    }
+    tracing::error!(error = format!("{error:#}"), "stopped by an error");
+    ExitCode::from(exit_code::FAILED)
 }
 
 /// Binds an address that a setting named; one that cannot be bound is a bad setting.

@@ -1,0 +1,115 @@
+//! Single sessions, for those who need one of their own, and a pool for everyone else.
+
+use std::{future::poll_fn, time::Duration};
+
+use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod, Runtime};
+use tokio::{sync::mpsc, task::JoinHandle};
+use tokio_postgres::{AsyncMessage, Client};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::DatabaseConfig;
+
+/// A client of the pool.
+pub type PooledClient = deadpool_postgres::Client;
+
+/// How long a statement's turn in the pool is waited for.
+const POOL_WAIT: Duration = Duration::from_secs(5);
+
+/// Postgres could not be reached, or did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// No connection.
+    #[error("cannot connect to Postgres: {0}")]
+    Connect(#[source] tokio_postgres::Error),
+    /// No connection from the pool.
+    #[error("cannot get a connection to Postgres: {0}")]
+    Pool(#[from] deadpool_postgres::PoolError),
+    /// The pool could not be made.
+    #[error("cannot make a pool of connections: {0}")]
+    Build(#[from] deadpool_postgres::BuildError),
+    /// A statement failed.
+    #[error("cannot {operation}: {source}")]
+    Statement {
+        /// What was being done, as the end of "cannot …".
+        operation: &'static str,
+        /// Why it failed.
+        source: tokio_postgres::Error,
+    },
+}
+
+impl DatabaseError {
+    /// Wraps a statement's error with what it was for: `.map_err(DatabaseError::during("…"))`.
+    pub fn during(operation: &'static str) -> impl FnOnce(tokio_postgres::Error) -> Self {
+        move |source| Self::Statement { operation, source }
+    }
+}
+
+/// A session of one's own.
+pub struct Connected {
+    /// The session.
+    pub client: Client,
+    /// `NOTIFY` payloads, for those who `LISTEN`; ends when the session does.
+    pub notifications: mpsc::UnboundedReceiver<String>,
+    /// Ends when the session does.
+    pub connection: JoinHandle<()>,
+}
+
+impl DatabaseConfig {
+    /// Opens a session. It ends when the client is dropped or the connection is lost.
+    pub async fn connect(&self) -> Result<Connected, DatabaseError> {
+        let (client, mut connection) =
+            self.postgres.connect(self.connector()).await.map_err(DatabaseError::Connect)?;
+        let (sender, notifications) = mpsc::unbounded_channel();
+        let connection = tokio::spawn(async move {
+            loop {
+                match poll_fn(|context| connection.poll_message(context)).await {
+                    Some(Ok(AsyncMessage::Notification(notification))) => {
+                        // Nobody listening is no loss: the session may be used for more.
+                        sender.send(notification.payload().to_owned()).ok();
+                    }
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => {
+                        tracing::debug!(%error, "a Postgres session was lost");
+                        return;
+                    }
+                    None => return,
+                }
+            }
+        });
+        Ok(Connected { client, notifications, connection })
+    }
+
+    fn connector(&self) -> MakeRustlsConnect {
+        MakeRustlsConnect::new((*self.tls).clone())
+    }
+}
+
+/// Connections for statements that need no session of their own.
+#[derive(Clone)]
+pub struct Pool(deadpool_postgres::Pool);
+
+impl Pool {
+    /// A pool that connects when it is first asked: a database that is away is no error here.
+    pub fn new(config: &DatabaseConfig) -> Result<Self, DatabaseError> {
+        // Fast recycling keeps whatever a session was set to, so nothing here may use `SET` or
+        // session locks on a pooled client: only `SET LOCAL` and transaction-level locks.
+        let manager = Manager::from_config(
+            config.postgres.clone(),
+            config.connector(),
+            ManagerConfig { recycling_method: RecyclingMethod::Fast },
+        );
+        let pool = deadpool_postgres::Pool::builder(manager)
+            .max_size(config.pool_size)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(POOL_WAIT))
+            .create_timeout(Some(POOL_WAIT))
+            .recycle_timeout(Some(POOL_WAIT))
+            .build()?;
+        Ok(Self(pool))
+    }
+
+    /// A connection, within a few seconds or an error.
+    pub async fn get(&self) -> Result<PooledClient, DatabaseError> {
+        Ok(self.0.get().await?)
+    }
+}
