@@ -1,0 +1,280 @@
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
+
+use chrono::NaiveDate;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::{Filter, FilterError, MOST_RULES};
+use crate::CoreMember;
+
+fn today() -> NaiveDate {
+    NaiveDate::from_ymd_opt(2026, 3, 1).unwrap()
+}
+
+fn member(value: Value) -> CoreMember {
+    serde_json::from_value(value).unwrap()
+}
+
+fn rule(field: &str, operator: &str, value: &Value) -> Value {
+    json!({"field": field, "operator": operator, "value": value})
+}
+
+/// Whether one include rule on the field `f` keeps a member whose `f` is `found`.
+fn matches(found: &Value, operator: &str, value: &Value) -> bool {
+    let filter = Filter::parse("include", &json!([rule("f", operator, value)])).unwrap();
+    filter.keeps(&member(json!({"f": found})), today())
+}
+
+fn refusal(rule: Value) -> String {
+    Filter::parse("include", &json!([rule])).unwrap_err().to_string()
+}
+
+#[test]
+fn no_rules_keep_everyone() {
+    for (mode, rules) in [("include", json!([])), ("exclude", json!([])), ("exclude", Value::Null)]
+    {
+        let filter = Filter::parse(mode, &rules).unwrap();
+        assert!(filter.is_empty() && filter.keeps(&member(json!({})), today()));
+    }
+    assert!(Filter::default().keeps(&member(json!({})), today()));
+}
+
+#[test]
+fn all_rules_must_match() {
+    let rules = json!([
+        rule("gender", "equals", &json!("Female")),
+        rule("member_status", "in", &json!(["Full Member", "Visitor"])),
+    ]);
+    let both = member(json!({"gender": "Female", "member_status": "Visitor"}));
+    let one = member(json!({"gender": "Female", "member_status": "Guest"}));
+    let none = member(json!({"gender": "Male", "member_status": "Guest"}));
+    let kept = |mode| {
+        let filter = Filter::parse(mode, &rules).unwrap();
+        [&both, &one, &none].map(|member| filter.keeps(member, today()))
+    };
+    assert_eq!(kept("include"), [true, false, false]);
+    assert_eq!(kept("exclude"), [false, true, true]);
+}
+
+#[test]
+fn operators_compare_as_the_core_does() {
+    let cases = [
+        (json!("Female"), "equals", json!("Female"), true),
+        (json!("Female"), "equals", json!("female"), false),
+        (json!(18), "equals", json!("18"), true),
+        (json!("18"), "equals", json!(18), true),
+        (json!("18"), "equals", json!(18.0), true),
+        (json!("0812"), "equals", json!("812"), false),
+        (json!(true), "equals", json!(true), true),
+        (json!(true), "equals", json!("True"), true),
+        (json!("yes"), "equals", json!(true), false),
+        (json!({"a": 1}), "equals", json!("a"), false),
+        (json!("Male"), "not_equals", json!("Female"), true),
+        (json!("Female"), "not_equals", json!("Female"), false),
+        (json!("JEMAAT Đặng"), "contains", json!("jemaat đặng"), true),
+        (json!("Jemaat"), "contains", json!("tamu"), false),
+        (json!(["Choir", "Usher"]), "contains", json!("choi"), true),
+        (json!(["Choir", "Usher"]), "in", json!(["Usher"]), true),
+        (json!(["Choir", "Usher"]), "equals", json!("Choir"), true),
+        (json!(["Choir", "Usher"]), "not_in", json!(["Usher"]), false),
+        (json!([]), "not_in", json!(["Usher"]), true),
+        (json!([]), "in", json!(["Usher"]), false),
+        (json!("B"), "in", json!(["A", "B"]), true),
+        (json!(2), "in", json!(["1", "2"]), true),
+        (json!("C"), "not_in", json!(["A", "B"]), true),
+        (json!("19"), "greater_than", json!("18"), true),
+        (json!(18), "greater_than", json!(18), false),
+        (json!(9), "less_than", json!("10"), true),
+        (json!("Budi"), "less_than", json!(10), false),
+        (json!(["1"]), "less_than", json!(10), false),
+        (json!("18"), "between", json!(["18", "35"]), true),
+        (json!(35), "between", json!(["18", "35"]), true),
+        (json!(35.5), "between", json!(["18", "35"]), false),
+        (json!("2024-05-01T10:00:00Z"), "between", json!(["2024-05-01", "2024-05-01"]), true),
+        (json!("2024-05-02"), "greater_than", json!("2024-05-01"), true),
+        (json!("nan"), "less_than", json!(1), false),
+        (json!(true), "is_true", Value::Null, true),
+        (json!("true"), "is_true", Value::Null, true),
+        (json!(1), "is_true", Value::Null, false),
+        (json!(false), "is_true", Value::Null, false),
+        (json!(false), "is_false", Value::Null, true),
+    ];
+    for (found, operator, value, expected) in cases {
+        assert_eq!(matches(&found, operator, &value), expected, "{found} {operator} {value}");
+    }
+}
+
+#[test]
+fn a_missing_or_null_field_fails_all_but_the_negations() {
+    let cases = [
+        ("equals", json!("a"), false),
+        ("not_equals", json!("a"), true),
+        ("contains", json!("a"), false),
+        ("in", json!(["a"]), false),
+        ("not_in", json!(["a"]), true),
+        ("greater_than", json!(1), false),
+        ("less_than", json!(1), false),
+        ("between", json!([1, 2]), false),
+        ("is_true", Value::Null, false),
+        ("is_false", Value::Null, false),
+    ];
+    for (operator, value, expected) in cases {
+        let filter = Filter::parse("include", &json!([rule("f", operator, &value)])).unwrap();
+        for absent in [json!({}), json!({"f": null})] {
+            assert_eq!(filter.keeps(&member(absent), today()), expected, "{operator}");
+        }
+    }
+}
+
+#[test]
+fn birth_fields_are_compared_by_age() {
+    let born = |date: &str, operator: &str, value: Value| {
+        let filter =
+            Filter::parse("include", &json!([rule("Date_Of_Birth", operator, &value)])).unwrap();
+        filter.keeps(&member(json!({"Date_Of_Birth": date})), today())
+    };
+    assert!(born("2008-02-29", "between", json!(["18", "35"])));
+    assert!(!born("2008-03-02", "between", json!(["18", "35"])));
+    assert!(born("1991-03-01", "equals", json!("35")));
+    assert!(born("1991-03-01", "in", json!([34, "35"])));
+    assert!(born("1991-03-02", "less_than", json!(35)));
+    // Not born yet, or no date: no age, as if the field were null.
+    assert!(!born("2030-01-01", "less_than", json!(35)));
+    assert!(born("2001-02-30", "not_equals", json!(35)));
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_with_its_place_and_what_is_expected() {
+    let cases = [
+        (json!("x"), r#"filter rule 1: expected an object {"field","operator","value"}"#),
+        (json!({"operator": "equals", "value": 1}), "field: expected"),
+        (rule(" ", "equals", &json!(1)), "field: expected"),
+        (rule("f", "like", &json!(1)), "operator: expected equals, not_equals"),
+        (json!({"field": "f", "value": 1}), "operator: expected"),
+        (json!({"field": "f", "operator": "equals", "values": 1}), r#"unknown key "values""#),
+        (rule("f", "equals", &Value::Null), "value for equals: expected text"),
+        (rule("f", "equals", &json!(["a"])), "value for equals: expected text"),
+        (rule("f", "contains", &json!("")), "value for contains: expected text that is not empty"),
+        (rule("f", "in", &json!("a,b")), "value for in: expected a list"),
+        (rule("f", "in", &json!([])), "value for in: expected a list of 1 to 1000"),
+        (rule("f", "not_in", &json!([null])), "value for not_in: expected a list"),
+        (
+            rule("f", "greater_than", &json!("abc")),
+            "value for greater_than: expected a number or a date",
+        ),
+        (
+            rule("f", "less_than", &json!("2024-02-30")),
+            "value for less_than: expected a number or a date",
+        ),
+        (rule("f", "between", &json!(["18"])), "value for between: expected a list of two"),
+        (rule("f", "between", &json!([35, 18])), "the lower one first"),
+        (rule("f", "between", &json!([35, "2024-01-01"])), "two numbers or two dates"),
+        (rule("f", "is_true", &json!("yes")), "value for is_true: expected no value"),
+        (rule("date_of_birth", "equals", &json!("1990-01-15")), "expected an age in years"),
+        (rule("date_of_birth", "greater_than", &json!(1990)), "expected an age in years"),
+        (
+            rule("date_of_birth", "contains", &json!("1990")),
+            "does not fit the field \"date_of_birth\"",
+        ),
+        (rule("is_active", "greater_than", &json!(1)), "which holds true or false"),
+        (rule("is_active", "equals", &json!("yes")), "expected true or false"),
+        (rule("membership_date", "less_than", &json!(5)), "expected a date"),
+        (rule("full_name", "greater_than", &json!(5)), "which holds text"),
+    ];
+    for (rule, expected) in cases {
+        let said = refusal(rule.clone());
+        assert!(said.contains(expected), "{rule}: {said}");
+        assert!(said.starts_with("filter rule 1: "), "{said}");
+    }
+}
+
+#[test]
+fn the_second_rule_is_named_as_such() {
+    let rules = json!([rule("f", "equals", &json!(1)), rule("f", "equals", &Value::Null)]);
+    assert!(
+        Filter::parse("include", &rules).unwrap_err().to_string().starts_with("filter rule 2: ")
+    );
+}
+
+#[test]
+fn mode_and_list_are_checked() {
+    assert_eq!(Filter::parse("only", &json!([])), Err(FilterError::UnknownMode));
+    assert_eq!(Filter::parse("include", &json!({})), Err(FilterError::NotAList));
+    let many = vec![rule("f", "equals", &json!(1)); MOST_RULES + 1];
+    assert_eq!(
+        Filter::parse("include", &json!(many)),
+        Err(FilterError::TooManyRules { found: 51 })
+    );
+}
+
+#[test]
+fn fields_are_named_once_and_missing_ones_told() {
+    let rules = json!([
+        rule("a", "equals", &json!(1)),
+        rule("b", "is_true", &Value::Null),
+        rule("a", "less_than", &json!(5)),
+    ]);
+    let filter = Filter::parse("exclude", &rules).unwrap();
+    assert_eq!(filter.fields(), ["a", "b"]);
+    assert_eq!(filter.missing_fields(&member(json!({"a": null}))), ["b"]);
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        "\\PC{0,12}".prop_map(Value::from),
+        "[0-9]{4}-[0-9]{2}-[0-9]{2}".prop_map(Value::from),
+        "[0-9]{1,3}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(2, 8, 4, |inner| prop::collection::vec(inner, 0..4).prop_map(Value::from))
+}
+
+fn any_rule() -> impl Strategy<Value = Value> {
+    let field = prop_oneof![
+        Just("f"),
+        Just("date_of_birth"),
+        Just("is_active"),
+        Just("created_at"),
+        Just("gender")
+    ];
+    let operator = prop::sample::select(vec![
+        "equals",
+        "not_equals",
+        "contains",
+        "in",
+        "not_in",
+        "greater_than",
+        "less_than",
+        "between",
+        "is_true",
+        "is_false",
+    ]);
+    (field, operator, any_json()).prop_map(|(field, operator, value)| rule(field, operator, &value))
+}
+
+proptest! {
+    #[test]
+    fn nothing_that_is_stored_makes_reading_it_panic(mode in "\\PC{0,8}", rules in any_json()) {
+        let _ = Filter::parse(&mode, &rules);
+    }
+
+    #[test]
+    fn include_and_exclude_keep_opposite_people(rules in prop::collection::vec(any_rule(), 1..3), found in any_json()) {
+        let (Ok(include), Ok(exclude)) =
+            (Filter::parse("include", &json!(rules)), Filter::parse("exclude", &json!(rules))) else { return Ok(()) };
+        let member = member(json!({"f": found, "date_of_birth": found, "is_active": found, "created_at": found}));
+        prop_assert_ne!(include.keeps(&member, today()), exclude.keeps(&member, today()));
+    }
+
+    #[test]
+    fn negations_are_opposites_for_whatever_is_there(found in any_json(), value in any_json()) {
+        for (yes, no) in [("equals", "not_equals"), ("in", "not_in")] {
+            if Filter::parse("include", &json!([rule("f", yes, &value)])).is_ok() {
+                prop_assert_ne!(matches(&found, yes, &value), matches(&found, no, &value));
+            }
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! What a member of the core becomes here: its columns, its photo, and whether this campus keeps it.
+//!
+//! Everything in this crate is pure: the same answer of the core, the same filter and the same day give
+//! the same result, whether the worker asks because of a webhook or the reconciler at night. That is why
+//! both go through [`judge`] and nothing else.
+
+mod birth;
+mod core_member;
+mod fate;
+mod field;
+pub mod filter;
+mod locale;
+pub mod phone;
+pub mod photo;
+mod profile;
+mod text;
+
+pub use core_member::CoreMember;
+pub use fate::{ArchiveReason, MissingFields, Verdict, judge};
+pub use field::Field;
+pub use filter::{Filter, FilterError};
+pub use locale::Locale;
+pub use phone::{Country, UnknownCountry};
+pub use photo::{Photo, PhotoRefusal};
+pub use profile::Profile;
