@@ -1,1 +1,14 @@
-//! Placeholder.
+//! Campuses as the gateway needs them: which there are, whether they are enabled, and the secrets
+//! that their senders sign with; and the sealing of everything that must not be read at rest.
+
+mod directory;
+mod load;
+mod refresh;
+mod sealer;
+mod secret;
+
+pub use directory::{Campus, Directory, PreviousSecret, RateLimit};
+pub use load::load;
+pub use refresh::{CHANGED, DirectoryHandle};
+pub use sealer::{Purpose, SealError, Sealed, Sealer};
+pub use secret::{Secret, WebhookSecret};

@@ -1,1 +1,19 @@
-//! Placeholder.
+//! RabbitMQ: the topology, connections that are made again for ever, publishing that is over only
+//! when the broker has confirmed, and the message that an event travels in.
+
+mod broker;
+mod connection;
+mod message;
+mod publisher;
+mod topology;
+mod trace_context;
+
+pub use broker::{AmqpConfig, Broker, QueueError};
+pub use connection::Link;
+pub use lapin;
+pub use message::{Letter, Message, ReceivedHeaders};
+pub use publisher::{PublishError, Publisher, PublisherOptions};
+pub use topology::{
+    DEAD, EXCHANGE, REJECTIONS, RetryQueue, Route, Topology, UNROUTED, WORK, declare,
+    declare_retries,
+};

@@ -1,0 +1,140 @@
+//! Keeping the directory fresh: told of changes by `NOTIFY`, and polling in case nobody tells.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwapOption;
+use chrono::Utc;
+use database::{Client, Connected, DatabaseConfig, DatabaseError};
+use runtime::Check;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Directory, Sealer, load};
+
+/// The channel that the schema's triggers notify when a campus's configuration changes.
+pub const CHANGED: &str = "campus_changed";
+
+/// How old a snapshot may grow without a word from Postgres.
+const POLL: Duration = Duration::from_secs(30);
+/// A half-open connection must not freeze the snapshot: a poll that takes longer is given up.
+const POLL_TIMEOUT: Duration = Duration::from_secs(5);
+const RECONNECT_PAUSE: Duration = Duration::from_secs(2);
+
+/// The last directory that could be read; kept while Postgres is away.
+#[derive(Clone, Default)]
+pub struct DirectoryHandle {
+    current: Arc<ArcSwapOption<Directory>>,
+    /// When it was read, in milliseconds since the epoch.
+    read_at: Arc<AtomicI64>,
+}
+
+impl DirectoryHandle {
+    /// The last snapshot; none until the first could be read.
+    pub fn snapshot(&self) -> Option<Arc<Directory>> {
+        self.current.load_full()
+    }
+
+    /// A handle on a fixed directory, for tests.
+    pub fn fixed(directory: Directory) -> Self {
+        let handle = Self::default();
+        handle.replace(directory);
+        handle
+    }
+
+    /// Keeps the directory fresh until `shutdown`. `check` is well from the first snapshot on:
+    /// an old snapshot serves as well as none would not.
+    pub async fn refresh(
+        self,
+        database: DatabaseConfig,
+        sealer: Sealer,
+        check: Check,
+        shutdown: CancellationToken,
+    ) {
+        self.observe_age();
+        loop {
+            let session = self.follow(&database, &sealer, &check);
+            let error = tokio::select! {
+                Err(error) = session => error,
+                () = shutdown.cancelled() => return,
+            };
+            tracing::warn!(%error, "campuses cannot be read; the last snapshot is kept");
+            if self.snapshot().is_none() {
+                check.failing(format!("no campuses yet: {error}"));
+            }
+            tokio::select! {
+                () = tokio::time::sleep(RECONNECT_PAUSE) => {}
+                () = shutdown.cancelled() => return,
+            }
+        }
+    }
+
+    /// Reads, then reads again after every notification and every [`POLL`], until the session is
+    /// lost.
+    async fn follow(
+        &self,
+        database: &DatabaseConfig,
+        sealer: &Sealer,
+        check: &Check,
+    ) -> Result<std::convert::Infallible, RefreshError> {
+        let Connected { client, mut notifications, .. } = database.connect().await?;
+        // Listening comes before the first read, so that no change falls between the two.
+        client
+            .batch_execute(&format!("LISTEN {CHANGED}"))
+            .await
+            .map_err(DatabaseError::during("listen for changes of campuses"))?;
+        loop {
+            self.read(&client, sealer).await?;
+            check.well();
+            match timeout(POLL, notifications.recv()).await {
+                // One read answers all the changes that were told meanwhile.
+                Ok(Some(_)) => while notifications.try_recv().is_ok() {},
+                Ok(None) => return Err(RefreshError::Lost),
+                Err(_) => {}
+            }
+        }
+    }
+
+    async fn read(&self, client: &Client, sealer: &Sealer) -> Result<(), RefreshError> {
+        let directory =
+            timeout(POLL_TIMEOUT, load(client, sealer)).await.map_err(|_| RefreshError::Slow)??;
+        tracing::debug!(campuses = directory.len(), "read the campuses");
+        self.replace(directory);
+        Ok(())
+    }
+
+    fn replace(&self, directory: Directory) {
+        self.current.store(Some(Arc::new(directory)));
+        self.read_at.store(Utc::now().timestamp_millis(), Ordering::Relaxed);
+    }
+
+    fn observe_age(&self) {
+        let read_at = Arc::clone(&self.read_at);
+        runtime::metrics::meter()
+            .f64_observable_gauge("campus_snapshot_age_seconds")
+            .with_description("Age of the gateway's snapshot of campuses")
+            .with_callback(move |gauge| {
+                let read_at = read_at.load(Ordering::Relaxed);
+                if read_at > 0 {
+                    let age = Utc::now().timestamp_millis().saturating_sub(read_at);
+                    gauge.observe(Duration::from_millis(age.unsigned_abs()).as_secs_f64(), &[]);
+                }
+            })
+            .build();
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum RefreshError {
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    #[error("the session with Postgres was lost")]
+    Lost,
+    #[error("Postgres does not answer")]
+    Slow,
+}

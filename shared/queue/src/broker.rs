@@ -1,0 +1,193 @@
+//! Where RabbitMQ is: one address, or the nodes of a cluster.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use lapin::{
+    ConnectionBuilder, ConnectionProperties,
+    tcp::OwnedTLSConfig,
+    uri::{AMQPScheme, AMQPUri},
+};
+use runtime::{SettingError, Settings, variables};
+
+/// How long one node may take to accept a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Seconds between heartbeats, where the URL does not say: a dead peer is found in twice that.
+const HEARTBEAT_SECONDS: u16 = 10;
+
+/// RabbitMQ could not be reached, or refused what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// No node of the cluster accepted a connection.
+    #[error("cannot connect to RabbitMQ at {address}: {source}")]
+    Connect {
+        /// The last node tried, without credentials.
+        address: String,
+        /// Why.
+        source: Box<lapin::Error>,
+    },
+    /// The node did not answer in time.
+    #[error("RabbitMQ at {0} does not answer")]
+    Timeout(String),
+    /// A method failed.
+    #[error("cannot {operation}: {source}")]
+    Method {
+        /// What was being done, as the end of "cannot …".
+        operation: &'static str,
+        /// Why it failed.
+        source: Box<lapin::Error>,
+    },
+}
+
+impl QueueError {
+    /// Wraps a method's error with what it was for: `.map_err(QueueError::during("…"))`.
+    pub fn during(operation: &'static str) -> impl FnOnce(lapin::Error) -> Self {
+        move |source| Self::Method { operation, source: Box::new(source) }
+    }
+
+    /// Whether the broker has the thing already, with other arguments (AMQP 406). The channel is
+    /// closed then.
+    pub fn is_precondition_failed(&self) -> bool {
+        const PRECONDITION_FAILED: u16 = 406;
+        let Self::Method { source, .. } = self else { return false };
+        matches!(source.kind(), lapin::ErrorKind::ProtocolError(error) if error.get_id() == PRECONDITION_FAILED)
+    }
+}
+
+/// `AMQP_URL` and `AMQP_CA_FILE`.
+#[derive(Clone)]
+pub struct AmqpConfig {
+    nodes: Vec<AMQPUri>,
+    certificates: Option<String>,
+}
+
+impl AmqpConfig {
+    /// Reads `AMQP_URL` and `AMQP_CA_FILE`.
+    pub fn from_settings(settings: &Settings) -> Result<Self, SettingError> {
+        let wrong = |problem: &str| {
+            SettingError::new(
+                variables::AMQP_URL,
+                problem,
+                "amqp://user:pass@host:port/vhost or amqps://…; several, comma-separated, for a cluster",
+            )
+        };
+        let nodes = settings
+            .required(variables::AMQP_URL)?
+            .split(',')
+            .map(|url| {
+                let mut uri: AMQPUri = url.trim().parse().map_err(|_| wrong("cannot be read"))?;
+                uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
+                Ok(uri)
+            })
+            .collect::<Result<Vec<_>, SettingError>>()?;
+        let certificates = settings
+            .optional(variables::AMQP_CA_FILE)
+            .map(|file| {
+                let unusable = |problem: String| {
+                    SettingError::new(
+                        variables::AMQP_CA_FILE,
+                        problem,
+                        "a PEM file of certificates",
+                    )
+                };
+                runtime::root_store(Some(Path::new(file)))
+                    .map_err(|error| unusable(format!("cannot be used ({error})")))?;
+                std::fs::read_to_string(file)
+                    .map_err(|error| unusable(format!("cannot be read ({error})")))
+            })
+            .transpose()?;
+        Ok(Self { nodes, certificates })
+    }
+}
+
+/// A cluster of RabbitMQ nodes, as one program sees it.
+#[derive(Clone)]
+pub struct Broker {
+    config: Arc<AmqpConfig>,
+    name: &'static str,
+    /// The node to try first: the one that answered last, since a dead one costs a timeout.
+    preferred: Arc<AtomicUsize>,
+}
+
+impl Broker {
+    /// `name` is the connection's, as RabbitMQ's listings show it.
+    pub fn new(config: AmqpConfig, name: &'static str) -> Self {
+        Self { config: Arc::new(config), name, preferred: Arc::default() }
+    }
+
+    /// Connects to the first node that answers, each tried once.
+    pub async fn connect(&self) -> Result<lapin::Connection, QueueError> {
+        let nodes = &self.config.nodes;
+        let first = self.preferred.load(Ordering::Relaxed);
+        let mut last_error = QueueError::Timeout(String::new());
+        for step in 0..nodes.len() {
+            let index = (first + step) % nodes.len();
+            match self.connect_to(&nodes[index]).await {
+                Ok(connection) => {
+                    self.preferred.store(index, Ordering::Relaxed);
+                    return Ok(connection);
+                }
+                Err(error) => last_error = error,
+            }
+        }
+        Err(last_error)
+    }
+
+    async fn connect_to(&self, node: &AMQPUri) -> Result<lapin::Connection, QueueError> {
+        let address = || format!("{}:{}", node.authority.host, node.authority.port);
+        let properties =
+            ConnectionProperties::default().with_connection_name(self.name.to_owned().into());
+        let builder = ConnectionBuilder::new()
+            .map_err(QueueError::during("prepare a connection to RabbitMQ"))?
+            .with_uri(node.clone())
+            .with_properties(properties)
+            .with_tls_config(self.tls(node));
+        match tokio::time::timeout(CONNECT_TIMEOUT, builder.connect()).await {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(source)) => {
+                Err(QueueError::Connect { address: address(), source: Box::new(source) })
+            }
+            Err(_) => Err(QueueError::Timeout(address())),
+        }
+    }
+
+    fn tls(&self, node: &AMQPUri) -> OwnedTLSConfig {
+        let cert_chain = match node.scheme {
+            AMQPScheme::AMQPS => self.config.certificates.clone(),
+            AMQPScheme::AMQP => None,
+        };
+        OwnedTLSConfig { identity: None, cert_chain }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_is_a_list_of_nodes() {
+        let settings = Settings::from_pairs([(
+            "AMQP_URL",
+            "amqp://u:p@a:5672/v, amqps://u:p@b/v?heartbeat=3",
+        )]);
+        let config = AmqpConfig::from_settings(&settings).unwrap();
+        assert_eq!(config.nodes.len(), 2);
+        assert_eq!(config.nodes[0].query.heartbeat, Some(HEARTBEAT_SECONDS));
+        assert_eq!(config.nodes[1].query.heartbeat, Some(3));
+    }
+
+    #[test]
+    fn a_bad_url_is_a_bad_setting() {
+        for url in ["", "http://a", "amqp://a,,amqp://b"] {
+            let settings = Settings::from_pairs([("AMQP_URL", url)]);
+            assert!(AmqpConfig::from_settings(&settings).is_err(), "{url}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! A connection that is made again for ever: lapin's own recovery is not used, since it can hang
+//! after a broker restart.
+
+use std::time::Duration;
+
+use lapin::{Channel, Connection};
+use rand::RngExt;
+use runtime::Check;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Broker, QueueError, RetryQueue, Topology, declare, declare_retries};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// CONTRACT §1: a dependency that is away is tried at least every 5 s.
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+
+/// What one connection is made of and watched for.
+#[derive(Clone)]
+pub struct Link {
+    /// Where to connect.
+    pub broker: Broker,
+    /// What to declare on every new connection, since the broker may be a new one.
+    pub topology: Topology,
+    /// The delay queues to declare.
+    pub retries: Vec<RetryQueue>,
+    /// Says whether the connection stands.
+    pub check: Check,
+}
+
+impl Link {
+    /// Keeps a connection up and does `work` on it until `shutdown`.
+    ///
+    /// `work` returns when the connection is of no more use; its error is logged. After `shutdown`
+    /// it is expected to finish what it holds and return.
+    pub async fn keep<W>(&self, shutdown: &CancellationToken, mut work: impl FnMut(Connection) -> W)
+    where
+        W: Future<Output = Result<(), QueueError>>,
+    {
+        let mut pause = FIRST_PAUSE;
+        while !shutdown.is_cancelled() {
+            match self.open().await {
+                Ok(connection) => {
+                    pause = FIRST_PAUSE;
+                    self.check.well();
+                    let result = work(connection).await;
+                    if shutdown.is_cancelled() {
+                        return;
+                    }
+                    let reason = result.err().map_or_else(
+                        || "the connection was closed".to_owned(),
+                        |error| error.to_string(),
+                    );
+                    self.check.failing(reason.clone());
+                    tracing::warn!(reason, "the connection to RabbitMQ was lost");
+                }
+                Err(error) => {
+                    self.check.failing(error.to_string());
+                    tracing::warn!(%error, "RabbitMQ is away");
+                }
+            }
+            // Jitter, so that a fleet does not come back in one instant.
+            let jittered = pause.mul_f64(rand::rng().random_range(0.5..1.0));
+            tokio::select! {
+                () = tokio::time::sleep(jittered) => {}
+                () = shutdown.cancelled() => return,
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn open(&self) -> Result<Connection, QueueError> {
+        let connection = self.broker.connect().await?;
+        match tokio::time::timeout(Duration::from_secs(10), self.declare(&connection)).await {
+            Ok(Ok(())) => Ok(connection),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(QueueError::Timeout("the declaration of queues".to_owned())),
+        }
+    }
+
+    async fn declare(&self, connection: &Connection) -> Result<(), QueueError> {
+        declare(connection, self.topology).await?;
+        declare_retries(connection, &self.retries).await
+    }
+}
+
+/// Opens a channel.
+pub(crate) async fn open_channel(connection: &Connection) -> Result<Channel, QueueError> {
+    connection.create_channel().await.map_err(QueueError::during("open a channel"))
+}

@@ -1,0 +1,170 @@
+//! The AMQP message that an event travels in. Headers are built anew on every publish, never
+//! copied: RabbitMQ 3.10 loses or sticks messages that come back with their old `x-death`.
+
+use chrono::{DateTime, Utc};
+use event::{Envelope, History};
+use lapin::{
+    BasicProperties,
+    types::{AMQPValue, FieldTable, ShortString},
+};
+
+use crate::{Route, trace_context};
+
+const REFUSALS: &str = "x-refusals";
+const OUTAGES: &str = "x-outages";
+const FIRST_FAILED_AT: &str = "x-first-failed-at";
+const REPLAYS: &str = "x-replays";
+const CAUSE: &str = "x-cause";
+const REASON: &str = "x-reason";
+/// RabbitMQ's own count of deliveries that ended without an ack.
+const DELIVERY_COUNT: &str = "x-delivery-count";
+
+/// Persistent: written to disk (AMQP 0-9-1, `delivery-mode`).
+const PERSISTENT: u8 = 2;
+
+/// Why an event is dead, as the worker says it to the collector.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letter {
+    /// One of the closed list of causes.
+    pub cause: String,
+    /// A sentence for people.
+    pub reason: String,
+}
+
+/// A message to publish.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// Where to.
+    pub route: Route,
+    /// The encoded envelope, or what could not be decoded.
+    pub body: Vec<u8>,
+    properties: BasicProperties,
+}
+
+impl Message {
+    /// A message for `envelope`, which carries the current span's trace context.
+    pub fn new(envelope: &Envelope, route: Route) -> Self {
+        let properties = BasicProperties::default()
+            .with_message_id(envelope.delivery_id.to_string().into())
+            .with_type(ShortString::from(envelope.event_type.as_str()))
+            .with_timestamp(u64::try_from(envelope.received_at.timestamp()).unwrap_or(0));
+        Self { route, body: envelope.encode(), properties: common(properties) }
+            .with_headers(trace_context::current())
+    }
+
+    /// A message with bytes that are no envelope, on their way to the dead letters.
+    pub fn undecodable(body: Vec<u8>, message_id: Option<&str>) -> Self {
+        let mut properties = BasicProperties::default();
+        if let Some(id) = message_id {
+            properties = properties.with_message_id(id.into());
+        }
+        Self { route: Route::Dead, body, properties: common(properties) }
+            .with_headers(trace_context::current())
+    }
+
+    /// Adds what was tried so far.
+    #[must_use]
+    pub fn with_history(self, history: &History) -> Self {
+        let mut entries = vec![
+            (REFUSALS, AMQPValue::LongUInt(history.refusals)),
+            (OUTAGES, AMQPValue::LongUInt(history.outages)),
+            (REPLAYS, AMQPValue::LongUInt(history.replays)),
+        ];
+        if let Some(at) = history.first_failed_at {
+            entries.push((FIRST_FAILED_AT, AMQPValue::LongLongInt(at.timestamp_millis())));
+        }
+        self.with_headers(entries)
+    }
+
+    /// Adds why the event is dead.
+    #[must_use]
+    pub fn with_letter(self, letter: &Letter) -> Self {
+        self.with_headers([
+            (CAUSE, AMQPValue::LongString(letter.cause.as_str().into())),
+            (REASON, AMQPValue::LongString(letter.reason.as_str().into())),
+        ])
+    }
+
+    /// The properties to publish with.
+    pub(crate) fn properties(&self) -> BasicProperties {
+        self.properties.clone()
+    }
+
+    fn with_headers(
+        mut self,
+        entries: impl IntoIterator<Item = (impl Into<ShortString>, AMQPValue)>,
+    ) -> Self {
+        let mut headers = self.properties.headers().clone().unwrap_or_default();
+        for (name, value) in entries {
+            headers.insert(name.into(), value);
+        }
+        self.properties = self.properties.with_headers(headers);
+        self
+    }
+}
+
+fn common(properties: BasicProperties) -> BasicProperties {
+    properties
+        .with_delivery_mode(PERSISTENT)
+        .with_content_type("application/json".into())
+        .with_app_id("faithtracker".into())
+}
+
+/// What a received message says beside its body.
+#[derive(Debug, Clone, Default)]
+pub struct ReceivedHeaders {
+    /// What was tried so far.
+    pub history: History,
+    /// Why it is dead, where a worker said so.
+    pub letter: Option<Letter>,
+    /// Deliveries before this one that ended without an ack: crashes, most likely.
+    pub delivery_count: u32,
+    /// W3C `traceparent`, to continue the trace.
+    pub traceparent: Option<String>,
+}
+
+impl ReceivedHeaders {
+    /// Reads the headers of a delivery; what is absent or of another type counts as zero.
+    pub fn read(properties: &BasicProperties) -> Self {
+        let Some(headers) = properties.headers() else { return Self::default() };
+        let cause = text(headers, CAUSE);
+        Self {
+            history: History {
+                refusals: count(headers, REFUSALS),
+                outages: count(headers, OUTAGES),
+                first_failed_at: number(headers, FIRST_FAILED_AT)
+                    .and_then(DateTime::<Utc>::from_timestamp_millis),
+                replays: count(headers, REPLAYS),
+            },
+            letter: cause
+                .map(|cause| Letter { cause, reason: text(headers, REASON).unwrap_or_default() }),
+            delivery_count: count(headers, DELIVERY_COUNT),
+            traceparent: text(headers, trace_context::TRACEPARENT),
+        }
+    }
+}
+
+fn number(headers: &FieldTable, name: &str) -> Option<i64> {
+    match headers.inner().get(name)? {
+        AMQPValue::LongLongInt(value) => Some(*value),
+        AMQPValue::LongInt(value) => Some(i64::from(*value)),
+        AMQPValue::LongUInt(value) => Some(i64::from(*value)),
+        AMQPValue::ShortInt(value) => Some(i64::from(*value)),
+        AMQPValue::ShortShortInt(value) => Some(i64::from(*value)),
+        _ => None,
+    }
+}
+
+fn count(headers: &FieldTable, name: &str) -> u32 {
+    number(headers, name).and_then(|value| u32::try_from(value).ok()).unwrap_or(0)
+}
+
+fn text(headers: &FieldTable, name: &str) -> Option<String> {
+    match headers.inner().get(name)? {
+        AMQPValue::LongString(value) => {
+            std::str::from_utf8(value.as_bytes()).ok().map(str::to_owned)
+        }
+        AMQPValue::ShortString(value) => Some(value.as_str().to_owned()),
+        _ => None,
+    }
+}
