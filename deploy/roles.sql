@@ -1,0 +1,69 @@
+-- One role for each program, with the least rights it works with. Idempotent; applied after
+-- `faithctl migrate` by the owner of the tables:
+--
+--     psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -f deploy/roles.sql
+--
+-- The roles have no password yet: ALTER ROLE faith_gateway PASSWORD '…'; and so on.
+
+DO $$
+DECLARE
+    role text;
+BEGIN
+    FOREACH role IN ARRAY ARRAY['faith_gateway', 'faith_worker', 'faith_reconciler', 'faith_admin'] LOOP
+        BEGIN
+            EXECUTE format('CREATE ROLE %I LOGIN', role);
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN
+            NULL; -- it exists, or someone makes it at this moment
+        END;
+    END LOOP;
+END $$;
+
+GRANT USAGE ON SCHEMA public TO faith_gateway, faith_worker, faith_reconciler, faith_admin;
+
+-- Start from nothing, so that a right taken out of this file is taken away.
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM faith_gateway, faith_worker, faith_reconciler, faith_admin;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM faith_gateway, faith_worker, faith_reconciler, faith_admin;
+
+-- The gateway reads secrets and switches, and no member at all.
+GRANT SELECT (campus_id, core_church_id, webhook_secret_sealed, previous_secret_sealed,
+              previous_secret_expires_at, is_enabled, rate_limit, version)
+    ON sync_configs TO faith_gateway;
+
+-- The worker and the reconciler write the synced columns of members, and nothing else of them:
+-- engagement, contact, notes and care events are FaithTracker's. Webhook secrets are the gateway's.
+GRANT SELECT ON campuses TO faith_worker, faith_reconciler;
+GRANT SELECT (campus_id, core_church_id, api_base_url, api_path_prefix, api_login_path, api_members_path,
+              api_email, api_password_sealed, is_enabled, filter_mode, filter_rules,
+              reconciliation_enabled, reconciliation_time, archive_limit, default_country,
+              last_sync_at, last_sync_status, last_sync_message, updated_at, version)
+    ON sync_configs TO faith_worker, faith_reconciler;
+GRANT SELECT, INSERT, UPDATE ON core_tokens TO faith_worker, faith_reconciler;
+GRANT SELECT, INSERT, DELETE ON core_logins TO faith_worker, faith_reconciler;
+GRANT SELECT (id, campus_id, external_member_id, name, phone, gender, birth_date, age, photo_url, category,
+              is_archived, archived_at, archived_reason, created_at, updated_at)
+    ON members TO faith_worker, faith_reconciler;
+GRANT INSERT (campus_id, external_member_id, name, phone, gender, birth_date, age, photo_url, category,
+              is_archived, archived_at, archived_reason, updated_at)
+    ON members TO faith_worker, faith_reconciler;
+GRANT UPDATE (name, phone, gender, birth_date, age, photo_url, category,
+              is_archived, archived_at, archived_reason, updated_at)
+    ON members TO faith_worker, faith_reconciler;
+GRANT SELECT, INSERT, UPDATE, DELETE ON member_photos TO faith_worker, faith_reconciler;
+GRANT SELECT, INSERT, UPDATE ON member_sync TO faith_worker, faith_reconciler;
+GRANT USAGE ON SEQUENCE observation TO faith_worker, faith_reconciler;
+GRANT SELECT, INSERT, UPDATE ON webhook_logs TO faith_worker;
+GRANT SELECT, INSERT, UPDATE ON dead_letters TO faith_worker;
+
+-- The reconciler keeps its runs, and the days of the log.
+GRANT UPDATE (last_sync_at, last_sync_status, last_sync_message) ON sync_configs TO faith_reconciler;
+GRANT SELECT, INSERT, UPDATE ON sync_logs TO faith_reconciler;
+GRANT EXECUTE ON FUNCTION make_webhook_log_partitions(date, date) TO faith_reconciler;
+GRANT EXECUTE ON FUNCTION drop_webhook_log_partitions(date) TO faith_reconciler;
+
+-- faithctl, all but `migrate`.
+GRANT SELECT, INSERT, UPDATE ON campuses, sync_configs TO faith_admin;
+GRANT SELECT, INSERT, UPDATE ON core_tokens TO faith_admin;
+GRANT SELECT, INSERT, DELETE ON core_logins TO faith_admin;
+GRANT SELECT ON members, member_sync, sync_logs TO faith_admin;
+GRANT SELECT, UPDATE ON webhook_logs, dead_letters TO faith_admin;
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO faith_admin;
