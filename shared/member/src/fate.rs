@@ -39,7 +39,6 @@ impl ArchiveReason {
 /// | `Filtered` | updated, archived | not created |
 /// | `Deleted` | archived | not created |
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "one per fetched member, moved once into a batch")]
 pub enum Verdict {
     /// The core has the member, active, and the filter keeps it.
     Active(Profile),

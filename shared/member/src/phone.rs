@@ -64,9 +64,13 @@ fn valid(number: &str, country: Country) -> Option<String> {
         .then(|| parsed.format_as(PhoneNumberFormat::E164).into_owned())
 }
 
-/// `62812…` is how many write an Indonesian number: the calling code, and no plus before it.
+/// Ways to write a number for other countries that its own country's dialling rules do not know: `62812…`, as
+/// messengers show Indonesian numbers, and `0062812…`, the international prefix of most of the world.
 fn with_plus(number: &str, country: Country) -> Option<String> {
     let digits: String = number.chars().filter(char::is_ascii_digit).collect();
+    if let Some(international) = digits.strip_prefix("00") {
+        return Some(format!("+{international}"));
+    }
     let calling_code = PHONE_NUMBER_UTIL.get_country_code_for_region(country.0)?;
     digits.starts_with(&calling_code.to_string()).then(|| format!("+{digits}"))
 }

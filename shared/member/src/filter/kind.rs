@@ -38,27 +38,13 @@ impl Kind {
 
     /// Whether an operator can ever match on such a field.
     pub(super) fn takes(self, operator: Operator) -> bool {
-        use Operator::{
-            Between, Contains, Equals, GreaterThan, In, IsFalse, IsTrue, LessThan, NotEquals, NotIn,
-        };
+        use Operator::{Contains, Equals, In, IsFalse, IsTrue, NotEquals, NotIn};
         match self {
             Self::Age => !matches!(operator, Contains | IsTrue | IsFalse),
             Self::Boolean => matches!(operator, Equals | NotEquals | IsTrue | IsFalse),
             Self::Date => !matches!(operator, IsTrue | IsFalse),
             Self::Text => matches!(operator, Equals | NotEquals | Contains | In | NotIn),
-            Self::Unknown => matches!(
-                operator,
-                Equals
-                    | NotEquals
-                    | Contains
-                    | In
-                    | NotIn
-                    | GreaterThan
-                    | LessThan
-                    | Between
-                    | IsTrue
-                    | IsFalse
-            ),
+            Self::Unknown => true,
         }
     }
 

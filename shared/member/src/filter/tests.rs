@@ -25,7 +25,7 @@ fn matches(found: &Value, operator: &str, value: &Value) -> bool {
     filter.keeps(&member(json!({"f": found})), today())
 }
 
-fn refusal(rule: Value) -> String {
+fn refusal(rule: &Value) -> String {
     Filter::parse("include", &json!([rule])).unwrap_err().to_string()
 }
 
@@ -182,7 +182,7 @@ fn what_makes_no_sense_is_refused_with_its_place_and_what_is_expected() {
         (rule("full_name", "greater_than", &json!(5)), "which holds text"),
     ];
     for (rule, expected) in cases {
-        let said = refusal(rule.clone());
+        let said = refusal(&rule);
         assert!(said.contains(expected), "{rule}: {said}");
         assert!(said.starts_with("filter rule 1: "), "{said}");
     }
