@@ -1,1 +1,56 @@
-//! Placeholder.
+//! What the sync writes to Postgres, and under which rules (CORRECTNESS §1–7): the guarded write of
+//! members, the log of deliveries, dead letters, the shared token of the core, and the schema.
+
+mod admission;
+mod campus_config;
+mod claim;
+mod commit;
+pub mod dead_letters;
+mod decide;
+mod delivery_log;
+mod members;
+mod migrations;
+mod partitions;
+mod photos;
+mod session;
+
+pub use admission::{Admission, Standing};
+pub use campus_config::{CampusConfig, ConfigError};
+pub use commit::{Commit, Outcome};
+pub use decide::Finding;
+pub use delivery_log::{Entry, LogLine, Status};
+pub use migrations::{MigrationError, migrate};
+pub use partitions::{drop_log_partitions, make_log_partitions};
+pub use session::{Session, SyncWriter};
+
+use chrono::{DateTime, Utc};
+use member::Verdict;
+use uuid::Uuid;
+
+/// What is to be committed for one member: a finding, the interval of its read, and the deliveries
+/// that it answers.
+#[derive(Debug, Clone)]
+pub struct Observation {
+    /// The campus.
+    pub campus: Uuid,
+    /// The core's id of the member.
+    pub member: String,
+    /// Drawn before the read of the core began.
+    pub seen_from: i64,
+    /// The number first drawn for these deliveries; a read that began later covers them.
+    pub first_drawn: i64,
+    /// What the read found.
+    pub finding: Finding,
+    /// The latest of its deliveries by the sender's clock, where all said so.
+    pub occurred_at: Option<DateTime<Utc>>,
+    /// The latest of its deliveries by the gateway's clock; none for the reconciler.
+    pub received_at: Option<DateTime<Utc>>,
+    /// The deliveries that wait for it; none for the reconciler.
+    pub entries: Vec<Entry>,
+}
+
+impl From<Verdict> for Finding {
+    fn from(verdict: Verdict) -> Self {
+        Self::Read(Box::new(verdict))
+    }
+}

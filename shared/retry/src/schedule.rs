@@ -1,0 +1,160 @@
+//! When a failed event is tried again, and when it is dead.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use event::History;
+use runtime::{SettingError, Settings, parse_duration, variables};
+
+use crate::{Failure, Kind};
+
+/// `RETRY_DELAYS` and `RETRY_OUTAGE_AGE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetrySchedule {
+    delays: Vec<Duration>,
+    outage_age: TimeDelta,
+}
+
+/// What becomes of an event after a failed attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// It is tried again after the delay.
+    Again(Duration, History),
+    /// It waits for an operator.
+    Dead(History),
+}
+
+impl RetrySchedule {
+    /// Reads the two variables. Delays are named in queue names, which cannot be changed later:
+    /// they must be whole milliseconds above zero.
+    pub fn from_settings(settings: &Settings) -> Result<Self, SettingError> {
+        let wrong = |problem: &str| {
+            SettingError::new(variables::RETRY_DELAYS, problem, "durations such as 5s,30s,2m,10m,1h")
+        };
+        let delays = settings
+            .required(variables::RETRY_DELAYS)?
+            .split(',')
+            .map(|text| {
+                let delay = parse_duration(text.trim()).ok_or_else(|| wrong("is not a list of durations"))?;
+                // RabbitMQ keeps a message's time to live in 32 bits of milliseconds.
+                if delay.is_zero() || delay.as_millis() > u128::from(u32::MAX) {
+                    return Err(wrong("has a delay that is zero or over 49 days"));
+                }
+                Ok(delay)
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let outage_age = settings.duration(variables::RETRY_OUTAGE_AGE)?;
+        Ok(Self {
+            delays,
+            outage_age: TimeDelta::from_std(outage_age).unwrap_or(TimeDelta::MAX),
+        })
+    }
+
+    /// The delays, each once: one queue for each.
+    pub fn delays(&self) -> Vec<Duration> {
+        let mut delays = self.delays.clone();
+        delays.sort_unstable();
+        delays.dedup();
+        delays
+    }
+
+    /// Decides after an attempt failed at `now`.
+    ///
+    /// A refusal climbs the delays and is dead when the attempt after the last one is refused too.
+    /// An outage climbs them and stays at the last, until its patience is over.
+    pub fn next(&self, history: &History, failure: &Failure, now: DateTime<Utc>) -> Next {
+        let mut history = history.clone();
+        let first_failed_at = *history.first_failed_at.get_or_insert(now);
+        let (counter, patience_is_over) = match failure.kind {
+            Kind::Refusal => (&mut history.refusals, None),
+            Kind::Outage => {
+                (&mut history.outages, Some(now - first_failed_at >= self.outage_age))
+            }
+        };
+        let step = usize::try_from(*counter).unwrap_or(usize::MAX);
+        *counter = counter.saturating_add(1);
+        let delay = match patience_is_over {
+            None => self.delays.get(step),
+            Some(true) => None,
+            Some(false) => self.delays.get(step).or(self.delays.last()),
+        };
+        match delay {
+            Some(delay) => Next::Again(*delay, history),
+            None => Next::Dead(history),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Cause;
+
+    fn schedule(delays: &str, age: &str) -> RetrySchedule {
+        let pairs = [("RETRY_DELAYS", delays), ("RETRY_OUTAGE_AGE", age)];
+        RetrySchedule::from_settings(&Settings::from_pairs(pairs)).unwrap()
+    }
+
+    fn refusal() -> Failure {
+        Failure::new(Cause::MemberNotFound, Kind::Refusal, "not found")
+    }
+
+    fn outage() -> Failure {
+        Failure::new(Cause::CoreUnavailable, Kind::Outage, "away")
+    }
+
+    #[test]
+    fn a_refusal_is_dead_when_the_attempt_after_the_last_delay_fails() {
+        let schedule = schedule("5s,30s", "24h");
+        let now = Utc::now();
+        let mut history = History::default();
+        for expected in [5, 30] {
+            let Next::Again(delay, next) = schedule.next(&history, &refusal(), now) else {
+                panic!("dead too early");
+            };
+            assert_eq!(delay, Duration::from_secs(expected));
+            history = next;
+        }
+        let Next::Dead(history) = schedule.next(&history, &refusal(), now) else {
+            panic!("not dead");
+        };
+        assert_eq!(history.failed_attempts(), 3, "three attempts where two delays were used up");
+    }
+
+    #[test]
+    fn an_outage_stays_at_the_last_delay_until_its_patience_is_over() {
+        let schedule = schedule("5s,30s", "1h");
+        let begin = Utc::now();
+        let mut history = History::default();
+        for minute in 0..60 {
+            let now = begin + TimeDelta::minutes(minute);
+            let Next::Again(delay, next) = schedule.next(&history, &outage(), now) else {
+                panic!("dead after {minute} minutes");
+            };
+            assert_eq!(delay, Duration::from_secs(if minute == 0 { 5 } else { 30 }));
+            history = next;
+        }
+        let late = begin + TimeDelta::hours(1);
+        assert!(matches!(schedule.next(&history, &outage(), late), Next::Dead(_)));
+    }
+
+    #[test]
+    fn an_outage_uses_up_none_of_the_refusals_patience() {
+        let schedule = schedule("5s", "24h");
+        let now = Utc::now();
+        let mut history = History::default();
+        for _ in 0..50 {
+            let Next::Again(_, next) = schedule.next(&history, &outage(), now) else { panic!() };
+            history = next;
+        }
+        assert!(matches!(schedule.next(&history, &refusal(), now), Next::Again(..)));
+    }
+
+    #[test]
+    fn unusable_delays_are_bad_settings() {
+        for delays in ["5", "5s,,1m", "0s", "50d"] {
+            let settings = Settings::from_pairs([("RETRY_DELAYS", delays)]);
+            assert!(RetrySchedule::from_settings(&settings).is_err(), "{delays}");
+        }
+    }
+}

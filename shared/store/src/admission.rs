@@ -1,0 +1,106 @@
+//! What is asked of Postgres before a batch of events is worked on: a number from the clock of
+//! observations, what is done already, and how each campus is configured now.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use database::{Client, DatabaseError, Error, Statement, types::ToSql};
+use event::Envelope;
+use uuid::Uuid;
+
+use crate::{
+    CampusConfig, ConfigError,
+    delivery_log::{ABSORBING, DONE},
+};
+
+/// Where a delivery stands before anything is done for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing is done yet.
+    New,
+    /// This very delivery came to its end before: the broker brought it again.
+    Done,
+    /// Another delivery of the same event did.
+    Duplicate,
+}
+
+/// What a batch was told.
+#[derive(Debug)]
+pub struct Admission {
+    /// Drawn before any read that this batch leads to.
+    pub number: i64,
+    /// For each delivery, in the order of asking.
+    pub standings: Vec<Standing>,
+    /// The campuses' configuration as it is now; one that is absent has no sync configured.
+    pub campuses: HashMap<Uuid, Result<CampusConfig, ConfigError>>,
+}
+
+pub(crate) struct AdmissionStatements {
+    draw: Statement,
+    standings: Statement,
+    campuses: Statement,
+}
+
+impl AdmissionStatements {
+    pub(crate) async fn prepare(client: &Client) -> Result<Self, Error> {
+        Ok(Self {
+            draw: client.prepare("SELECT nextval('observation')").await?,
+            standings: client.prepare(&standings_sql()).await?,
+            campuses: client.prepare(CampusConfig::SELECT).await?,
+        })
+    }
+}
+
+fn standings_sql() -> String {
+    format!(
+        "SELECT EXISTS (SELECT FROM webhook_logs l
+                        WHERE l.received_at = k.received_at AND l.id = k.id AND l.status IN {ABSORBING}) AS done,
+                EXISTS (SELECT FROM webhook_logs o
+                        WHERE o.event_id = k.event_id AND o.campus_id = k.campus_id
+                          AND o.event_type = k.event_type AND o.member_id IS NOT DISTINCT FROM k.member_id
+                          AND o.id <> k.id AND o.status IN {DONE}
+                          AND o.received_at BETWEEN now() - interval '2 days' AND now() + interval '1 day')
+                    AS duplicate
+         FROM unnest($1::timestamptz[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[])
+              WITH ORDINALITY AS k(received_at, id, campus_id, event_id, event_type, member_id, place)
+         ORDER BY k.place"
+    )
+}
+
+/// Asks all three in one round trip.
+pub(crate) async fn admit(
+    client: &Client,
+    statements: &AdmissionStatements,
+    events: &[&Envelope],
+) -> Result<Admission, DatabaseError> {
+    let received_at: Vec<DateTime<Utc>> = events.iter().map(|event| event.received_at).collect();
+    let ids: Vec<Uuid> = events.iter().map(|event| event.delivery_id).collect();
+    let campus_ids: Vec<Uuid> = events.iter().map(|event| event.campus_id).collect();
+    let event_ids: Vec<&str> = events.iter().map(|event| event.event_id.as_str()).collect();
+    let event_types: Vec<&str> = events.iter().map(|event| event.event_type.as_str()).collect();
+    let members: Vec<Option<&str>> =
+        events.iter().map(|event| event.member_id.as_deref()).collect();
+    let standings: [&(dyn ToSql + Sync); 6] =
+        [&received_at, &ids, &campus_ids, &event_ids, &event_types, &members];
+    let campus_parameters: [&(dyn ToSql + Sync); 1] = [&campus_ids];
+
+    let (number, standings, campuses) = futures_util::future::try_join3(
+        client.query_one(&statements.draw, &[]),
+        client.query(&statements.standings, &standings),
+        client.query(&statements.campuses, &campus_parameters),
+    )
+    .await
+    .map_err(DatabaseError::during("admit a batch of events"))?;
+
+    let standings = standings
+        .iter()
+        .map(|row| match (row.get("done"), row.get("duplicate")) {
+            (true, _) => Standing::Done,
+            (false, true) => Standing::Duplicate,
+            (false, false) => Standing::New,
+        })
+        .collect();
+    let campuses =
+        campuses.iter().map(|row| (row.get("campus_id"), CampusConfig::from_row(row))).collect();
+    Ok(Admission { number: number.get(0), standings, campuses })
+}

@@ -1,0 +1,95 @@
+//! Step 1 of the guarded write: the claim (CORRECTNESS §1). The only place that locks
+//! `member_sync`, always in one order.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use database::{Client, Error, Statement, Transaction};
+use uuid::Uuid;
+
+use crate::Observation;
+
+/// What became of a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// Nothing that ended after this read began was applied before: write it.
+    Applied,
+    /// A read that began after these deliveries were first admitted is in already.
+    Covered,
+    /// Something else was applied meanwhile: read again.
+    Refused,
+}
+
+pub(crate) struct ClaimStatement(Statement);
+
+impl ClaimStatement {
+    pub(crate) async fn prepare(client: &Client) -> Result<Self, Error> {
+        Ok(Self(client.prepare(CLAIM).await?))
+    }
+}
+
+/// The sequence orders reads; the clocks of sender and gateway only raise doubt about a delete that
+/// nobody asked the core about.
+const CLAIM: &str = r#"
+    INSERT INTO member_sync AS s (campus_id, external_member_id, seen_from, seen_to, gone, unasked,
+                                  last_occurred_at, last_received_at)
+    SELECT r.campus_id, r.member_id, r.seen_from, nextval('observation'), r.gone, r.unasked,
+           r.occurred_at, r.received_at
+    FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::boolean[], $5::boolean[],
+                $6::timestamptz[], $7::timestamptz[])
+         AS r(campus_id, member_id, seen_from, gone, unasked, occurred_at, received_at)
+    ORDER BY r.campus_id, r.member_id COLLATE "C"
+    ON CONFLICT (campus_id, external_member_id) DO UPDATE SET
+        (seen_from, seen_to, gone, unasked) = (
+            SELECT v.seen_from, v.seen_to, v.gone, v.unasked
+            FROM (VALUES (true,  excluded.seen_from, excluded.seen_to, excluded.gone, excluded.unasked),
+                         (false, s.seen_from,        s.seen_to,        s.gone,        s.unasked))
+                 AS v(taken, seen_from, seen_to, gone, unasked)
+            WHERE v.taken = (
+                s.seen_to < excluded.seen_from
+                AND NOT (excluded.unasked AND coalesce(
+                    CASE WHEN s.last_occurred_at IS NOT NULL AND excluded.last_occurred_at IS NOT NULL
+                         THEN s.last_occurred_at > excluded.last_occurred_at
+                         ELSE s.last_received_at > excluded.last_received_at END, false)))),
+        last_occurred_at = greatest(s.last_occurred_at, excluded.last_occurred_at),
+        last_received_at = greatest(s.last_received_at, excluded.last_received_at)
+    RETURNING campus_id, external_member_id, seen_from, gone"#;
+
+/// Claims all of `observations`, which hold one row a member, and answers in their order.
+pub(crate) async fn claim(
+    transaction: &Transaction<'_>,
+    statement: &ClaimStatement,
+    observations: &[&Observation],
+) -> Result<Vec<Claim>, Error> {
+    let campuses: Vec<Uuid> = observations.iter().map(|o| o.campus).collect();
+    let members: Vec<&str> = observations.iter().map(|o| o.member.as_str()).collect();
+    let seen_from: Vec<i64> = observations.iter().map(|o| o.seen_from).collect();
+    let gone: Vec<bool> = observations.iter().map(|o| o.finding.is_gone()).collect();
+    let unasked: Vec<bool> = observations.iter().map(|o| o.finding.is_unasked()).collect();
+    let occurred: Vec<Option<DateTime<Utc>>> = observations.iter().map(|o| o.occurred_at).collect();
+    let received: Vec<Option<DateTime<Utc>>> = observations.iter().map(|o| o.received_at).collect();
+    let rows = transaction
+        .query(
+            &statement.0,
+            &[&campuses, &members, &seen_from, &gone, &unasked, &occurred, &received],
+        )
+        .await?;
+    let standing: HashMap<(Uuid, &str), (i64, bool)> =
+        rows.iter().map(|row| ((row.get(0), row.get(1)), (row.get(2), row.get(3)))).collect();
+    Ok(observations
+        .iter()
+        .map(|observation| {
+            let standing = standing.get(&(observation.campus, observation.member.as_str()));
+            verdict(observation, standing.copied())
+        })
+        .collect())
+}
+
+fn verdict(observation: &Observation, standing: Option<(i64, bool)>) -> Claim {
+    match standing {
+        // Our own number in the row: we hold it, or held it before a COMMIT whose answer was lost.
+        Some((seen_from, _)) if seen_from == observation.seen_from => Claim::Applied,
+        Some((seen_from, false)) if seen_from >= observation.first_drawn => Claim::Covered,
+        _ => Claim::Refused,
+    }
+}

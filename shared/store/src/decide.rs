@@ -1,0 +1,179 @@
+//! What a finding does to a member's row: a pure decision, so that it can be read and tested
+//! without a database.
+
+use chrono::NaiveDate;
+use event::EventType;
+use member::{ArchiveReason, Field, Profile, Verdict};
+
+use crate::Status;
+
+/// What is known of a member after it was asked about, or told.
+#[derive(Debug, Clone)]
+pub enum Finding {
+    /// The core answered with the member.
+    Read(Box<Verdict>),
+    /// The core said that there is no such member any more (404, 410).
+    ReadGone,
+    /// A prompt delete: taken at its word.
+    DeleteUnasked,
+}
+
+impl Finding {
+    /// Whether the member is gone from the core.
+    pub fn is_gone(&self) -> bool {
+        match self {
+            Self::Read(verdict) => matches!(**verdict, Verdict::Deleted),
+            Self::ReadGone | Self::DeleteUnasked => true,
+        }
+    }
+
+    /// Whether nobody asked the core.
+    pub fn is_unasked(&self) -> bool {
+        matches!(self, Self::DeleteUnasked)
+    }
+
+    fn profile(&self) -> Option<&Profile> {
+        match self {
+            Self::Read(verdict) => verdict.profile(),
+            Self::ReadGone | Self::DeleteUnasked => None,
+        }
+    }
+
+    fn archive_reason(&self) -> Option<ArchiveReason> {
+        match self {
+            Self::Read(verdict) => verdict.archive_reason(),
+            Self::ReadGone | Self::DeleteUnasked => Some(ArchiveReason::Deleted),
+        }
+    }
+
+    fn creates_unknown(&self) -> bool {
+        matches!(self, Self::Read(verdict) if verdict.creates_unknown())
+    }
+}
+
+/// The synced columns of a row in `members`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Columns {
+    pub(crate) name: Option<String>,
+    pub(crate) phone: Option<String>,
+    pub(crate) gender: Option<String>,
+    pub(crate) birth_date: Option<NaiveDate>,
+    pub(crate) age: Option<i32>,
+    pub(crate) photo_url: Option<String>,
+    pub(crate) category: Option<String>,
+    pub(crate) is_archived: bool,
+    pub(crate) archived_reason: Option<String>,
+}
+
+/// What happens to the row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// There is none, and none is made.
+    Nothing,
+    /// It is made.
+    Insert(Columns),
+    /// It is there; `None` where it says what the core says already.
+    Update(Option<Columns>),
+}
+
+/// What happens to the row, and what is said of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Decision {
+    pub(crate) change: Change,
+    /// The outcome, for `webhook_logs.message`.
+    pub(crate) message: String,
+}
+
+/// Decides for a member with the row `existing`, or none.
+pub(crate) fn decide(existing: Option<&Columns>, finding: &Finding) -> Decision {
+    let Some(existing) = existing else { return decide_unknown(finding) };
+    let mut columns = existing.clone();
+    if let Some(profile) = finding.profile() {
+        columns.take(profile);
+    }
+    columns.set_archive(finding.archive_reason());
+    let newly_archived = columns.is_archived && !existing.is_archived;
+    let verb = if newly_archived || finding.is_gone() { "archived" } else { "updated" };
+    let message = outcome(verb, columns.name.as_deref());
+    Decision { change: Change::Update((columns != *existing).then_some(columns)), message }
+}
+
+fn decide_unknown(finding: &Finding) -> Decision {
+    let name = finding.profile().and_then(|profile| profile.name.value()).map(String::as_str);
+    if !finding.creates_unknown() {
+        let message = if finding.is_gone() {
+            outcome("archived", None)
+        } else {
+            format!("Member kept out by the sync filter: {}", name.unwrap_or(UNKNOWN))
+        };
+        return Decision { change: Change::Nothing, message };
+    }
+    let message = outcome("created", name);
+    let mut columns = Columns::default();
+    if let Some(profile) = finding.profile() {
+        columns.take(profile);
+    }
+    columns.set_archive(finding.archive_reason());
+    Decision { change: Change::Insert(columns), message }
+}
+
+/// How a delivery ends whose finding was applied. An event that told of a delete which the core
+/// does not know of is stale, whatever the read did to the row.
+pub(crate) fn status(event_type: &EventType, finding: &Finding, change: &Change) -> Status {
+    if *event_type == EventType::MemberDeleted && !finding.is_gone() {
+        Status::Stale
+    } else if *change == Change::Nothing && !finding.is_gone() {
+        Status::Filtered
+    } else {
+        Status::Processed
+    }
+}
+
+const UNKNOWN: &str = "(unknown)";
+
+/// The outcome text that the seed shows.
+pub(crate) fn outcome(verb: &str, name: Option<&str>) -> String {
+    format!("Member {verb}: {}", name.filter(|name| !name.is_empty()).unwrap_or(UNKNOWN))
+}
+
+impl Columns {
+    fn take(&mut self, profile: &Profile) {
+        take(&mut self.name, &profile.name);
+        take(&mut self.phone, &profile.phone);
+        take(&mut self.gender, &profile.gender);
+        take(&mut self.birth_date, &profile.birth_date);
+        take(&mut self.age, &profile.age);
+        take(&mut self.photo_url, &profile.photo_url);
+        take(&mut self.category, &profile.category);
+    }
+
+    /// Archives for `reason`, or lifts an archive of ours. One made by a person, with another
+    /// reason or none, is never touched.
+    fn set_archive(&mut self, reason: Option<ArchiveReason>) {
+        let is_ours = ArchiveReason::ALL
+            .iter()
+            .any(|reason| self.archived_reason.as_deref() == Some(reason.as_str()));
+        if self.is_archived && !is_ours {
+            return;
+        }
+        match reason {
+            Some(reason) => {
+                self.is_archived = true;
+                self.archived_reason = Some(reason.as_str().to_owned());
+            }
+            None if self.is_archived => {
+                self.is_archived = false;
+                self.archived_reason = None;
+            }
+            None => {}
+        }
+    }
+}
+
+fn take<T: Clone>(column: &mut Option<T>, field: &Field<T>) {
+    match field {
+        Field::Absent => {}
+        Field::Null => *column = None,
+        Field::Value(value) => *column = Some(value.clone()),
+    }
+}

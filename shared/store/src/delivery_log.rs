@@ -1,0 +1,199 @@
+//! `webhook_logs`: one row a delivery, updated in place to its end.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use database::{Client, Error, Statement, Transaction, types::ToSql};
+use event::Envelope;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// Where a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Done.
+    Processed,
+    /// Done: the sync filter keeps an unknown member out.
+    Filtered,
+    /// Of a type that is not handled.
+    Ignored,
+    /// Another delivery of the same event was done before.
+    Duplicate,
+    /// A delete of a member that the core has alive.
+    Stale,
+    /// It failed and will be tried again.
+    Retrying,
+    /// It failed for good and waits for an operator.
+    Dead,
+}
+
+impl Status {
+    /// The text in `webhook_logs.status`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Processed => "processed",
+            Self::Filtered => "filtered",
+            Self::Ignored => "ignored",
+            Self::Duplicate => "duplicate",
+            Self::Stale => "stale",
+            Self::Retrying => "retrying",
+            Self::Dead => "dead",
+        }
+    }
+
+    /// Whether this is the delivery's end, short of an operator's replay.
+    pub fn is_end(self) -> bool {
+        self != Self::Retrying
+    }
+}
+
+/// Statuses that nothing overwrites (CORRECTNESS §7), as a SQL list.
+pub(crate) const ABSORBING: &str =
+    "('processed', 'filtered', 'stale', 'ignored', 'duplicate', 'discarded')";
+
+/// Statuses that make another delivery of the same event a duplicate, as a SQL list.
+pub(crate) const DONE: &str = "('processed', 'filtered', 'stale')";
+
+/// A delivery, as its log row tells it.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// What was delivered.
+    pub envelope: Arc<Envelope>,
+    /// Attempts made, this one included.
+    pub attempts: u32,
+    /// The trace that the event belongs to.
+    pub trace_id: Option<String>,
+}
+
+/// One row to write.
+#[derive(Debug, Clone)]
+pub struct LogLine {
+    /// The delivery.
+    pub entry: Entry,
+    /// Where it stands now.
+    pub status: Status,
+    /// What happened, for people.
+    pub message: Option<String>,
+    /// Why it failed, where it did; never with anything personal.
+    pub error: Option<String>,
+}
+
+pub(crate) struct LogStatements {
+    upsert: Statement,
+    resolve: Statement,
+}
+
+impl LogStatements {
+    pub(crate) async fn prepare(client: &Client) -> Result<Self, Error> {
+        Ok(Self {
+            upsert: client.prepare(&upsert_sql()).await?,
+            resolve: client.prepare(RESOLVE).await?,
+        })
+    }
+}
+
+/// Writes rows that are not at their end yet. Whether a row is a duplicate is decided here, in a
+/// statement younger than the lock on its member: two workers with twins of one event take turns
+/// at that lock, and the second sees the first's row.
+fn upsert_sql() -> String {
+    format!(
+        "INSERT INTO webhook_logs AS l
+             (received_at, id, campus_id, event_id, event_type, member_id, payload, signature_valid,
+              status, message, error, attempts, trace_id, processed_at)
+         SELECT r.received_at, r.id, r.campus_id, r.event_id, r.event_type, r.member_id, r.payload, true,
+                CASE WHEN twin.exists THEN 'duplicate' ELSE r.status END,
+                CASE WHEN twin.exists THEN '{DUPLICATE}' ELSE r.message END,
+                r.error, r.attempts, r.trace_id,
+                CASE WHEN r.status = 'retrying' THEN NULL ELSE clock_timestamp() END
+         FROM unnest($1::timestamptz[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[],
+                     $7::jsonb[], $8::text[], $9::text[], $10::text[], $11::integer[], $12::text[])
+              AS r(received_at, id, campus_id, event_id, event_type, member_id, payload,
+                   status, message, error, attempts, trace_id),
+              LATERAL (SELECT r.status IN {DONE} AND EXISTS (
+                  SELECT FROM webhook_logs o
+                  WHERE o.event_id = r.event_id AND o.campus_id = r.campus_id
+                    AND o.event_type = r.event_type AND o.member_id IS NOT DISTINCT FROM r.member_id
+                    AND o.id <> r.id AND o.status IN {DONE}
+                    AND o.received_at BETWEEN now() - interval '2 days' AND now() + interval '1 day')
+              ) AS twin(exists)
+         ORDER BY r.received_at, r.id
+         ON CONFLICT (received_at, id) DO UPDATE SET
+             status = excluded.status, message = excluded.message, error = excluded.error,
+             attempts = excluded.attempts, processed_at = excluded.processed_at
+         WHERE l.status NOT IN {ABSORBING}"
+    )
+}
+
+/// The message of a duplicate.
+pub(crate) const DUPLICATE: &str = "Duplicate of an event that was processed before";
+
+/// A letter whose delivery came to a good end is no longer open (CORRECTNESS §1, step 3).
+const RESOLVE: &str = "
+    UPDATE dead_letters SET status = 'resolved', resolved_at = now()
+    WHERE id = ANY($1) AND status IN ('open', 'replaying')";
+
+/// Writes the rows, then resolves the dead letters of those that came to a good end.
+pub(crate) async fn write(
+    transaction: &Transaction<'_>,
+    statements: &LogStatements,
+    lines: &[LogLine],
+) -> Result<(), Error> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let envelopes = || lines.iter().map(|line| &line.entry.envelope);
+    let received_at: Vec<DateTime<Utc>> = envelopes().map(|event| event.received_at).collect();
+    let ids: Vec<Uuid> = envelopes().map(|event| event.delivery_id).collect();
+    let campuses: Vec<Uuid> = envelopes().map(|event| event.campus_id).collect();
+    let event_ids: Vec<&str> = envelopes().map(|event| event.event_id.as_str()).collect();
+    let event_types: Vec<&str> = envelopes().map(|event| event.event_type.as_str()).collect();
+    let members: Vec<Option<&str>> = envelopes().map(|event| event.member_id.as_deref()).collect();
+    let payloads: Vec<Value> = envelopes().map(|event| payload(event)).collect();
+    let statuses: Vec<&str> = lines.iter().map(|line| line.status.as_str()).collect();
+    let messages: Vec<Option<&str>> = lines.iter().map(|line| line.message.as_deref()).collect();
+    let errors: Vec<Option<&str>> = lines.iter().map(|line| line.error.as_deref()).collect();
+    let attempts: Vec<i32> =
+        lines.iter().map(|line| i32::try_from(line.entry.attempts).unwrap_or(i32::MAX)).collect();
+    let traces: Vec<Option<&str>> =
+        lines.iter().map(|line| line.entry.trace_id.as_deref()).collect();
+    let parameters: [&(dyn ToSql + Sync); 12] = [
+        &received_at,
+        &ids,
+        &campuses,
+        &event_ids,
+        &event_types,
+        &members,
+        &payloads,
+        &statuses,
+        &messages,
+        &errors,
+        &attempts,
+        &traces,
+    ];
+    let upsert = transaction.execute(&statements.upsert, &parameters);
+    let ended: Vec<Uuid> = lines
+        .iter()
+        .filter(|line| line.status.is_end() && line.status != Status::Dead)
+        .map(|line| line.entry.envelope.delivery_id)
+        .collect();
+    let resolve = async {
+        if ended.is_empty() {
+            Ok(0)
+        } else {
+            transaction.execute(&statements.resolve, &[&ended]).await
+        }
+    };
+    futures_util::future::try_join(upsert, resolve).await?;
+    Ok(())
+}
+
+/// The allow-listed fields, as far as the envelope has them.
+pub(crate) fn payload(event: &Envelope) -> Value {
+    json!({
+        "event_id": event.event_id,
+        "event_type": event.event_type,
+        "campus_id": event.campus_id,
+        "member_id": event.member_id,
+        "timestamp": event.occurred_at,
+    })
+}

@@ -1,0 +1,62 @@
+//! `member_photos`: photos that the core sends inside the member. They can be megabytes, so one
+//! that is there already is told by its hash and not sent again.
+
+use std::collections::HashMap;
+
+use database::{Error, Transaction};
+use member::{Field, Photo};
+use uuid::Uuid;
+
+/// A member's row and the core's word on its photo.
+pub(crate) struct PhotoChange<'a> {
+    pub(crate) campus: Uuid,
+    pub(crate) member: Uuid,
+    pub(crate) photo: &'a Field<Photo>,
+}
+
+const HASHES: &str = "SELECT member_id, sha256 FROM member_photos WHERE member_id = ANY($1)";
+const DELETE: &str = "DELETE FROM member_photos WHERE member_id = ANY($1)";
+const UPSERT: &str = "
+    INSERT INTO member_photos (campus_id, member_id, content_type, image, sha256)
+    VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT (member_id) DO UPDATE SET
+        content_type = excluded.content_type, image = excluded.image, sha256 = excluded.sha256,
+        updated_at = now()";
+
+/// Writes what differs.
+pub(crate) async fn write(
+    transaction: &Transaction<'_>,
+    changes: &[PhotoChange<'_>],
+) -> Result<(), Error> {
+    let spoken: Vec<&PhotoChange<'_>> =
+        changes.iter().filter(|change| !change.photo.is_absent()).collect();
+    if spoken.is_empty() {
+        return Ok(());
+    }
+    let members: Vec<Uuid> = spoken.iter().map(|change| change.member).collect();
+    let rows = transaction.query(HASHES, &[&members]).await?;
+    let stored: HashMap<Uuid, &[u8]> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+
+    let cleared: Vec<Uuid> = spoken
+        .iter()
+        .filter(|change| change.photo.value().is_none() && stored.contains_key(&change.member))
+        .map(|change| change.member)
+        .collect();
+    if !cleared.is_empty() {
+        transaction.execute(DELETE, &[&cleared]).await?;
+    }
+    for change in spoken {
+        let Some(photo) = change.photo.value() else { continue };
+        let hash = photo.sha256.as_slice();
+        if stored.get(&change.member) == Some(&hash) {
+            continue;
+        }
+        transaction
+            .execute(
+                UPSERT,
+                &[&change.campus, &change.member, &photo.content_type, &photo.image, &hash],
+            )
+            .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! A session with the clock of observations. Numbers die with the session that drew them: over a
+//! crash of Postgres the sequence can go backwards, so what was drawn before may not be committed
+//! after. Holding one's session from draw to commit is how that is known.
+
+use database::{Client, Connected, DatabaseConfig, DatabaseError, Error};
+use event::Envelope;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Admission, Commit, Outcome,
+    admission::{AdmissionStatements, admit},
+    commit::{CommitStatements, commit},
+};
+
+/// The half that draws numbers.
+pub struct Session {
+    client: Client,
+    statements: AdmissionStatements,
+    lost: CancellationToken,
+}
+
+/// The half that commits.
+pub struct SyncWriter {
+    client: Client,
+    statements: CommitStatements,
+    lost: CancellationToken,
+}
+
+impl Session {
+    /// Opens both halves: two connections, since a draw must not wait for a commit's disk. If
+    /// either is lost, both are.
+    pub async fn open(config: &DatabaseConfig) -> Result<(Self, SyncWriter), DatabaseError> {
+        let lost = CancellationToken::new();
+        let reader = connect(config, &lost).await?;
+        let writer = connect(config, &lost).await?;
+        let prepare = DatabaseError::during("prepare the sync's statements");
+        let statements = CommitStatements::prepare(&writer).await.map_err(prepare)?;
+        let writer = SyncWriter { client: writer, statements, lost: lost.clone() };
+        let prepare = DatabaseError::during("prepare the sync's statements");
+        let statements = AdmissionStatements::prepare(&reader).await.map_err(prepare)?;
+        Ok((Self { client: reader, statements, lost }, writer))
+    }
+
+    /// Draws a number and asks what is known of `events`. An error ends the session.
+    pub async fn admit(&self, events: &[&Envelope]) -> Result<Admission, DatabaseError> {
+        let admission = admit(&self.client, &self.statements, events).await;
+        if admission.is_err() {
+            self.lost.cancel();
+        }
+        admission
+    }
+
+    /// Cancelled when either half lost its connection: what was drawn here is void.
+    pub fn lost(&self) -> &CancellationToken {
+        &self.lost
+    }
+}
+
+impl SyncWriter {
+    /// Commits a batch in one transaction and answers in its order.
+    pub async fn commit(&mut self, batch: &[&Commit]) -> Result<Vec<Outcome>, Error> {
+        commit(&mut self.client, &self.statements, batch).await
+    }
+
+    /// Ends the session, for an error that says nothing about any row.
+    pub fn give_up(&self) {
+        self.lost.cancel();
+    }
+
+    /// Whether the session has ended.
+    pub fn is_lost(&self) -> bool {
+        self.lost.is_cancelled()
+    }
+}
+
+async fn connect(
+    config: &DatabaseConfig,
+    lost: &CancellationToken,
+) -> Result<Client, DatabaseError> {
+    let Connected { client, connection, .. } = config.connect().await?;
+    let lost = lost.clone();
+    tokio::spawn(async move {
+        connection.await.ok();
+        lost.cancel();
+    });
+    Ok(client)
+}
