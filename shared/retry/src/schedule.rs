@@ -29,13 +29,18 @@ impl RetrySchedule {
     /// they must be whole milliseconds above zero.
     pub fn from_settings(settings: &Settings) -> Result<Self, SettingError> {
         let wrong = |problem: &str| {
-            SettingError::new(variables::RETRY_DELAYS, problem, "durations such as 5s,30s,2m,10m,1h")
+            SettingError::new(
+                variables::RETRY_DELAYS,
+                problem,
+                "durations such as 5s,30s,2m,10m,1h",
+            )
         };
         let delays = settings
             .required(variables::RETRY_DELAYS)?
             .split(',')
             .map(|text| {
-                let delay = parse_duration(text.trim()).ok_or_else(|| wrong("is not a list of durations"))?;
+                let delay = parse_duration(text.trim())
+                    .ok_or_else(|| wrong("is not a list of durations"))?;
                 // RabbitMQ keeps a message's time to live in 32 bits of milliseconds.
                 if delay.is_zero() || delay.as_millis() > u128::from(u32::MAX) {
                     return Err(wrong("has a delay that is zero or over 49 days"));
@@ -44,10 +49,7 @@ impl RetrySchedule {
             })
             .collect::<Result<Vec<_>, _>>()?;
         let outage_age = settings.duration(variables::RETRY_OUTAGE_AGE)?;
-        Ok(Self {
-            delays,
-            outage_age: TimeDelta::from_std(outage_age).unwrap_or(TimeDelta::MAX),
-        })
+        Ok(Self { delays, outage_age: TimeDelta::from_std(outage_age).unwrap_or(TimeDelta::MAX) })
     }
 
     /// The delays, each once: one queue for each.
@@ -65,18 +67,17 @@ impl RetrySchedule {
     pub fn next(&self, history: &History, failure: &Failure, now: DateTime<Utc>) -> Next {
         let mut history = history.clone();
         let first_failed_at = *history.first_failed_at.get_or_insert(now);
-        let (counter, patience_is_over) = match failure.kind {
-            Kind::Refusal => (&mut history.refusals, None),
-            Kind::Outage => {
-                (&mut history.outages, Some(now - first_failed_at >= self.outage_age))
-            }
+        let counter = match failure.kind {
+            Kind::Refusal | Kind::Final => &mut history.refusals,
+            Kind::Outage => &mut history.outages,
         };
         let step = usize::try_from(*counter).unwrap_or(usize::MAX);
         *counter = counter.saturating_add(1);
-        let delay = match patience_is_over {
-            None => self.delays.get(step),
-            Some(true) => None,
-            Some(false) => self.delays.get(step).or(self.delays.last()),
+        let delay = match failure.kind {
+            Kind::Final => None,
+            Kind::Refusal => self.delays.get(step),
+            Kind::Outage if now - first_failed_at >= self.outage_age => None,
+            Kind::Outage => self.delays.get(step).or(self.delays.last()),
         };
         match delay {
             Some(delay) => Next::Again(*delay, history),

@@ -13,6 +13,7 @@ mod migrations;
 mod partitions;
 mod photos;
 mod session;
+mod tokens;
 
 pub use admission::{Admission, Standing};
 pub use campus_config::{CampusConfig, ConfigError};
@@ -22,6 +23,7 @@ pub use delivery_log::{Entry, LogLine, Status};
 pub use migrations::{MigrationError, migrate};
 pub use partitions::{drop_log_partitions, make_log_partitions};
 pub use session::{Session, SyncWriter};
+pub use tokens::{PostgresTokens, TokenError};
 
 use chrono::{DateTime, Utc};
 use member::Verdict;

@@ -1,0 +1,40 @@
+//! The classifier: what a failure of the core means for the event that met it.
+
+use core_api::{CoreError, Operation};
+
+use crate::{Cause, Failure, Kind};
+
+/// Whether the failure may well be over in a second, so that the attempt bridges it. One that
+/// says how long it will last is not.
+pub fn is_blip(error: &CoreError) -> bool {
+    error.retry_after().is_none()
+        && error.operation() != Operation::LogIn
+        && matches!(error, CoreError::Unreachable { .. } | CoreError::Server { .. })
+}
+
+/// Sorts a failure of the core into outage or refusal (DESIGN, "two kinds of failure").
+pub fn classify(error: &CoreError) -> Failure {
+    use CoreError as E;
+    let (cause, kind) = match error {
+        E::Unreachable { .. } | E::Server { .. } | E::RateLimited { .. } => {
+            (Cause::CoreUnavailable, Kind::Outage)
+        }
+        E::LoginRefused { .. } | E::LoginPaused { .. } | E::Unauthorized { .. } => {
+            (Cause::CoreRejectedLogin, Kind::Outage)
+        }
+        E::Forbidden { .. } => (Cause::CoreForbidden, Kind::Refusal),
+        E::NotFound { .. } | E::Gone { .. } => (Cause::MemberNotFound, Kind::Refusal),
+        // A login that answers nonsense is a core in trouble, not a bad event.
+        E::BadResponse { operation: Operation::LogIn, .. }
+        | E::TooLarge { operation: Operation::LogIn } => (Cause::CoreBadResponse, Kind::Outage),
+        E::BadResponse { .. } | E::TooLarge { .. } => (Cause::CoreBadResponse, Kind::Refusal),
+    };
+    Failure::new(cause, kind, sentence(&error.to_string()))
+}
+
+/// An error's text as a sentence.
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(char::to_uppercase).into_iter().flatten();
+    first.chain(characters).chain(['.']).collect()
+}
