@@ -1,1 +1,119 @@
-//! Placeholder.
+//! The worker: consume → admit → fetch → map + filter → commit → settle, any number of them side
+//! by side. The rules that let them work without talking to each other are in `shared/store`.
+
+mod admit;
+mod collect;
+mod commit;
+mod config;
+mod consume;
+mod cores;
+mod job;
+mod metrics;
+mod process;
+mod sessions;
+mod settle;
+mod trace;
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use database::Pool;
+use queue::{Broker, Link, Publisher, PublisherOptions, RetryQueue};
+use retry::RetrySchedule;
+use runtime::{Daemon, Program, variables};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+pub use config::{Config, VARIABLES};
+
+use crate::{consume::Intake, cores::Cores, metrics::Metrics, sessions::Sessions};
+
+/// Who this is.
+pub const PROGRAM: Program =
+    Program { name: "worker", admin_listen: variables::WORKER_ADMIN_LISTEN };
+
+/// What every part of the worker works with.
+struct Worker {
+    publisher: Publisher,
+    sessions: Sessions,
+    cores: Cores,
+    schedule: RetrySchedule,
+    metrics: Arc<Metrics>,
+    /// Cancelled late in a drain: what is still held goes back to the queue.
+    give_back: CancellationToken,
+}
+
+/// Works until the daemon is told to stop, then drains: stop consuming, finish or give back what
+/// is held, and only then close what settling needs.
+pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
+    tracing::info!(
+        admin_address = %daemon.admin_address,
+        version = env!("CARGO_PKG_VERSION"),
+        "worker started, admin on {}", daemon.admin_address
+    );
+    let Daemon { shutdown, health, .. } = daemon;
+    let stop = CancellationToken::new();
+    let metrics = Arc::new(Metrics::new());
+    let pool = Pool::new(&config.database).context("cannot make the database pool")?;
+    let link = |name, check| Link {
+        broker: Broker::new(config.amqp.clone(), name),
+        topology: config.topology,
+        retries: config.schedule.delays().into_iter().map(RetryQueue).collect(),
+        check: health.check(check),
+    };
+
+    let (publisher, publishing) = Publisher::start(
+        link("worker publisher", "rabbitmq_publisher"),
+        PublisherOptions::default(),
+        stop.clone(),
+    );
+    let sessions = Sessions::start(
+        config.database.clone(),
+        health.check("postgres"),
+        Arc::clone(&metrics),
+        stop.clone(),
+    );
+    let cores = Cores::new(
+        pool.clone(),
+        config.sealer.clone(),
+        config.allowed_hosts.clone(),
+        config.core_concurrency,
+        Arc::clone(&metrics),
+    )
+    .context("cannot make the client of the core")?;
+    let worker = Arc::new(Worker {
+        publisher,
+        sessions,
+        cores,
+        schedule: config.schedule.clone(),
+        metrics: Arc::clone(&metrics),
+        give_back: CancellationToken::new(),
+    });
+
+    let (jobs, waiting) = mpsc::channel(usize::from(config.prefetch));
+    let admitting = tokio::spawn(admit::admit(Arc::clone(&worker), waiting, stop.clone()));
+    let collecting = {
+        let link = link("worker collector", "rabbitmq_collector");
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            link.keep(&stop, |connection| collect::collect(connection, &pool, &metrics, &stop))
+                .await;
+        })
+    };
+    let intake = Intake {
+        prefetch: config.prefetch,
+        jobs,
+        shutdown: shutdown.clone(),
+        give_back: worker.give_back.clone(),
+    };
+    link("worker", "rabbitmq_consumer")
+        .keep(&shutdown, |connection| consume::consume(connection, &worker, &intake))
+        .await;
+
+    // Only now, when nothing is held any more.
+    stop.cancel();
+    for part in [admitting, collecting, publishing] {
+        part.await.context("a part of the worker panicked")?;
+    }
+    Ok(())
+}

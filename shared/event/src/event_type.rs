@@ -21,6 +21,15 @@ pub enum EventType {
 }
 
 impl EventType {
+    /// What a test is answered with, and logged as.
+    pub const TEST_MESSAGE: &str =
+        "Webhook test successful! FaithTracker is ready to receive member updates.";
+
+    /// What an event of a type that is not handled is answered with, and logged as.
+    pub fn not_handled_message(&self) -> String {
+        format!("Webhook received but event type {} not handled", self.as_str())
+    }
+
     /// The sender's spelling.
     pub fn as_str(&self) -> &str {
         match self {

@@ -1,0 +1,172 @@
+//! Admission: events that wait become groups, and each batch of groups asks Postgres once.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use store::{Admission, CampusConfig, Standing};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Worker,
+    job::{Group, Job, Key},
+    process,
+    sessions::Live,
+};
+
+/// Deliveries admitted with one query.
+const LARGEST_BATCH: usize = 256;
+
+/// What a group is told at admission.
+pub(crate) struct Ticket {
+    /// Drawn before any read that the group leads to; good on `live` only.
+    pub(crate) number: i64,
+    /// The session that drew it and must commit.
+    pub(crate) live: Arc<Live>,
+    /// The campus's configuration now; none where no sync is configured.
+    pub(crate) campus: Option<Arc<Result<CampusConfig, store::ConfigError>>>,
+    /// For each job of the group.
+    pub(crate) standings: Vec<Standing>,
+}
+
+/// What a group says when it leaves processing.
+pub(crate) enum Left {
+    /// All its deliveries are settled.
+    Settled(Option<Key>),
+    /// It needs a new number and a new read.
+    Again(Group),
+}
+
+/// Where groups report to when they leave.
+pub(crate) type Exit = mpsc::UnboundedSender<Left>;
+
+/// Admits what comes until no more does. Runs alone, so that "is this member under way?" has one
+/// answer.
+pub(crate) async fn admit(
+    worker: Arc<Worker>,
+    mut jobs: mpsc::Receiver<Job>,
+    stop: CancellationToken,
+) {
+    let (exit, mut left) = mpsc::unbounded_channel();
+    let mut desk = Desk::default();
+    loop {
+        tokio::select! {
+            job = jobs.recv() => match job {
+                Some(job) => desk.take(job),
+                None => return,
+            },
+            Some(left) = left.recv() => desk.release(left),
+            () = stop.cancelled() => return,
+        }
+        // Whatever waits already comes along; nothing is waited for.
+        while desk.ready.len() < LARGEST_BATCH {
+            if let Ok(left) = left.try_recv() {
+                desk.release(left);
+            } else if let Ok(job) = jobs.try_recv() {
+                desk.take(job);
+            } else {
+                break;
+            }
+        }
+        let batch = desk.next_batch();
+        if !batch.is_empty() {
+            admit_batch(&worker, batch, &exit).await;
+        }
+    }
+}
+
+/// Who waits for what.
+#[derive(Default)]
+struct Desk {
+    /// Groups that can be admitted.
+    ready: Vec<Group>,
+    /// Where in `ready` the group of a member is.
+    forming: HashMap<Key, usize>,
+    /// Members that have a group under way.
+    busy: HashSet<Key>,
+    /// Events whose member has a group under way: they form the next one.
+    waiting: HashMap<Key, Vec<Job>>,
+}
+
+impl Desk {
+    fn take(&mut self, job: Job) {
+        let Some(key) = job.key() else {
+            let mut group = Group::new(None);
+            group.jobs.push(job);
+            self.ready.push(group);
+            return;
+        };
+        if self.busy.contains(&key) {
+            self.waiting.entry(key).or_default().push(job);
+            return;
+        }
+        let ready = &mut self.ready;
+        let place = *self.forming.entry(key.clone()).or_insert_with(|| {
+            ready.push(Group::new(Some(key)));
+            ready.len() - 1
+        });
+        ready[place].jobs.push(job);
+    }
+
+    fn release(&mut self, left: Left) {
+        match left {
+            Left::Settled(None) => {}
+            Left::Settled(Some(key)) => {
+                self.busy.remove(&key);
+                for job in self.waiting.remove(&key).unwrap_or_default() {
+                    self.take(job);
+                }
+            }
+            // Its member stays busy, and nobody joins: their number would be too old for them.
+            Left::Again(group) => self.ready.push(group),
+        }
+    }
+
+    fn next_batch(&mut self) -> Vec<Group> {
+        self.forming.clear();
+        let batch = std::mem::take(&mut self.ready);
+        self.busy.extend(batch.iter().filter_map(|group| group.key.clone()));
+        batch
+    }
+}
+
+/// Asks Postgres about the batch and sends its groups on their way. With Postgres away everything
+/// is held here, and nothing more is consumed than was prefetched.
+async fn admit_batch(worker: &Arc<Worker>, batch: Vec<Group>, exit: &Exit) {
+    let (admission, live) = {
+        let events: Vec<&event::Envelope> =
+            batch.iter().flat_map(|group| &group.jobs).map(|job| &*job.envelope).collect();
+        worker.metrics.admitted(events.len());
+        loop {
+            let Some(live) = worker.sessions.live(&worker.give_back).await else {
+                break None;
+            };
+            match live.session.admit(&events).await {
+                Ok(admission) => break Some((admission, live)),
+                Err(error) => tracing::warn!(%error, "Postgres was lost, events are held"),
+            }
+        }
+    }
+    .unzip();
+    let (Some(Admission { number, standings, campuses }), Some(live)) = (admission, live) else {
+        for group in batch {
+            process::give_back(worker, group, exit).await;
+        }
+        return;
+    };
+    let campuses: HashMap<_, _> =
+        campuses.into_iter().map(|(id, config)| (id, Arc::new(config))).collect();
+    let mut standings = standings.into_iter();
+    for group in batch {
+        let campus = group.jobs.first().map(|job| job.envelope.campus_id);
+        let ticket = Ticket {
+            number,
+            live: Arc::clone(&live),
+            campus: campus.and_then(|id| campuses.get(&id).cloned()),
+            standings: standings.by_ref().take(group.jobs.len()).collect(),
+        };
+        tokio::spawn(process::process(Arc::clone(worker), group, ticket, exit.clone()));
+    }
+}

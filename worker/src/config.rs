@@ -1,0 +1,76 @@
+//! The worker's settings.
+
+use campus::Sealer;
+use core_api::AllowedHosts;
+use database::DatabaseConfig;
+use queue::{AmqpConfig, Topology};
+use retry::RetrySchedule;
+use runtime::{SettingError, Settings, Variable, variables};
+
+/// The variables that the worker reads.
+pub const VARIABLES: &[Variable] = &[
+    variables::DATABASE_URL,
+    variables::DATABASE_POOL_SIZE,
+    variables::AMQP_URL,
+    variables::AMQP_CA_FILE,
+    variables::SECRETS_KEY,
+    variables::SECRETS_KEY_FILE,
+    variables::SECRETS_KEY_PREVIOUS,
+    variables::WORKER_ADMIN_LISTEN,
+    variables::QUEUE_MAX_LENGTH,
+    variables::WORKER_PREFETCH,
+    variables::WORKER_CORE_CONCURRENCY,
+    variables::RETRY_DELAYS,
+    variables::RETRY_OUTAGE_AGE,
+    variables::CORE_URLS_ALLOW,
+    variables::OTEL_EXPORTER_OTLP_ENDPOINT,
+    variables::RUST_LOG,
+    variables::LOG_FORMAT,
+];
+
+/// What the settings say.
+pub struct Config {
+    pub(crate) database: DatabaseConfig,
+    pub(crate) amqp: AmqpConfig,
+    pub(crate) topology: Topology,
+    pub(crate) sealer: Sealer,
+    pub(crate) schedule: RetrySchedule,
+    pub(crate) allowed_hosts: AllowedHosts,
+    /// Unacknowledged events held at once.
+    pub(crate) prefetch: u16,
+    /// Requests under way for each campus.
+    pub(crate) core_concurrency: usize,
+}
+
+impl Config {
+    /// Reads the settings.
+    pub fn from_settings(settings: &Settings) -> Result<Self, SettingError> {
+        let prefetch = settings.number(variables::WORKER_PREFETCH, 1..=u64::from(u16::MAX))?;
+        let concurrency = settings.number(variables::WORKER_CORE_CONCURRENCY, 1..=10_000)?;
+        Ok(Self {
+            database: DatabaseConfig::from_settings(settings, "worker")?,
+            amqp: AmqpConfig::from_settings(settings)?,
+            topology: Topology {
+                work_max_length: settings
+                    .number(variables::QUEUE_MAX_LENGTH, 1..=i64::MAX.unsigned_abs())?,
+            },
+            sealer: Sealer::from_settings(settings)?,
+            schedule: RetrySchedule::from_settings(settings)?,
+            allowed_hosts: allowed_hosts(settings)?,
+            prefetch: u16::try_from(prefetch).unwrap_or(u16::MAX),
+            core_concurrency: usize::try_from(concurrency).unwrap_or(usize::MAX),
+        })
+    }
+}
+
+fn allowed_hosts(settings: &Settings) -> Result<AllowedHosts, SettingError> {
+    settings.optional(variables::CORE_URLS_ALLOW).unwrap_or_default().parse().map_err(
+        |error: core_api::BadAllowedHost| {
+            SettingError::new(
+                variables::CORE_URLS_ALLOW,
+                error.to_string(),
+                "hosts, comma-separated, such as core.internal,10.0.0.5:8001",
+            )
+        },
+    )
+}

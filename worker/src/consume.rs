@@ -1,0 +1,130 @@
+//! From the work queue into the worker's hands, and a drain that leaves nothing behind.
+
+use std::time::Duration;
+
+use event::Envelope;
+use futures_util::StreamExt;
+use queue::{
+    Message, QueueError, ReceivedHeaders, WORK,
+    lapin::{
+        Channel, Connection, Consumer,
+        message::Delivery,
+        options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions},
+        types::FieldTable,
+    },
+};
+use retry::Cause;
+use tokio::sync::mpsc;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{Worker, job::Job, settle};
+
+/// How long what is under way at a shutdown may take; the rest then goes back to the queue, by
+/// publish and ack, within the 25 s of the drain.
+const FINISH_LIMIT: Duration = Duration::from_secs(12);
+const RETURN_LIMIT: Duration = Duration::from_secs(6);
+
+/// What a consumer needs beside its connection.
+pub(crate) struct Intake {
+    pub(crate) prefetch: u16,
+    pub(crate) jobs: mpsc::Sender<Job>,
+    pub(crate) shutdown: CancellationToken,
+    /// Cancelled when what is held must go back to the queue unfinished.
+    pub(crate) give_back: CancellationToken,
+}
+
+/// Consumes on one connection until it is lost, or drained after a shutdown.
+pub(crate) async fn consume(
+    connection: Connection,
+    worker: &Worker,
+    intake: &Intake,
+) -> Result<(), QueueError> {
+    let channel = open(&connection, intake.prefetch).await?;
+    let mut consumer = start(&channel, WORK).await?;
+    // Acks go by the channel that a delivery came by, so each connection is drained by itself.
+    let held = TaskTracker::new();
+    tracing::info!(queue = WORK, prefetch = intake.prefetch, "consuming");
+    loop {
+        let delivery = tokio::select! {
+            () = intake.shutdown.cancelled() => break,
+            delivery = consumer.next() => delivery,
+        };
+        let delivery = match delivery {
+            Some(Ok(delivery)) => delivery,
+            Some(Err(source)) => return Err(QueueError::during("consume events")(source)),
+            None => return Ok(()),
+        };
+        let headers = ReceivedHeaders::read(&delivery.properties);
+        match Envelope::decode(&delivery.data) {
+            Ok(envelope) => {
+                let job = Job::new(envelope, headers, delivery, held.token());
+                worker.metrics.received(&job);
+                // Admission may hold everything for Postgres: a shutdown must not wait for it. The
+                // broker brings a delivery that is dropped here again.
+                tokio::select! {
+                    sent = intake.jobs.send(job) => if sent.is_err() { return Ok(()) },
+                    () = intake.shutdown.cancelled() => break,
+                }
+            }
+            Err(error) => bury_undecodable(worker, delivery, &error).await,
+        }
+    }
+    drain(&channel, &consumer, &held, intake).await;
+    connection
+        .close(200, "drained".into())
+        .await
+        .map_err(QueueError::during("close the connection"))
+}
+
+/// Takes no more, and waits until all that is held is settled.
+async fn drain(channel: &Channel, consumer: &Consumer, held: &TaskTracker, intake: &Intake) {
+    let cancel = channel.basic_cancel(consumer.tag(), BasicCancelOptions::default());
+    tokio::time::timeout(Duration::from_secs(2), cancel).await.ok();
+    held.close();
+    tracing::info!(held = held.len(), "finishing what is held");
+    if tokio::time::timeout(FINISH_LIMIT, held.wait()).await.is_ok() {
+        return;
+    }
+    tracing::warn!(held = held.len(), "returning the rest to the queue");
+    intake.give_back.cancel();
+    tokio::time::timeout(RETURN_LIMIT, held.wait()).await.ok();
+}
+
+/// A message that no version of this program can read is a dead letter at once: it would come
+/// back for ever otherwise.
+async fn bury_undecodable(worker: &Worker, delivery: Delivery, error: &event::DecodeError) {
+    tracing::error!(%error, "a message that is no event goes to the dead letters");
+    let id = delivery.properties.message_id().as_ref().map(|id| id.as_str().to_owned());
+    let letter = queue::Letter {
+        cause: Cause::InvalidEvent.as_str().to_owned(),
+        reason: format!("The message could not be read: {error}."),
+    };
+    let message = Message::undecodable(delivery.data.clone(), id.as_deref()).with_letter(&letter);
+    if settle::publish(&worker.publisher, message, &worker.give_back).await {
+        delivery.ack(queue::lapin::options::BasicAckOptions::default()).await.ok();
+    }
+}
+
+/// A channel with its own prefetch; quorum queues refuse a global one.
+pub(crate) async fn open(connection: &Connection, prefetch: u16) -> Result<Channel, QueueError> {
+    let channel =
+        connection.create_channel().await.map_err(QueueError::during("open a channel"))?;
+    channel
+        .basic_qos(prefetch, BasicQosOptions::default())
+        .await
+        .map_err(QueueError::during("set the prefetch"))?;
+    Ok(channel)
+}
+
+/// Starts to consume; the broker names the consumer.
+pub(crate) async fn start(channel: &Channel, queue: &str) -> Result<Consumer, QueueError> {
+    channel
+        .basic_consume(
+            queue.into(),
+            "".into(),
+            BasicConsumeOptions::default(),
+            FieldTable::default(),
+        )
+        .await
+        .map_err(QueueError::during("start to consume"))
+}

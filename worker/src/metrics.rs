@@ -1,0 +1,157 @@
+//! The worker's metrics. Every family is there from the start, at zero: an alert on a counter that
+//! has never counted would see no data and stay silent.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use chrono::Utc;
+use opentelemetry::{
+    KeyValue,
+    metrics::{Counter, Histogram},
+};
+use retry::{Cause, Failure, Kind};
+use runtime::metrics::{BATCH_SIZES, LATENCY_SECONDS, meter};
+
+use crate::job::Job;
+
+pub(crate) struct Metrics {
+    received: Counter<u64>,
+    settled: Counter<u64>,
+    failures: Counter<u64>,
+    collected: Counter<u64>,
+    commits: Counter<u64>,
+    admission_batch: Histogram<u64>,
+    commit_batch: Histogram<u64>,
+    commit_seconds: Histogram<f64>,
+    fetch_seconds: Histogram<f64>,
+    event_seconds: Histogram<f64>,
+    held: Arc<AtomicU64>,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let meter = meter();
+        let counter = |name: &'static str, description: &'static str| {
+            meter.u64_counter(name).with_description(description).build()
+        };
+        let seconds = |name: &'static str, description: &'static str| {
+            meter
+                .f64_histogram(name)
+                .with_description(description)
+                .with_boundaries(LATENCY_SECONDS.to_vec())
+                .build()
+        };
+        let sizes = |name: &'static str, description: &'static str| {
+            meter
+                .u64_histogram(name)
+                .with_description(description)
+                .with_boundaries(BATCH_SIZES.to_vec())
+                .build()
+        };
+        let metrics = Self {
+            received: counter("worker_events_received", "Deliveries taken from the work queue"),
+            settled: counter(
+                "worker_events_settled",
+                "Deliveries that left the worker, by outcome",
+            ),
+            failures: counter("worker_failures", "Failed attempts, by cause and kind"),
+            collected: counter(
+                "worker_dead_letters_collected",
+                "Dead letters stored in Postgres, by cause",
+            ),
+            commits: counter("worker_commits", "Transactions that wrote members and logs"),
+            admission_batch: sizes(
+                "worker_admission_batch_size",
+                "Deliveries admitted with one query",
+            ),
+            commit_batch: sizes("worker_commit_batch_size", "Findings committed together"),
+            commit_seconds: seconds("worker_commit_duration_seconds", "Duration of a group commit"),
+            fetch_seconds: seconds(
+                "worker_core_fetch_duration_seconds",
+                "Duration of a fetch, with the blips it bridged",
+            ),
+            event_seconds: seconds(
+                "worker_event_duration_seconds",
+                "From receipt at the gateway to the ack",
+            ),
+            held: Arc::default(),
+        };
+        metrics.begin_at_zero();
+        let held = Arc::clone(&metrics.held);
+        meter
+            .u64_observable_gauge("worker_events_held")
+            .with_description("Deliveries taken and not yet settled")
+            .with_callback(move |gauge| gauge.observe(held.load(Ordering::Relaxed), &[]))
+            .build();
+        metrics
+    }
+
+    fn begin_at_zero(&self) {
+        for event_type in
+            ["test", "ping", "member.created", "member.updated", "member.deleted", "other"]
+        {
+            self.received.add(0, &[KeyValue::new("event_type", event_type)]);
+        }
+        for outcome in ["done", "delayed", "dead", "returned", "redelivered"] {
+            self.settled.add(0, &[KeyValue::new("outcome", outcome)]);
+        }
+        for cause in Cause::ALL {
+            self.collected.add(0, &[KeyValue::new("cause", cause.as_str())]);
+            self.failures.add(
+                0,
+                &[KeyValue::new("cause", cause.as_str()), KeyValue::new("kind", "refusal")],
+            );
+        }
+        self.commits.add(0, &[]);
+    }
+
+    pub(crate) fn received(&self, job: &Job) {
+        self.held.fetch_add(1, Ordering::Relaxed);
+        self.received.add(1, &[KeyValue::new("event_type", job.envelope.event_type.label())]);
+    }
+
+    pub(crate) fn admitted(&self, events: usize) {
+        self.admission_batch.record(events as u64, &[]);
+    }
+
+    pub(crate) fn fetched(&self, duration: Duration) {
+        self.fetch_seconds.record(duration.as_secs_f64(), &[]);
+    }
+
+    pub(crate) fn committed(&self, findings: usize, duration: Duration) {
+        self.commits.add(1, &[]);
+        self.commit_batch.record(findings as u64, &[]);
+        self.commit_seconds.record(duration.as_secs_f64(), &[]);
+    }
+
+    /// A delivery left the worker.
+    pub(crate) fn settled(&self, outcome: &'static str) {
+        self.held.fetch_sub(1, Ordering::Relaxed);
+        self.settled.add(1, &[KeyValue::new("outcome", outcome)]);
+    }
+
+    /// A delivery was done: how long it took since the gateway received it, by two clocks.
+    pub(crate) fn finished(&self, job: &Job) {
+        let age = (Utc::now() - job.envelope.received_at).to_std().unwrap_or_default();
+        self.event_seconds.record(age.as_secs_f64(), &[]);
+    }
+
+    pub(crate) fn failed(&self, failure: &Failure) {
+        let kind = match failure.kind {
+            Kind::Outage => "outage",
+            Kind::Refusal => "refusal",
+            Kind::Final => "final",
+        };
+        self.failures
+            .add(1, &[KeyValue::new("cause", failure.cause.as_str()), KeyValue::new("kind", kind)]);
+    }
+
+    pub(crate) fn collected(&self, cause: &str) {
+        self.collected.add(1, &[KeyValue::new("cause", cause.to_owned())]);
+    }
+}

@@ -1,0 +1,294 @@
+//! The story of a group of events: fetch → map + filter → commit → settle.
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use event::EventType;
+use futures_util::FutureExt;
+use member::CoreMember;
+use retry::{Cause, Failure, Kind};
+use store::{CampusConfig, Commit, Finding, LogLine, Observation, Standing, Status};
+
+use crate::{
+    Worker,
+    admit::{Exit, Left, Ticket},
+    commit::Committed,
+    cores::Unfetched,
+    job::{Group, Job},
+    settle,
+};
+
+/// A delete older than this is not taken at its word (CORRECTNESS §2).
+const PROMPT: TimeDelta = TimeDelta::minutes(10);
+
+/// What becomes of one delivery.
+#[derive(Debug, Clone)]
+pub(crate) enum Fate {
+    /// It is on disk that it was done: ack.
+    Done,
+    /// Its attempt failed: delay or dead letter.
+    Failed(Failure),
+    /// It needs another number and another read.
+    Again {
+        /// Its delete may not be taken at its word.
+        ask: bool,
+        /// Numbers drawn before are void: the session that drew them is gone.
+        void: bool,
+    },
+}
+
+impl Fate {
+    const LOST: Self = Self::Again { ask: false, void: true };
+}
+
+/// Processes an admitted group and settles each of its deliveries, or sends it back for another
+/// number. Nothing leaves here unsettled, whatever happens inside.
+pub(crate) async fn process(worker: Arc<Worker>, group: Group, ticket: Ticket, exit: Exit) {
+    let attempt = AssertUnwindSafe(attempt(&worker, &group, &ticket)).catch_unwind();
+    let fates = tokio::select! {
+        fates = attempt => fates.unwrap_or_else(|_| vec![Fate::Failed(poison()); group.jobs.len()]),
+        () = worker.give_back.cancelled() => return give_back(&worker, group, &exit).await,
+    };
+
+    let Group { key, jobs, first_drawn, must_ask } = group;
+    let mut again = Group::new(key.clone());
+    again.must_ask = must_ask;
+    again.first_drawn = first_drawn.or(Some(ticket.number));
+    for (job, fate) in jobs.into_iter().zip(fates) {
+        let fate = match fate {
+            Fate::Failed(failure) => settle::fail(&worker, &ticket, &job, failure).await,
+            other => other,
+        };
+        match fate {
+            Fate::Done => settle::done(&worker, &job).await,
+            Fate::Failed(_) => {}
+            Fate::Again { ask, void } => {
+                again.must_ask |= ask;
+                if void {
+                    again.first_drawn = None;
+                }
+                again.jobs.push(job);
+            }
+        }
+    }
+    let left = if again.jobs.is_empty() { Left::Settled(key) } else { Left::Again(again) };
+    exit.send(left).ok();
+}
+
+/// Returns a group to the work queue unfinished: by publish and ack, since what a broker takes
+/// back by itself counts towards its delivery limit.
+pub(crate) async fn give_back(worker: &Worker, group: Group, exit: &Exit) {
+    for job in &group.jobs {
+        settle::give_back(worker, job).await;
+    }
+    exit.send(Left::Settled(group.key)).ok();
+}
+
+/// One attempt on a group: a fate for each of its jobs.
+async fn attempt(worker: &Worker, group: &Group, ticket: &Ticket) -> Vec<Fate> {
+    let mut fates: Vec<Option<Fate>> = Vec::with_capacity(group.jobs.len());
+    let mut open = Vec::with_capacity(group.jobs.len());
+    for (job, standing) in group.jobs.iter().zip(&ticket.standings) {
+        fates.push(match (standing, group.key.is_some()) {
+            (Standing::Done, _) => Some(Fate::Done),
+            (Standing::Duplicate, _) => Some(
+                log(
+                    ticket,
+                    job,
+                    Status::Duplicate,
+                    "Duplicate of an event that was processed before",
+                )
+                .await,
+            ),
+            (Standing::New, false) => Some(note(ticket, job).await),
+            (Standing::New, true) => {
+                open.push(job);
+                None
+            }
+        });
+    }
+    let mut synced =
+        if open.is_empty() { Vec::new() } else { sync_member(worker, group, ticket, &open).await }
+            .into_iter();
+    fates.into_iter().map(|fate| fate.or_else(|| synced.next()).unwrap_or(Fate::LOST)).collect()
+}
+
+/// Tests and unknown types: logged, and nothing else.
+async fn note(ticket: &Ticket, job: &Job) -> Fate {
+    let event_type = &job.envelope.event_type;
+    if event_type.is_test() {
+        return log(ticket, job, Status::Processed, EventType::TEST_MESSAGE).await;
+    }
+    let message = event_type.not_handled_message();
+    log(ticket, job, Status::Ignored, &message).await
+}
+
+async fn log(ticket: &Ticket, job: &Job, status: Status, message: &str) -> Fate {
+    let line =
+        LogLine { entry: job.entry(), status, message: Some(message.to_owned()), error: None };
+    fate(ticket.live.commit(Commit::Log(line)).await)
+}
+
+/// Brings one member up to date for all the events that wait for it.
+async fn sync_member(worker: &Worker, group: &Group, ticket: &Ticket, jobs: &[&Job]) -> Vec<Fate> {
+    let campus = match usable(ticket) {
+        Ok(campus) => campus,
+        Err(failure) => return failed(jobs, &failure),
+    };
+    let now = Utc::now();
+    if !group.must_ask && newest(jobs).is_some_and(|job| is_prompt_delete(job, now)) {
+        return commit(group, ticket, jobs, Finding::DeleteUnasked).await;
+    }
+    let Some((_, member_id)) = &group.key else { return Vec::new() };
+    match worker.cores.fetch(campus, member_id).await {
+        Ok(member) => match judge(campus, &member, now) {
+            Ok(finding) => commit(group, ticket, jobs, finding).await,
+            Err(failure) => failed(jobs, &failure),
+        },
+        Err(Unfetched::Absent(failure)) => commit_absence(group, ticket, jobs, &failure).await,
+        Err(Unfetched::Failed(failure)) => failed(jobs, &failure),
+        Err(Unfetched::Held) => vec![Fate::LOST; jobs.len()],
+    }
+}
+
+/// The core has no such member. That confirms a delete; for any other event it is a refusal and
+/// never a reason to archive: a wrong path prefix answers the same for everybody.
+async fn commit_absence(
+    group: &Group,
+    ticket: &Ticket,
+    jobs: &[&Job],
+    failure: &Failure,
+) -> Vec<Fate> {
+    let deletes: Vec<&Job> = jobs.iter().copied().filter(|job| job.is_delete()).collect();
+    let mut confirmed = if deletes.is_empty() {
+        Vec::new()
+    } else {
+        commit(group, ticket, &deletes, Finding::ReadGone).await
+    }
+    .into_iter();
+    jobs.iter()
+        .map(|job| {
+            if job.is_delete() {
+                confirmed.next().unwrap_or(Fate::LOST)
+            } else {
+                Fate::Failed(failure.clone())
+            }
+        })
+        .collect()
+}
+
+/// Maps and filters what the core answered.
+fn judge(
+    campus: &CampusConfig,
+    member: &CoreMember,
+    now: DateTime<Utc>,
+) -> Result<Finding, Failure> {
+    match member.church_id() {
+        Some(church) if church == campus.core_church_id => {}
+        Some(_) => {
+            return Err(Failure::new(
+                Cause::WrongChurch,
+                Kind::Refusal,
+                "The core answered with a member of another church.",
+            ));
+        }
+        None => {
+            return Err(Failure::new(
+                Cause::CoreBadResponse,
+                Kind::Refusal,
+                "The core answered with a member that names no church.",
+            ));
+        }
+    }
+    let verdict =
+        member::judge(member, &campus.filter, &campus.locale(now)).map_err(|missing| {
+            Failure::new(
+                Cause::CoreBadResponse,
+                Kind::Refusal,
+                format!("The filter cannot be applied: {missing}."),
+            )
+        })?;
+    if let Some(refusal) = verdict.profile().and_then(|profile| profile.photo_refusal) {
+        tracing::warn!(campus = %campus.id, %refusal, "a photo is not kept");
+    }
+    Ok(verdict.into())
+}
+
+async fn commit(group: &Group, ticket: &Ticket, jobs: &[&Job], finding: Finding) -> Vec<Fate> {
+    let Some((campus, member)) = group.key.clone() else { return Vec::new() };
+    let unasked = finding.is_unasked();
+    let occurred: Option<Vec<DateTime<Utc>>> =
+        jobs.iter().map(|job| job.envelope.occurred_at).collect();
+    let observation = Observation {
+        campus,
+        member,
+        seen_from: ticket.number,
+        first_drawn: group.first_drawn.unwrap_or(ticket.number),
+        finding,
+        occurred_at: occurred.and_then(|times| times.into_iter().max()),
+        received_at: jobs.iter().map(|job| job.envelope.received_at).max(),
+        entries: jobs.iter().map(|job| job.entry()).collect(),
+    };
+    let committed = ticket.live.commit(Commit::Member(Box::new(observation))).await;
+    if unasked && matches!(committed, Committed::Refused) {
+        return vec![Fate::Again { ask: true, void: false }; jobs.len()];
+    }
+    let one = fate(committed);
+    vec![one; jobs.len()]
+}
+
+/// The campus as it is configured now, if its members may be synced.
+fn usable(ticket: &Ticket) -> Result<&CampusConfig, Failure> {
+    let stopped = |kind, reason: String| Failure::new(Cause::SyncDisabled, kind, reason);
+    match ticket.campus.as_deref() {
+        None => Err(stopped(Kind::Final, "No sync is configured for the campus any more.".into())),
+        Some(Err(error)) => Err(stopped(
+            Kind::Outage,
+            format!("The campus's configuration cannot be used: {error}."),
+        )),
+        Some(Ok(campus)) if !campus.is_enabled => {
+            Err(stopped(Kind::Final, "Sync is disabled for the campus.".into()))
+        }
+        Some(Ok(campus)) => Ok(campus),
+    }
+}
+
+/// The event that nothing among `jobs` is later than: by the senders' clock where both said, else
+/// by the gateways'.
+fn newest<'a>(jobs: &[&'a Job]) -> Option<&'a Job> {
+    let is_later =
+        |one: &Job, other: &Job| match (one.envelope.occurred_at, other.envelope.occurred_at) {
+            (Some(one), Some(other)) => one > other,
+            _ => one.envelope.received_at > other.envelope.received_at,
+        };
+    // Two clocks can disagree in a circle; then nobody is the newest and the core is asked.
+    jobs.iter().copied().find(|job| !jobs.iter().any(|other| is_later(other, job)))
+}
+
+/// Whether a delete may be taken at its word, as far as the event itself tells.
+fn is_prompt_delete(job: &Job, now: DateTime<Utc>) -> bool {
+    job.is_delete()
+        && job.history.is_first_attempt()
+        && (now - job.envelope.received_at).abs() < PROMPT
+}
+
+fn fate(committed: Committed) -> Fate {
+    match committed {
+        Committed::Done => Fate::Done,
+        Committed::Refused => Fate::Again { ask: false, void: false },
+        Committed::Failed(failure) => Fate::Failed(failure),
+        Committed::Lost => Fate::LOST,
+    }
+}
+
+fn failed(jobs: &[&Job], failure: &Failure) -> Vec<Fate> {
+    vec![Fate::Failed(failure.clone()); jobs.len()]
+}
+
+fn poison() -> Failure {
+    Failure::new(
+        Cause::Poison,
+        Kind::Refusal,
+        "Processing the event fails in a way that nobody foresaw.",
+    )
+}

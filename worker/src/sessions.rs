@@ -1,0 +1,92 @@
+//! The session that admits and commits, opened again whenever it is lost.
+
+use std::{sync::Arc, time::Duration};
+
+use database::DatabaseConfig;
+use runtime::Check;
+use store::Session;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    commit::{self, Request},
+    metrics::Metrics,
+};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+/// Requests that may wait for the writer; more than a worker holds.
+const WAITING: usize = 1024;
+
+/// A session that stood when somebody looked.
+pub(crate) struct Live {
+    /// Draws numbers.
+    pub(crate) session: Session,
+    /// Commits what was drawn here, and nothing else.
+    pub(crate) writer: mpsc::Sender<Request>,
+}
+
+/// The session that stands now, if any.
+#[derive(Clone)]
+pub(crate) struct Sessions(watch::Receiver<Option<Arc<Live>>>);
+
+impl Sessions {
+    /// Keeps a session open until `stop`.
+    pub(crate) fn start(
+        config: DatabaseConfig,
+        check: Check,
+        metrics: Arc<Metrics>,
+        stop: CancellationToken,
+    ) -> Self {
+        let (sender, receiver) = watch::channel(None);
+        tokio::spawn(async move {
+            tokio::select! {
+                () = keep(&config, &check, &metrics, &sender) => {}
+                () = stop.cancelled() => {}
+            }
+        });
+        Self(receiver)
+    }
+
+    /// The session that stands, waited for; none once `give_up`.
+    pub(crate) async fn live(&self, give_up: &CancellationToken) -> Option<Arc<Live>> {
+        let mut receiver = self.0.clone();
+        tokio::select! {
+            live = receiver.wait_for(|live| {
+                live.as_ref().is_some_and(|live| !live.session.lost().is_cancelled())
+            }) => live.ok()?.clone(),
+            () = give_up.cancelled() => None,
+        }
+    }
+}
+
+async fn keep(
+    config: &DatabaseConfig,
+    check: &Check,
+    metrics: &Arc<Metrics>,
+    current: &watch::Sender<Option<Arc<Live>>>,
+) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match Session::open(config).await {
+            Ok((session, writer)) => {
+                pause = FIRST_PAUSE;
+                let (sender, requests) = mpsc::channel(WAITING);
+                tokio::spawn(commit::commit(writer, requests, Arc::clone(metrics)));
+                let lost = session.lost().clone();
+                current.send_replace(Some(Arc::new(Live { session, writer: sender })));
+                check.well();
+                lost.cancelled().await;
+                current.send_replace(None);
+                check.failing("the session with Postgres was lost");
+                tracing::warn!("the session with Postgres was lost");
+            }
+            Err(error) => {
+                check.failing(error.to_string());
+                tracing::warn!(%error, "Postgres is away");
+            }
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}

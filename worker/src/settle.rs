@@ -1,0 +1,120 @@
+//! The one place that acks. A message leaves the work queue only when its end is on disk: in
+//! Postgres, or in the queue that it goes to next, confirmed first. A crash between the two gives
+//! a duplicate, never a loss.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use queue::{Letter, Message, Publisher, Route};
+use retry::{Failure, Next};
+use store::{Commit, LogLine, Status};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Worker, admit::Ticket, commit::Committed, job::Job, process::Fate};
+
+/// Between tries to publish while RabbitMQ takes nothing.
+const PUBLISH_PAUSE: Duration = Duration::from_millis(200);
+
+/// Settles a delivery that is done.
+pub(crate) async fn done(worker: &Worker, job: &Job) {
+    acknowledge(worker, job, "done").await;
+    worker.metrics.finished(job);
+}
+
+/// Settles a failed delivery: logged and delayed, or sent to the dead letters. Answers `Again`
+/// when Postgres was lost before it could be logged.
+pub(crate) async fn fail(worker: &Worker, ticket: &Ticket, job: &Job, failure: Failure) -> Fate {
+    worker.metrics.failed(&failure);
+    match worker.schedule.next(&job.history, &failure, Utc::now()) {
+        Next::Again(delay, history) => {
+            let line = LogLine {
+                entry: job.entry(),
+                status: Status::Retrying,
+                message: None,
+                error: Some(failure.reason.clone()),
+            };
+            if matches!(ticket.live.commit(Commit::Log(line)).await, Committed::Lost) {
+                return Fate::Again { ask: false, void: true };
+            }
+            job.span.in_scope(|| {
+                tracing::info!(
+                    cause = failure.cause.as_str(),
+                    reason = failure.reason,
+                    attempt = history.failed_attempts(),
+                    delay = runtime::format_duration(delay),
+                    "an event failed and is tried again"
+                );
+            });
+            let message = job
+                .span
+                .in_scope(|| Message::new(&job.envelope, Route::Retry(delay)))
+                .with_history(&history);
+            pass_on(worker, job, message, "delayed").await;
+        }
+        Next::Dead(history) => {
+            job.span.in_scope(|| {
+                tracing::warn!(
+                    cause = failure.cause.as_str(),
+                    reason = failure.reason,
+                    attempts = history.failed_attempts(),
+                    "an event goes to the dead letters"
+                );
+            });
+            let letter =
+                Letter { cause: failure.cause.as_str().to_owned(), reason: failure.reason.clone() };
+            let message = job
+                .span
+                .in_scope(|| Message::new(&job.envelope, Route::Dead))
+                .with_history(&history)
+                .with_letter(&letter);
+            pass_on(worker, job, message, "dead").await;
+        }
+    }
+    Fate::Failed(failure)
+}
+
+/// Returns a delivery to the work queue as it was.
+pub(crate) async fn give_back(worker: &Worker, job: &Job) {
+    let message = job.span.in_scope(|| Message::new(&job.envelope, Route::Work));
+    pass_on(worker, job, message.with_history(&job.history), "returned").await;
+}
+
+/// Publishes, and acks only what was confirmed.
+async fn pass_on(worker: &Worker, job: &Job, message: Message, outcome: &'static str) {
+    if publish_while(&worker.publisher, message, || job.is_acknowledgeable()).await {
+        acknowledge(worker, job, outcome).await;
+    } else {
+        worker.metrics.settled("redelivered");
+    }
+}
+
+async fn acknowledge(worker: &Worker, job: &Job, outcome: &'static str) {
+    let outcome = if job.acknowledge().await { outcome } else { "redelivered" };
+    worker.metrics.settled(outcome);
+}
+
+/// Publishes until it is confirmed; false when `give_up` came first.
+pub(crate) async fn publish(
+    publisher: &Publisher,
+    message: Message,
+    give_up: &CancellationToken,
+) -> bool {
+    publish_while(publisher, message, || !give_up.is_cancelled()).await
+}
+
+/// Publishes until it is confirmed, or until there is no more use in it: the channel that the
+/// message came by is gone, and the broker brings it again.
+async fn publish_while(
+    publisher: &Publisher,
+    message: Message,
+    is_of_use: impl Fn() -> bool,
+) -> bool {
+    loop {
+        match publisher.publish(message.clone()).await {
+            Ok(()) => return true,
+            Err(error) if is_of_use() => tracing::debug!(%error, "a message waits to be published"),
+            Err(_) => return false,
+        }
+        tokio::time::sleep(PUBLISH_PAUSE).await;
+    }
+}
