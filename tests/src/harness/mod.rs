@@ -1,0 +1,5 @@
+//! The harness of the system tests.
+
+mod eventually;
+
+pub use eventually::eventually;

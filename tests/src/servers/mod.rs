@@ -1,0 +1,109 @@
+//! Private PostgreSQL and RabbitMQ: the installed programs, run with a data folder and ports of
+//! their own, on the loopback interface only.
+//!
+//! One implementation for everybody: `deploy/up` keeps its folder and finds it again, `deploy/test`
+//! shares one pair among all tests, and a fault test starts a pair that it may kill, stop, freeze
+//! and start again.
+
+mod address;
+mod command;
+mod folder;
+mod ports;
+mod postgres;
+mod rabbitmq;
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Context, bail};
+
+pub use address::ServerAddresses;
+pub use command::run_with_private_servers;
+pub use folder::{DataFolder, is_reachable_for_servers};
+pub use ports::keep_or_choose;
+pub use postgres::{Postgres, StopMode};
+pub use rabbitmq::{Management, RabbitMq};
+
+use crate::process::Process;
+
+/// How long a server may take to answer after its start: a loaded machine is slow, not broken.
+const READY_WITHIN: Duration = Duration::from_mins(1);
+/// How often a starting server is asked.
+const ASK_EVERY: Duration = Duration::from_millis(20);
+
+/// A PostgreSQL and a RabbitMQ of one's own.
+pub struct PrivateServers {
+    /// The database server.
+    pub postgres: Postgres,
+    /// The broker, a single node.
+    pub rabbitmq: RabbitMq,
+    /// Last, so that it is deleted after the servers have ended.
+    _folder: DataFolder,
+}
+
+impl PrivateServers {
+    /// Starts both in a folder that is deleted afterwards.
+    pub async fn start_temporary() -> anyhow::Result<Self> {
+        Self::start(DataFolder::temporary()?).await
+    }
+
+    /// Starts both side by side; the broker takes about six seconds, the database one.
+    pub async fn start(folder: DataFolder) -> anyhow::Result<Self> {
+        let (postgres, rabbitmq) =
+            tokio::try_join!(Postgres::start(&folder), RabbitMq::start_managed(&folder))?;
+        Ok(Self { postgres, rabbitmq, _folder: folder })
+    }
+
+    /// How to reach them as administrator.
+    pub fn addresses(&self) -> ServerAddresses {
+        ServerAddresses {
+            postgres: self.postgres.url("postgres"),
+            amqp: self.rabbitmq.url(),
+            management: self.rabbitmq.management_url(),
+        }
+    }
+}
+
+/// The newest of the folders `pattern.0/*/pattern.1` that holds `program`, by version number.
+fn newest_folder(parent: &str, child: &str, program: &str) -> Option<PathBuf> {
+    let version = |path: &PathBuf| -> Option<Vec<u32>> {
+        let name = path.file_name()?.to_str()?;
+        name.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().ok()).collect()
+    };
+    std::fs::read_dir(parent)
+        .ok()?
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.join(child).join(program).is_file())
+        .max_by_key(|path| version(path))
+        .map(|path| path.join(child))
+}
+
+/// Asks until `probe` succeeds; gives up when the server ends or time is up.
+async fn until_ready<F>(process: &Process, mut probe: impl FnMut() -> F) -> anyhow::Result<()>
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
+    let deadline = tokio::time::Instant::now() + READY_WITHIN;
+    loop {
+        let outcome = tokio::time::timeout(READY_WITHIN, probe()).await;
+        let Err(error) = outcome.context("no answer").flatten() else {
+            return Ok(());
+        };
+        if let Some(status) = process.ended() {
+            bail!(
+                "{} ended ({status}) while starting; the end of its log:\n{}",
+                process.name(),
+                process.log_tail(15)
+            );
+        }
+        if tokio::time::Instant::now() > deadline {
+            return Err(error.context(format!(
+                "{} was not ready within {} s; the end of its log:\n{}",
+                process.name(),
+                READY_WITHIN.as_secs(),
+                process.log_tail(15)
+            )));
+        }
+        tokio::time::sleep(ASK_EVERY).await;
+    }
+}

@@ -1,0 +1,6 @@
+//! The system tests: real programs, a real PostgreSQL and a real RabbitMQ, entered through the
+//! front door. One binary, so that everything is linked once.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
+mod private_servers;
