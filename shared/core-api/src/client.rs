@@ -1,0 +1,187 @@
+//! Asking the core.
+
+use std::{sync::Arc, time::Duration};
+
+use member::CoreMember;
+use reqwest::{
+    Client, RequestBuilder, StatusCode,
+    header::{ACCEPT, HeaderMap, HeaderValue},
+    redirect,
+};
+use rustls::{ClientConfig, crypto::ring};
+use serde_json::json;
+use thiserror::Error;
+use url::Url;
+
+use crate::{
+    AllowedHosts, BadAnswer, CoreError, Credentials, Endpoint, IssuedToken, Operation, Page, Token,
+    answer, body, resolver::PublicResolver, retry_after::retry_after,
+};
+
+const MOST_REDIRECTS: usize = 3;
+
+/// How a client asks.
+#[derive(Clone, Debug)]
+pub struct ClientSettings {
+    /// Hosts that may be plain http or have a private address.
+    pub allowed: AllowedHosts,
+    /// For a connection, TLS included.
+    pub connect_timeout: Duration,
+    /// For a whole request, from the connection to the last byte of the answer.
+    pub request_timeout: Duration,
+    /// The largest answer, in bytes once decompressed.
+    pub largest_answer: usize,
+}
+
+impl Default for ClientSettings {
+    fn default() -> Self {
+        Self {
+            allowed: AllowedHosts::default(),
+            connect_timeout: Duration::from_secs(3),
+            request_timeout: Duration::from_secs(10),
+            largest_answer: 64 * 1024 * 1024,
+        }
+    }
+}
+
+/// The client cannot be made: the machine's TLS is broken.
+#[derive(Debug, Error)]
+pub enum ClientError {
+    /// No TLS versions in common with anybody.
+    #[error("cannot set up TLS for the core API")]
+    Tls(#[from] rustls::Error),
+    /// The trusted certificates cannot be read.
+    #[error("cannot read the trusted certificates")]
+    Roots(#[from] runtime::TlsError),
+    /// The HTTP client refused its settings.
+    #[error("cannot set up the HTTP client for the core API")]
+    Http(#[from] reqwest::Error),
+}
+
+/// The core's HTTP client: one for a process, so that connections are shared. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct CoreClient {
+    http: Client,
+    largest_answer: usize,
+}
+
+impl CoreClient {
+    /// Makes a client. It opens no connection yet.
+    pub fn new(settings: ClientSettings) -> Result<Self, ClientError> {
+        let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(runtime::root_store(None)?)
+            .with_no_client_auth();
+        let headers =
+            HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
+        let http = Client::builder()
+            .tls_backend_preconfigured(tls)
+            // A proxy would resolve names itself, past our check of private addresses.
+            .no_proxy()
+            .dns_resolver(PublicResolver::new(settings.allowed))
+            .redirect(redirect::Policy::custom(same_origin))
+            .referer(false)
+            .http1_only()
+            .tcp_nodelay(true)
+            .tcp_keepalive(Duration::from_secs(30))
+            // Shorter than the usual servers' own: a connection that they just closed costs a retry.
+            .pool_idle_timeout(Duration::from_secs(4))
+            .connect_timeout(settings.connect_timeout)
+            .timeout(settings.request_timeout)
+            .gzip(true)
+            .user_agent(concat!("faithtracker-sync/", env!("CARGO_PKG_VERSION")))
+            .default_headers(headers)
+            .build()?;
+        Ok(Self { http, largest_answer: settings.largest_answer })
+    }
+
+    /// Gets a token. Every try counts towards the core's limit of five a minute, failed ones too.
+    pub async fn login(
+        &self,
+        endpoint: &Endpoint,
+        credentials: &Credentials,
+    ) -> Result<IssuedToken, CoreError> {
+        let Credentials { email, password } = credentials;
+        let request =
+            self.http.post(endpoint.login()).json(&json!({"email": email, "password": password}));
+        let body = self.send(Operation::LogIn, request).await?;
+        IssuedToken::parse(&body).map_err(|why| bad(Operation::LogIn, why))
+    }
+
+    /// Asks for one member. The answer is that member, or an error.
+    pub async fn member(
+        &self,
+        endpoint: &Endpoint,
+        token: &Token,
+        id: &str,
+    ) -> Result<CoreMember, CoreError> {
+        let operation = Operation::FetchMember;
+        let url = endpoint.member(id).ok_or_else(|| bad(operation, BadAnswer::UnaskableId))?;
+        let body = self.send(operation, self.http.get(url).bearer_auth(token.reveal())).await?;
+        answer::member(&body, id).map_err(|why| bad(operation, why))
+    }
+
+    /// Asks for the page of the member list that begins after `skip` rows; `limit` is 1 to 1000.
+    pub async fn page(
+        &self,
+        endpoint: &Endpoint,
+        token: &Token,
+        skip: u64,
+        limit: u32,
+    ) -> Result<Page, CoreError> {
+        let operation = Operation::ListMembers;
+        let request = self.http.get(endpoint.page(skip, limit)).bearer_auth(token.reveal());
+        let body = self.send(operation, request).await?;
+        Page::parse(&body).map_err(|why| bad(operation, why))
+    }
+
+    /// The body of a 200.
+    async fn send(
+        &self,
+        operation: Operation,
+        request: RequestBuilder,
+    ) -> Result<Vec<u8>, CoreError> {
+        let response =
+            request.send().await.map_err(|source| CoreError::sending(operation, source))?;
+        if response.status() == StatusCode::OK {
+            return body::read(operation, response, self.largest_answer).await;
+        }
+        Err(refusal(operation, response.status(), response.headers()))
+    }
+}
+
+/// What a status other than 200 means.
+fn refusal(operation: Operation, status: StatusCode, headers: &HeaderMap) -> CoreError {
+    let retry_after = retry_after(headers);
+    match status.as_u16() {
+        429 => CoreError::RateLimited { operation, retry_after },
+        status @ (408 | 425 | 500..) => CoreError::Server { operation, status, retry_after },
+        status @ 400.. if operation == Operation::LogIn => CoreError::LoginRefused { status },
+        401 => CoreError::Unauthorized { operation },
+        403 => CoreError::Forbidden { operation },
+        404 => CoreError::NotFound { operation },
+        410 => CoreError::Gone { operation },
+        300..400 => bad(operation, BadAnswer::Redirect),
+        status => bad(operation, BadAnswer::Status(status)),
+    }
+}
+
+fn bad(operation: Operation, why: BadAnswer) -> CoreError {
+    CoreError::BadResponse { operation, why }
+}
+
+/// Follows a redirect only to where the request was sent anyway: the token and the password must not go
+/// anywhere else, and http must not follow https.
+fn same_origin(attempt: redirect::Attempt<'_>) -> redirect::Action {
+    let stays =
+        attempt.previous().first().is_some_and(|first| origin(first) == origin(attempt.url()));
+    if stays && attempt.previous().len() <= MOST_REDIRECTS {
+        attempt.follow()
+    } else {
+        attempt.stop()
+    }
+}
+
+fn origin(url: &Url) -> (&str, Option<&str>, Option<u16>) {
+    (url.scheme(), url.host_str(), url.port_or_known_default())
+}

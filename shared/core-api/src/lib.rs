@@ -1,0 +1,24 @@
+//! The core's HTTP API: where it is, how to ask it, and the one login that all programs share.
+//!
+//! [`CoreClient`] asks and reads answers, each failure as a [`CoreError`] that tells what to do
+//! about it. [`Session`] puts the token that it needs in front of it. An answer is either
+//! understood or an error: an unknown shape is never an empty list.
+
+mod allowed;
+mod answer;
+mod body;
+mod client;
+mod credentials;
+mod endpoint;
+mod error;
+mod resolver;
+mod retry_after;
+mod session;
+
+pub use allowed::{AllowedHosts, BadAllowedHost};
+pub use answer::{IssuedToken, Page, Paging};
+pub use client::{ClientError, ClientSettings, CoreClient};
+pub use credentials::{Credentials, Token};
+pub use endpoint::{Endpoint, EndpointError, EndpointParts};
+pub use error::{BadAnswer, CoreError, Operation, Unreachable};
+pub use session::{Lease, Session, SessionError, Sessions, StoredToken, TokenStore};

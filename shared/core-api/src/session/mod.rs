@@ -1,0 +1,297 @@
+//! One login for everybody.
+//!
+//! The core allows five logins a minute and its tokens live for a day, so all processes of an installation
+//! share one token: a row in the database ([`TokenStore`]) with a version. A process keeps the token in
+//! memory and goes to the row only when it has none, when the core refused it, or when it grows old.
+//!
+//! ```text
+//!            ┌── the row has another usable version ──▶ use it
+//! need one ──┤
+//!            └── else ask for the lease of that version
+//!                  Won ───────────▶ log in ──▶ write the next version, use it
+//!                                          └─▶ failed: write a pause, report the failure
+//!                  Newer ─────────▶ use it
+//!                  HeldByAnother ─▶ wait a little, look at the row again
+//!                  NotBefore, NoBudget, TooYoung ─▶ report a pause, or the refused token
+//! ```
+//!
+//! In a process one task at a time does this for a campus; the others wait for it, or, where the old token
+//! is still good and merely due for renewal, go on with that.
+
+mod sessions;
+mod store;
+mod token;
+
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use member::CoreMember;
+use thiserror::Error;
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use crate::{CoreClient, CoreError, Credentials, Endpoint, Operation, Page};
+pub use sessions::Sessions;
+pub use store::{Lease, StoredToken, TokenStore};
+use token::{Held, Renewal};
+
+/// How long a task waits for another process's login: the lease's 15 s and a little more, so that the lease
+/// of a process that died runs out within it.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Between two looks at the row.
+const POLL: Duration = Duration::from_millis(100);
+/// Before renewal is tried again while the old token is still good.
+const RENEWAL_PAUSE: Duration = Duration::from_secs(30);
+/// No login is tried for this long after the core refused one.
+const REFUSED_PAUSE: Duration = Duration::from_mins(1);
+/// The same after a login that found no core: four of them are the budget of a minute.
+const OUTAGE_PAUSE: Duration = Duration::from_secs(15);
+/// How long a process remembers a pause before it looks at the row again, which an operator may have
+/// changed meanwhile.
+const REMEMBERED_PAUSE: Duration = Duration::from_secs(2);
+
+/// Why a call through a session has no answer.
+#[derive(Debug, Error)]
+pub enum SessionError<E: std::error::Error + 'static> {
+    /// The core failed, or its login.
+    #[error(transparent)]
+    Core(#[from] CoreError),
+    /// The shared token could not be read or written.
+    #[error("cannot reach the shared core token")]
+    Store(#[source] E),
+}
+
+/// A campus's way to its core: the client with the shared token.
+#[derive(Debug)]
+pub struct Session<S> {
+    client: CoreClient,
+    store: Arc<S>,
+    campus: Uuid,
+    endpoint: Endpoint,
+    credentials: Credentials,
+    renewal: Renewal,
+    /// Never held across an await.
+    state: Mutex<State>,
+    /// Whoever has it goes to the row.
+    gate: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    held: Option<Held>,
+    pause: Option<Pause>,
+}
+
+/// Why no token is to be had for a moment: what waits at the gate is told without asking again.
+#[derive(Clone, Copy, Debug)]
+struct Pause {
+    until: Instant,
+    /// The core refused a token that it gave less than a minute ago: another one would fare no better.
+    token_refused: bool,
+}
+
+impl<S: TokenStore> Session<S> {
+    fn new(
+        client: CoreClient,
+        store: Arc<S>,
+        campus: Uuid,
+        endpoint: Endpoint,
+        credentials: Credentials,
+        renewal: Renewal,
+    ) -> Self {
+        let (state, gate) = (Mutex::default(), tokio::sync::Mutex::default());
+        Self { client, store, campus, endpoint, credentials, renewal, state, gate }
+    }
+
+    /// Asks the core for one member.
+    pub async fn member(&self, id: &str) -> Result<CoreMember, SessionError<S::Error>> {
+        self.call(|token| async move { self.client.member(&self.endpoint, &token, id).await }).await
+    }
+
+    /// Asks the core for a page of its member list.
+    pub async fn page(&self, skip: u64, limit: u32) -> Result<Page, SessionError<S::Error>> {
+        let ask =
+            |token| async move { self.client.page(&self.endpoint, &token, skip, limit).await };
+        self.call(ask).await
+    }
+
+    /// Runs an operation with the token, and once more with a new one if the core refuses it (401).
+    ///
+    /// May be dropped at any point. Dropped in the middle of a login it leaves the lease behind, and
+    /// everybody waits until that runs out: give it the time of a login, not less.
+    pub async fn call<T, F, Answer>(&self, operation: F) -> Result<T, SessionError<S::Error>>
+    where
+        F: Fn(crate::Token) -> Answer,
+        Answer: Future<Output = Result<T, CoreError>>,
+    {
+        let held = self.token(Operation::LogIn).await?;
+        match operation(held.token).await {
+            Err(CoreError::Unauthorized { operation: refused }) => {
+                let fresh = self.obtain(Some(held.version), refused).await?;
+                Ok(operation(fresh.token).await?)
+            }
+            answer => Ok(answer?),
+        }
+    }
+
+    /// The token in hand, or the row's, or a new one.
+    async fn token(&self, operation: Operation) -> Result<Held, SessionError<S::Error>> {
+        let (held, now) = (self.held(), Instant::now());
+        match held {
+            Some(held) if now < held.renew_at => Ok(held),
+            Some(held) if now < held.expires_at => Ok(self.renew(held).await),
+            _ => self.obtain(None, operation).await,
+        }
+    }
+
+    /// Renews a token that is still good. Whatever goes wrong, it stays good for a while.
+    async fn renew(&self, old: Held) -> Held {
+        let Ok(_gate) = self.gate.try_lock() else { return old };
+        match self.try_renew(old.version).await {
+            Ok(Some(fresh)) => fresh,
+            Ok(None) => self.renew_later(old),
+            Err(error) => {
+                warn!(campus_id = %self.campus, error = &error as &dyn std::error::Error,
+                    "the core token could not be renewed ahead of its expiry");
+                self.renew_later(old)
+            }
+        }
+    }
+
+    async fn try_renew(&self, version: i64) -> Result<Option<Held>, SessionError<S::Error>> {
+        match self.lease(Some(version)).await? {
+            Lease::Won => self.log_in(Some(version)).await.map(Some),
+            Lease::Newer(stored) => Ok(stored.is_usable().then(|| self.keep(stored))),
+            Lease::HeldByAnother | Lease::NotBefore(_) | Lease::TooYoung | Lease::NoBudget(_) => {
+                Ok(None)
+            }
+        }
+    }
+
+    /// Gets a token other than the refused version, waiting for another process's login if need be.
+    async fn obtain(
+        &self,
+        refused: Option<i64>,
+        operation: Operation,
+    ) -> Result<Held, SessionError<S::Error>> {
+        let _gate = self.gate.lock().await;
+        if let Some(held) = self.other_than(refused) {
+            return Ok(held);
+        }
+        self.check_pause(operation)?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let stored = self.store.current(self.campus).await.map_err(SessionError::Store)?;
+            let version = stored.as_ref().map(|stored| stored.version);
+            if let Some(stored) = stored.filter(StoredToken::is_usable)
+                && version != refused
+            {
+                return Ok(self.keep(stored));
+            }
+            match self.lease(version).await? {
+                Lease::Won => return self.log_in(version).await,
+                Lease::Newer(stored) if stored.is_usable() && Some(stored.version) != refused => {
+                    return Ok(self.keep(stored));
+                }
+                Lease::Newer(_) | Lease::HeldByAnother => {}
+                Lease::NotBefore(wait) | Lease::NoBudget(wait) => {
+                    self.pause(wait.min(REMEMBERED_PAUSE), false);
+                    return Err(CoreError::LoginPaused { retry_after: wait }.into());
+                }
+                Lease::TooYoung => {
+                    self.pause(REMEMBERED_PAUSE, true);
+                    return Err(CoreError::Unauthorized { operation }.into());
+                }
+            }
+            if Instant::now() >= deadline {
+                return Err(CoreError::LoginPaused { retry_after: OUTAGE_PAUSE }.into());
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    async fn lease(&self, version: Option<i64>) -> Result<Lease, SessionError<S::Error>> {
+        let host = self.endpoint.host_and_port();
+        self.store.lease(self.campus, version, &host).await.map_err(SessionError::Store)
+    }
+
+    /// Logs in, holding the lease.
+    async fn log_in(&self, version: Option<i64>) -> Result<Held, SessionError<S::Error>> {
+        match self.client.login(&self.endpoint, &self.credentials).await {
+            Ok(issued) => {
+                let stored = self
+                    .store
+                    .replace(self.campus, version, &issued.token, issued.lifetime)
+                    .await
+                    .map_err(SessionError::Store)?;
+                info!(campus_id = %self.campus, version = stored.version, "logged in to the core");
+                Ok(self.keep(stored))
+            }
+            Err(error) => {
+                let pause = pause_after(&error);
+                self.pause(pause.min(REMEMBERED_PAUSE), false);
+                self.store.login_failed(self.campus, pause).await.map_err(SessionError::Store)?;
+                Err(error.into())
+            }
+        }
+    }
+
+    fn keep(&self, stored: StoredToken) -> Held {
+        let held = Held::new(stored, self.renewal);
+        let mut state = self.state();
+        state.held = Some(held.clone());
+        state.pause = None;
+        held
+    }
+
+    fn renew_later(&self, mut old: Held) -> Held {
+        old.renew_at = Instant::now() + RENEWAL_PAUSE;
+        let mut state = self.state();
+        if let Some(held) = state.held.as_mut().filter(|held| held.version == old.version) {
+            held.renew_at = old.renew_at;
+        }
+        old
+    }
+
+    fn held(&self) -> Option<Held> {
+        self.state().held.clone()
+    }
+
+    /// The token in hand, where it is good and not the one that was refused.
+    fn other_than(&self, refused: Option<i64>) -> Option<Held> {
+        let held = self.held()?;
+        (Some(held.version) != refused && Instant::now() < held.expires_at).then_some(held)
+    }
+
+    fn pause(&self, wait: Duration, token_refused: bool) {
+        self.state().pause = Some(Pause { until: Instant::now() + wait, token_refused });
+    }
+
+    fn check_pause(&self, operation: Operation) -> Result<(), CoreError> {
+        let pause = self.state().pause;
+        match pause {
+            Some(pause) if Instant::now() < pause.until => Err(if pause.token_refused {
+                CoreError::Unauthorized { operation }
+            } else {
+                CoreError::LoginPaused { retry_after: pause.until - Instant::now() }
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long nobody logs in after such a failure.
+fn pause_after(error: &CoreError) -> Duration {
+    match error {
+        CoreError::LoginRefused { .. } => REFUSED_PAUSE,
+        CoreError::RateLimited { retry_after, .. } => retry_after.unwrap_or(REFUSED_PAUSE),
+        other => other.retry_after().unwrap_or(OUTAGE_PAUSE),
+    }
+}
