@@ -177,3 +177,6 @@ fn take<T: Clone>(column: &mut Option<T>, field: &Field<T>) {
         Field::Value(value) => *column = Some(value.clone()),
     }
 }
+
+#[cfg(test)]
+mod tests;
