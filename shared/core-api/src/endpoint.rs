@@ -4,7 +4,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use thiserror::Error;
 use url::{Host, Url};
 
-use crate::allowed::{AllowedHosts, is_public};
+use crate::{AllowedHosts, public_address::is_public};
 
 /// All but the unreserved characters of RFC 3986, so that an id is one path segment whatever is in it.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');

@@ -11,6 +11,7 @@ mod client;
 mod credentials;
 mod endpoint;
 mod error;
+mod public_address;
 mod resolver;
 mod retry_after;
 mod session;

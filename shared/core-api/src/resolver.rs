@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use thiserror::Error;
 
-use crate::allowed::{AllowedHosts, is_public};
+use crate::{AllowedHosts, public_address::is_public};
 
 /// The name has private addresses only.
 #[derive(Clone, Copy, Debug, Error)]
