@@ -165,7 +165,7 @@ const LOCK: &str = "
     SELECT token_sealed, version,
            extract(epoch FROM now() - obtained_at)::float8 AS age,
            extract(epoch FROM expires_at - obtained_at)::float8 AS lifetime,
-           coalesce(obtained_at > now() - interval '1 minute', false) AS too_young,
+           coalesce(obtained_at > now() - interval '1 minute' AND expires_at > now(), false) AS too_young,
            coalesce(lease_until > now(), false) AS is_leased,
            extract(epoch FROM not_before - now())::float8 AS pause
     FROM core_tokens WHERE campus_id = $1 FOR UPDATE";
