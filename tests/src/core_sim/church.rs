@@ -1,0 +1,223 @@
+//! One church: its members, and where its webhooks go.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use bytes::Bytes;
+
+use super::document::Document;
+use super::generator::Generator;
+use super::identity::{self, Origin};
+use super::roster::{Found, Key, Roster, Stored};
+use super::sender::WebhookTarget;
+
+/// A church with its members.
+#[derive(Debug)]
+pub(super) struct Church {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) generator: Generator,
+    /// Where its webhooks go, once that is configured.
+    pub(super) webhook: RwLock<Option<WebhookTarget>>,
+    roster: RwLock<Roster>,
+}
+
+/// A row of a list page: its church, and the member.
+pub(super) type Row = (Arc<Church>, Found);
+
+impl Church {
+    pub(super) fn new(id: String, name: String, generator: Generator, rows: u64) -> Self {
+        let roster = RwLock::new(Roster::new(rows));
+        Self { id, name, generator, webhook: RwLock::default(), roster }
+    }
+
+    /// Whether it has the member, deleted or not.
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.read().find(&self.key(id)).is_some()
+    }
+
+    /// A member's document, deleted ones included, purged ones not.
+    pub(super) fn document(&self, id: &str) -> Option<Document> {
+        let found = self.read().find(&self.key(id))?;
+        Some(self.render(&found))
+    }
+
+    /// The body that a GET of the member answers.
+    pub(super) fn body(&self, id: &str) -> Option<Bytes> {
+        let found = self.read().find(&self.key(id))?;
+        Some(match found {
+            Found::Generated(row) => self.generator.member(row).to_bytes(),
+            Found::Stored(stored) => stored.body.clone(),
+        })
+    }
+
+    /// The document of what the roster found.
+    pub(super) fn render(&self, found: &Found) -> Document {
+        match found {
+            Found::Generated(row) => self.generator.member(*row),
+            Found::Stored(stored) => stored.document.clone(),
+        }
+    }
+
+    /// Changes a member, and answers what it became; `None` where there is no such member.
+    pub(super) fn change(
+        &self,
+        id: &str,
+        move_to_end: bool,
+        change: impl FnOnce(&mut Document),
+    ) -> Option<Document> {
+        let key = self.key(id);
+        let mut roster = self.write();
+        let mut document = self.render(&roster.find(&key)?);
+        change(&mut document);
+        roster.keep(key, document.clone(), move_to_end);
+        Some(document)
+    }
+
+    /// Keeps a member under an id, new or not.
+    pub(super) fn put(&self, id: &str, document: Document) {
+        self.write().keep(self.key(id), document, false);
+    }
+
+    /// Forgets a member for good; false where there is none.
+    pub(super) fn purge(&self, id: &str) -> bool {
+        let key = self.key(id);
+        let mut roster = self.write();
+        let found = roster.find(&key).is_some();
+        if found {
+            roster.purge(key);
+        }
+        found
+    }
+
+    /// The number and the id of the next created member.
+    pub(super) fn next_created(&self) -> (u64, String) {
+        let mut roster = self.write();
+        roster.created += 1;
+        let origin = Origin::Created(roster.created);
+        (roster.created, identity::encode(self.generator.seed, self.generator.church, origin))
+    }
+
+    /// Appends generated members, and answers their rows.
+    pub(super) fn import(&self, count: u64) -> Range<u64> {
+        let mut roster = self.write();
+        let first = roster.rows;
+        roster.rows += count;
+        first..roster.rows
+    }
+
+    /// How many generated rows there are, changed and purged ones included.
+    pub(super) fn rows(&self) -> u64 {
+        self.read().rows
+    }
+
+    /// How many members the list has.
+    pub(super) fn listed(&self, is_active: Option<bool>) -> u64 {
+        let roster = self.read();
+        match is_active {
+            None => roster.listed(),
+            Some(wanted) => {
+                roster.list().filter(|found| self.is_active(found) == wanted).count() as u64
+            }
+        }
+    }
+
+    /// Appends list rows to `page` until it holds `limit`; takes what it skips off `skip`.
+    pub(super) fn page(
+        self: &Arc<Self>,
+        is_active: Option<bool>,
+        skip: &mut u64,
+        limit: usize,
+        page: &mut Vec<Row>,
+    ) {
+        let listed = self.listed(is_active);
+        let place = *skip;
+        *skip = skip.saturating_sub(listed);
+        if place >= listed {
+            return;
+        }
+        let roster = self.read();
+        let room = limit.saturating_sub(page.len());
+        let row = |found| (Arc::clone(self), found);
+        match is_active {
+            None => page.extend(roster.list_from(place).take(room).map(row)),
+            Some(wanted) => page.extend(
+                roster
+                    .list()
+                    .filter(|found| self.is_active(found) == wanted)
+                    .skip(usize::try_from(place).unwrap_or(usize::MAX))
+                    .take(room)
+                    .map(row),
+            ),
+        }
+    }
+
+    /// Every member that exists, soft-deleted ones included; the order means nothing.
+    pub(super) fn for_each(&self, mut visit: impl FnMut(&Document)) {
+        // Copied, so that a long visit of a large church does not hold up its changes.
+        let (rows, stored): (Vec<Range<u64>>, HashMap<Key, Arc<Stored>>) = {
+            let roster = self.read();
+            let stored = roster.stored().map(|(key, member)| (key.clone(), Arc::clone(member)));
+            (untouched(&roster), stored.collect())
+        };
+        for member in stored.values() {
+            visit(&member.document);
+        }
+        for row in rows.into_iter().flatten() {
+            visit(&self.generator.member(row));
+        }
+    }
+
+    /// The ids of members in memory that are wanted, sorted.
+    pub(super) fn changed_ids(&self, wanted: impl Fn(&Document) -> bool) -> Vec<String> {
+        let roster = self.read();
+        let mut ids: Vec<String> = roster
+            .stored()
+            .filter(|(_, member)| wanted(&member.document))
+            .map(|(key, _)| match key {
+                Key::Row(row) => self.generator.id(*row),
+                Key::Id(id) => id.clone(),
+            })
+            .collect();
+        // The map's order differs from run to run, and what is chosen from here must not.
+        ids.sort_unstable();
+        ids
+    }
+
+    fn is_active(&self, found: &Found) -> bool {
+        match found {
+            Found::Generated(row) => self.generator.is_active(*row),
+            Found::Stored(stored) => stored.document.is_true("is_active"),
+        }
+    }
+
+    fn key(&self, id: &str) -> Key {
+        match identity::decode(self.generator.seed, id) {
+            Some((church, Origin::Generated(row))) if church == self.generator.church => {
+                Key::Row(row)
+            }
+            _ => Key::Id(id.to_owned()),
+        }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Roster> {
+        self.roster.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Roster> {
+        self.roster.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The rows that are as the generator makes them, as ranges.
+fn untouched(roster: &Roster) -> Vec<Range<u64>> {
+    let mut ranges: Vec<Range<u64>> = Vec::new();
+    for row in (0..roster.rows).filter(|row| roster.is_untouched(*row)) {
+        match ranges.last_mut() {
+            Some(range) if range.end == row => range.end = row + 1,
+            _ => ranges.push(row..row + 1),
+        }
+    }
+    ranges
+}

@@ -1,0 +1,146 @@
+//! `GET {prefix}/members/`: pages without an order.
+
+use serde_json::{Value, json};
+
+use super::church::Row;
+use super::core::Core;
+use super::document::Document;
+use super::faults::{FaultKind, NO_CHURCH_ID, Strike};
+use super::login::Access;
+use super::options::{ListShape, Settings};
+use super::reply::{self, Reply};
+use super::roster::Found;
+use super::validation::{self, boolean, whole_number};
+
+/// What lists of newer versions leave out, and what comes back instead.
+const LEFT_OUT: [&str; 17] = [
+    "city",
+    "state",
+    "country",
+    "occupation",
+    "membership_date",
+    "household_id",
+    "notes",
+    "current_status_id",
+    "blood_type",
+    "photo_filename",
+    "personal_document",
+    "personal_document_base64",
+    "personal_qr_code",
+    "personal_qr_data",
+    "preferred_language",
+    "deleted_at",
+    "deleted_by",
+];
+
+/// Answers a page.
+pub(super) fn answer(
+    core: &Core,
+    access: Access,
+    query: Option<&str>,
+    strike: Option<&Strike>,
+) -> Reply {
+    let query = validation::query(query);
+    let mut complaints = Vec::new();
+    let skip = whole_number(&query, "skip", 0, 0, None, &mut complaints);
+    let limit = whole_number(&query, "limit", 100, 1, Some(1000), &mut complaints);
+    let is_active = boolean(&query, "is_active", &mut complaints);
+    if !complaints.is_empty() {
+        return validation::refusal(&complaints);
+    }
+    let settings = core.settings();
+    let limit = settings.page_cap.map_or(limit, |cap| cap.min(limit));
+    let place = shifted(skip, limit, &settings);
+    let rows = core.page(access.church, is_active, place, usize::try_from(limit).unwrap_or(0));
+    if let Some(Strike { kind: FaultKind::BadRow, member_id }) = strike
+        && rows.iter().any(|row| is_meant(row, member_id.as_deref()))
+    {
+        return reply::internal_error();
+    }
+    let page = render(&rows, settings.projection, strike);
+    match settings.list_shape {
+        ListShape::Array => reply::rendered(200, page),
+        ListShape::Pagination => {
+            let total = core.total(access.church, is_active);
+            let pagination = json!({
+                "total": total,
+                "limit": limit,
+                "offset": skip,
+                "has_more": skip + (rows.len() as u64) < total,
+            });
+            let mut envelope = b"{\"data\":".to_vec();
+            envelope.extend_from_slice(&page);
+            envelope.extend_from_slice(format!(",\"pagination\":{pagination}}}").as_bytes());
+            reply::rendered(200, envelope)
+        }
+    }
+}
+
+/// Where the page really begins: every second one early, if the settings say so.
+fn shifted(skip: u64, limit: u64, settings: &Settings) -> u64 {
+    let odd_page = skip.checked_div(limit).is_some_and(|page| page % 2 == 1);
+    if odd_page { skip.saturating_sub(settings.page_shift) } else { skip }
+}
+
+fn render(rows: &[Row], projection: bool, strike: Option<&Strike>) -> Vec<u8> {
+    let mut page = Vec::with_capacity(2 + rows.len() * 2048);
+    page.push(b'[');
+    for (number, row) in rows.iter().enumerate() {
+        if number > 0 {
+            page.push(b',');
+        }
+        let (church, found) = row;
+        let other_church = other_church(row, strike);
+        match found {
+            Found::Stored(stored) if !projection && other_church.is_none() => {
+                page.extend_from_slice(&stored.body);
+            }
+            _ => {
+                let mut member = church.render(found);
+                if projection {
+                    project(&mut member);
+                }
+                if let Some(church_id) = other_church {
+                    member.set("church_id", church_id);
+                }
+                member.append_to(&mut page);
+            }
+        }
+    }
+    page.push(b']');
+    page
+}
+
+/// Empties what newer versions leave out of lists; every key stays.
+fn project(member: &mut Document) {
+    for key in LEFT_OUT {
+        if member.get(key).is_some() {
+            member.set(key, Value::Null);
+        }
+    }
+    for (key, empty) in [("documents", json!([])), ("custom_fields", json!({}))] {
+        if member.get(key).is_some() {
+            member.set(key, empty);
+        }
+    }
+}
+
+/// The church id that a row comes back with instead of its own.
+fn other_church<'a>(row: &Row, strike: Option<&'a Strike>) -> Option<&'a str> {
+    match strike {
+        Some(Strike { kind: FaultKind::WrongChurch { as_church_id }, member_id })
+            if is_meant(row, member_id.as_deref()) =>
+        {
+            Some(as_church_id.as_deref().unwrap_or(NO_CHURCH_ID))
+        }
+        _ => None,
+    }
+}
+
+/// Whether a fault of one member, or of all, means this row.
+fn is_meant((church, found): &Row, member_id: Option<&str>) -> bool {
+    member_id.is_none_or(|member_id| match found {
+        Found::Generated(row) => church.generator.id(*row) == member_id,
+        Found::Stored(stored) => stored.document.text("id") == Some(member_id),
+    })
+}

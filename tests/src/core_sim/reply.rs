@@ -1,0 +1,153 @@
+//! Answers, whole ones and broken ones.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{Response, StatusCode};
+use serde::Serialize;
+use serde_json::json;
+
+use super::document::Document;
+
+/// An answer.
+pub(super) type Reply = Response<ReplyBody>;
+
+/// The connection is to be reset instead of answering, or in the middle of the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the connection is broken off on purpose")]
+pub(super) struct BreakOff;
+
+/// A body in one piece; one that is cut announces more than it has.
+#[derive(Debug)]
+pub(super) struct ReplyBody {
+    bytes: Option<Bytes>,
+    announced: usize,
+    flushed: bool,
+}
+
+impl ReplyBody {
+    fn whole(bytes: Bytes) -> Self {
+        Self { announced: bytes.len(), bytes: Some(bytes), flushed: false }
+    }
+}
+
+impl Body for ReplyBody {
+    type Data = Bytes;
+    type Error = BreakOff;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BreakOff>>> {
+        Poll::Ready(match self.bytes.take() {
+            Some(bytes) => {
+                self.announced -= bytes.len();
+                Some(Ok(Frame::data(bytes)))
+            }
+            // An error at once would throw away what hyper has not yet written.
+            None if self.announced > 0 && !self.flushed => {
+                self.flushed = true;
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            None if self.announced > 0 => Some(Err(BreakOff)),
+            None => None,
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.announced == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.announced as u64)
+    }
+}
+
+/// An answer with JSON that is already rendered.
+pub(super) fn rendered(status: u16, bytes: impl Into<Bytes>) -> Reply {
+    let mut reply = Response::new(ReplyBody::whole(bytes.into()));
+    *reply.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::IM_A_TEAPOT);
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    reply
+}
+
+/// An answer with JSON.
+pub(super) fn json(status: u16, value: &impl Serialize) -> Reply {
+    rendered(status, serde_json::to_vec(value).unwrap_or_default())
+}
+
+/// The core's way of saying no.
+pub(super) fn detail(status: u16, detail: &str) -> Reply {
+    json(status, &json!({ "detail": detail }))
+}
+
+/// A crash of the core, as its server shows one.
+pub(super) fn internal_error() -> Reply {
+    let mut reply = rendered(500, "Internal Server Error");
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    reply.headers_mut().insert(CONTENT_TYPE, plain);
+    reply
+}
+
+/// The 429 of the rate limit; `retry_after` in seconds.
+pub(super) fn rate_limited(retry_after: Option<u64>, plain: bool) -> Reply {
+    let message = "Rate limit exceeded. Please try again later.";
+    let reply = if plain {
+        detail(429, message)
+    } else {
+        let detail = json!({
+            "error_code": "RATE_LIMIT_EXCEEDED",
+            "message": message,
+            "retry_after": retry_after,
+        });
+        json(429, &json!({ "detail": detail }))
+    };
+    with_retry_after(reply, retry_after)
+}
+
+/// Adds `Retry-After`, in seconds.
+pub(super) fn with_retry_after(reply: Reply, retry_after: Option<u64>) -> Reply {
+    match retry_after {
+        Some(seconds) => with_header(reply, hyper::header::RETRY_AFTER, &seconds.to_string()),
+        None => reply,
+    }
+}
+
+/// Adds a header; one that is no valid header is left out.
+pub(super) fn with_header(mut reply: Reply, name: HeaderName, value: &str) -> Reply {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        reply.headers_mut().insert(name, value);
+    }
+    reply
+}
+
+/// The same answer with half of its JSON, as if that were all.
+pub(super) fn truncated(reply: Reply) -> Reply {
+    reply.map(|body| {
+        let bytes = body.bytes.unwrap_or_default();
+        ReplyBody::whole(bytes.slice(..bytes.len() / 2))
+    })
+}
+
+/// The same answer, broken off after half of the body that it announces.
+pub(super) fn cut(reply: Reply) -> Reply {
+    reply.map(|body| {
+        let bytes = body.bytes.unwrap_or_default();
+        let half = bytes.slice(..bytes.len() / 2);
+        ReplyBody { bytes: Some(half), announced: bytes.len(), flushed: false }
+    })
+}
+
+/// A good answer wrapped into a shape that nobody knows.
+pub(super) fn reshaped(reply: Reply) -> Reply {
+    let mut shape = Document::new();
+    let bytes = reply.into_body().bytes.unwrap_or_default();
+    let content: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    shape.set("result", json!({ "items": content }));
+    shape.set("status", "ok");
+    rendered(200, shape.to_bytes())
+}
