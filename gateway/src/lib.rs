@@ -1,1 +1,118 @@
-//! Placeholder.
+//! The gateway: takes webhooks in, verifies them, gets them durably queued, and only then says so.
+//!
+//! No database work is done for a request: campuses are a snapshot in memory. [`receive`] tells
+//! the story of one webhook. Raw bytes become a [`Payload`] only through [`Verified`], which only
+//! [`Signature::verify`] makes.
+
+mod body;
+mod budget;
+mod config;
+mod connections;
+mod fields;
+mod limiter;
+mod metrics;
+mod payload;
+mod receive;
+mod refusal;
+mod reply;
+mod server;
+mod service;
+mod signature;
+mod throttle;
+mod timed_stream;
+mod timestamp;
+mod tls;
+
+use std::{sync::Arc, time::Duration};
+
+use campus::DirectoryHandle;
+use queue::{Broker, Link, Publisher, PublisherOptions};
+use runtime::{Daemon, Health, Program, variables};
+use tokio_util::sync::CancellationToken;
+
+pub use config::{Config, VARIABLES};
+pub use payload::{Address, Payload};
+pub use refusal::{Refusal, Unavailable};
+pub use signature::{Signature, Verified};
+
+use crate::{
+    body::Intake, budget::Budget, connections::Connections, limiter::Limiter, metrics::Metrics,
+    receive::Receiver, server::Server, service::Service, throttle::Throttle,
+};
+
+/// Who the gateway is.
+pub const PROGRAM: Program =
+    Program { name: "gateway", admin_listen: variables::GATEWAY_ADMIN_LISTEN };
+
+/// Bytes of bodies that may be in memory at once: sixteen of the largest that are usual.
+const BODY_BUDGET_BYTES: usize = 256 * 1024 * 1024;
+
+/// How much may be on its way to RabbitMQ at once.
+const PUBLISHING: PublisherOptions = PublisherOptions { channels: 4, waiting: 512 };
+
+/// How long RabbitMQ may take to take leave.
+const CLOSE_LIMIT: Duration = Duration::from_secs(4);
+
+/// Serves webhooks until the daemon's shutdown, and drains: not ready, no more connections, an
+/// answer for everything in flight, RabbitMQ last.
+pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
+    let listener = runtime::bind(variables::GATEWAY_LISTEN, config.listen).await?;
+    let (address, admin_address) = (listener.local_addr()?, daemon.admin_address);
+    tracing::info!(
+        %address, %admin_address,
+        "listening on {address} (admin {admin_address})",
+    );
+
+    let stop = CancellationToken::new();
+    let directory = DirectoryHandle::default();
+    tokio::spawn(directory.clone().refresh(
+        config.database,
+        config.sealer,
+        daemon.health.check("campuses"),
+        stop.clone(),
+    ));
+    let link = Link {
+        broker: Broker::new(config.amqp, PROGRAM.name),
+        topology: config.topology,
+        // Delays are the worker's business.
+        retries: Vec::new(),
+        check: daemon.health.check("rabbitmq"),
+    };
+    let (publisher, publishing) = Publisher::start(link, PUBLISHING, stop.clone());
+    let tls = config.tls.map(Arc::new);
+    if let Some(tls) = &tls {
+        tokio::spawn(Arc::clone(tls).keep_fresh(stop.clone()));
+    }
+
+    let metrics = Arc::new(Metrics::new());
+    let connections = Arc::new(Connections::new());
+    let budget = Budget::new(BODY_BUDGET_BYTES);
+    metrics::observe(&connections, &budget, &directory);
+    let receiver = Receiver {
+        directory,
+        intake: Intake { max_body_bytes: config.max_body_bytes, budget },
+        limiter: Limiter::default(),
+        publisher,
+        metrics: Arc::clone(&metrics),
+    };
+    let service = Arc::new(Service {
+        receiver,
+        metrics: Arc::clone(&metrics),
+        refused: Throttle::new(),
+        failed: Throttle::new(),
+        shutdown: daemon.shutdown.clone(),
+    });
+    tokio::spawn(say_draining(daemon.shutdown.clone(), daemon.health));
+    let shutdown = daemon.shutdown;
+    Server { listener, tls, service, connections, metrics, shutdown }.serve().await;
+
+    stop.cancel();
+    tokio::time::timeout(CLOSE_LIMIT, publishing).await.ok();
+    Ok(())
+}
+
+/// Tells whoever watches to send webhooks elsewhere.
+async fn say_draining(shutdown: CancellationToken, health: Health) {
+    shutdown.cancelled().await;
+    health.check("shutdown").failing("draining");
+}

@@ -1,0 +1,95 @@
+//! How many events a second a campus may send.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use campus::RateLimit;
+use uuid::Uuid;
+
+/// Counts what each limited campus sends, by the generic cell rate algorithm: a token bucket that
+/// is kept as one moment, holds a second's worth, and needs no refilling. The limit comes with
+/// each question, so a change of it is in force at once. Each gateway counts for itself.
+#[derive(Default)]
+pub(crate) struct Limiter {
+    /// When each campus's bucket is full again.
+    full_at: Mutex<HashMap<Uuid, Instant>>,
+}
+
+/// The bucket's size.
+const BURST: Duration = Duration::from_secs(1);
+
+impl Limiter {
+    /// Takes a token of the campus at `now`; the error says how long until there is one.
+    pub(crate) fn take(
+        &self,
+        campus: Uuid,
+        limit: RateLimit,
+        now: Instant,
+    ) -> Result<(), Duration> {
+        let token = BURST / limit.get();
+        let mut buckets = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let full_at = buckets.entry(campus).or_insert(now);
+        let filled = (*full_at).max(now) + token;
+        // No bucket is ever emptier than empty: after a second any limit starts afresh.
+        let missing = filled.duration_since(now).saturating_sub(BURST);
+        if missing.is_zero() {
+            *full_at = filled;
+            Ok(())
+        } else {
+            Err(missing)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limit(events: u32) -> RateLimit {
+        RateLimit::new(events).unwrap()
+    }
+
+    fn taken(limiter: &Limiter, campus: Uuid, events: u32, now: Instant) -> usize {
+        (0..1000).filter(|_| limiter.take(campus, limit(events), now).is_ok()).count()
+    }
+
+    #[test]
+    fn a_second_holds_exactly_the_limit() {
+        let (limiter, campus, start) = (Limiter::default(), Uuid::new_v4(), Instant::now());
+        for second in 0..3 {
+            let now = start + Duration::from_secs(second);
+            assert_eq!(taken(&limiter, campus, 5, now), 5);
+        }
+        let half = start + Duration::from_millis(2400);
+        assert_eq!(taken(&limiter, campus, 5, half), 2);
+    }
+
+    #[test]
+    fn the_wait_is_until_the_next_token() {
+        let (limiter, campus, now) = (Limiter::default(), Uuid::new_v4(), Instant::now());
+        taken(&limiter, campus, 4, now);
+        let wait = limiter.take(campus, limit(4), now).unwrap_err();
+        assert_eq!(wait, Duration::from_millis(250));
+        assert!(limiter.take(campus, limit(4), now + wait).is_ok());
+    }
+
+    #[test]
+    fn campuses_do_not_share() {
+        let (limiter, now) = (Limiter::default(), Instant::now());
+        assert_eq!(taken(&limiter, Uuid::new_v4(), 3, now), 3);
+        assert_eq!(taken(&limiter, Uuid::new_v4(), 3, now), 3);
+    }
+
+    #[test]
+    fn a_changed_limit_is_in_force_at_once() {
+        let (limiter, campus, now) = (Limiter::default(), Uuid::new_v4(), Instant::now());
+        assert_eq!(taken(&limiter, campus, 1, now), 1);
+        let later = now + Duration::from_millis(500);
+        assert_eq!(taken(&limiter, campus, 100, later), 50);
+        let much_later = later + Duration::from_secs(1);
+        assert_eq!(taken(&limiter, campus, 1, much_later), 1);
+    }
+}

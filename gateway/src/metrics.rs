@@ -1,0 +1,189 @@
+//! What the gateway counts. Labels are closed sets; every series of a counter is there from the
+//! start, so that a rate over it never begins with a hole.
+
+use std::{sync::Arc, time::Duration};
+
+use campus::DirectoryHandle;
+use event::EventType;
+use hyper::StatusCode;
+use opentelemetry::{
+    KeyValue,
+    metrics::{Counter, Histogram, Meter},
+};
+use runtime::metrics::{LATENCY_SECONDS, meter};
+
+use crate::{Refusal, budget::Budget, connections::Connections};
+
+/// Every status that the gateway answers with.
+const STATUSES: [StatusCode; 12] = [
+    StatusCode::OK,
+    StatusCode::ACCEPTED,
+    StatusCode::BAD_REQUEST,
+    StatusCode::UNAUTHORIZED,
+    StatusCode::FORBIDDEN,
+    StatusCode::NOT_FOUND,
+    StatusCode::METHOD_NOT_ALLOWED,
+    StatusCode::REQUEST_TIMEOUT,
+    StatusCode::PAYLOAD_TOO_LARGE,
+    StatusCode::TOO_MANY_REQUESTS,
+    StatusCode::INTERNAL_SERVER_ERROR,
+    StatusCode::SERVICE_UNAVAILABLE,
+];
+
+const EVENT_TYPES: [&str; 6] =
+    ["test", "ping", "member.created", "member.updated", "member.deleted", "other"];
+
+/// The instruments that requests are counted with.
+pub(crate) struct Metrics {
+    requests: Counter<u64>,
+    accepted: Counter<u64>,
+    refusals: Counter<u64>,
+    received_bytes: Counter<u64>,
+    connections_accepted: Counter<u64>,
+    tls_failures: Counter<u64>,
+    request_seconds: Histogram<f64>,
+    publish_seconds: Histogram<f64>,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let meter = meter();
+        let metrics = Self {
+            requests: counter(&meter, "gateway_requests", "Requests answered, by status"),
+            accepted: counter(
+                &meter,
+                "gateway_events_accepted",
+                "Events that RabbitMQ has confirmed, by type",
+            ),
+            refusals: counter(&meter, "gateway_refusals", "Requests not accepted, by reason"),
+            received_bytes: counter(
+                &meter,
+                "gateway_received_bytes",
+                "Bytes of the bodies that arrived whole",
+            ),
+            connections_accepted: counter(
+                &meter,
+                "gateway_connections_accepted",
+                "Connections taken from senders",
+            ),
+            tls_failures: counter(
+                &meter,
+                "gateway_tls_failures",
+                "Connections that ended before TLS was agreed on",
+            ),
+            request_seconds: histogram(
+                &meter,
+                "gateway_request_duration_seconds",
+                "From a request's headers to its answer, the sender's sending included",
+            ),
+            publish_seconds: histogram(
+                &meter,
+                "gateway_publish_duration_seconds",
+                "From handing an event to the publisher to RabbitMQ's confirm, or to giving up",
+            ),
+        };
+        metrics.begin();
+        metrics
+    }
+
+    fn begin(&self) {
+        for status in STATUSES {
+            self.requests.add(0, &[status_label(status)]);
+        }
+        for event_type in EVENT_TYPES {
+            self.accepted.add(0, &[KeyValue::new("event_type", event_type)]);
+        }
+        for reason in Refusal::LABELS {
+            self.refusals.add(0, &[KeyValue::new("reason", reason)]);
+        }
+        for counter in [&self.received_bytes, &self.connections_accepted, &self.tls_failures] {
+            counter.add(0, &[]);
+        }
+        let version = KeyValue::new("version", env!("CARGO_PKG_VERSION"));
+        meter()
+            .u64_gauge("gateway_build_info")
+            .with_description("Always 1; the version is its label")
+            .build()
+            .record(1, &[version]);
+    }
+
+    pub(crate) fn answered(&self, status: StatusCode, elapsed: Duration) {
+        self.requests.add(1, &[status_label(status)]);
+        self.request_seconds.record(elapsed.as_secs_f64(), &[]);
+    }
+
+    pub(crate) fn accepted(&self, event_type: &EventType) {
+        self.accepted.add(1, &[KeyValue::new("event_type", event_type.label())]);
+    }
+
+    pub(crate) fn refused(&self, refusal: Refusal) {
+        self.refusals.add(1, &[KeyValue::new("reason", refusal.label())]);
+    }
+
+    pub(crate) fn received(&self, bytes: usize) {
+        self.received_bytes.add(u64::try_from(bytes).unwrap_or(u64::MAX), &[]);
+    }
+
+    pub(crate) fn published(&self, elapsed: Duration) {
+        self.publish_seconds.record(elapsed.as_secs_f64(), &[]);
+    }
+
+    pub(crate) fn connected(&self) {
+        self.connections_accepted.add(1, &[]);
+    }
+
+    pub(crate) fn tls_failed(&self) {
+        self.tls_failures.add(1, &[]);
+    }
+}
+
+/// Shows what is held now, whenever the metrics are asked for.
+pub(crate) fn observe(
+    connections: &Arc<Connections>,
+    budget: &Arc<Budget>,
+    directory: &DirectoryHandle,
+) {
+    let open = Arc::clone(connections);
+    gauge("gateway_connections", "Open connections of senders", move || open.open());
+    let limit = connections.limit();
+    gauge("gateway_connections_limit", "Connections that may be open at once", move || limit);
+    let used = Arc::clone(budget);
+    gauge("gateway_body_bytes_in_flight", "Bytes of bodies in memory", move || used.used());
+    gauge("gateway_body_bytes_limit", "Bytes of bodies that may be in memory at once", || {
+        crate::BODY_BUDGET_BYTES
+    });
+    let directory = directory.clone();
+    gauge("gateway_campuses", "Campuses in the snapshot", move || {
+        directory.snapshot().map_or(0, |snapshot| snapshot.len())
+    });
+}
+
+fn status_label(status: StatusCode) -> KeyValue {
+    KeyValue::new("status", i64::from(status.as_u16()))
+}
+
+fn counter(meter: &Meter, name: &'static str, description: &'static str) -> Counter<u64> {
+    meter.u64_counter(name).with_description(description).build()
+}
+
+fn histogram(meter: &Meter, name: &'static str, description: &'static str) -> Histogram<f64> {
+    meter
+        .f64_histogram(name)
+        .with_description(description)
+        .with_boundaries(LATENCY_SECONDS.to_vec())
+        .build()
+}
+
+fn gauge(
+    name: &'static str,
+    description: &'static str,
+    value: impl Fn() -> usize + Send + Sync + 'static,
+) {
+    meter()
+        .u64_observable_gauge(name)
+        .with_description(description)
+        .with_callback(move |gauge| {
+            gauge.observe(u64::try_from(value()).unwrap_or(u64::MAX), &[]);
+        })
+        .build();
+}

@@ -1,0 +1,175 @@
+//! The story of one webhook, from its headers to the answer.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use campus::{Campus, Directory, DirectoryHandle};
+use chrono::{DateTime, Utc};
+use event::{Envelope, SCHEMA_VERSION};
+use hyper::{HeaderMap, body::Body};
+use queue::{Message, Publisher, Route};
+use tokio::time::{Instant, timeout_at};
+use tracing::{Instrument, Span, field::Empty};
+use uuid::Uuid;
+
+use crate::{
+    Address, Payload, Refusal, Signature,
+    body::{Intake, Received},
+    limiter::Limiter,
+    metrics::Metrics,
+    refusal::Unavailable,
+    reply::Accepted,
+    timestamp,
+};
+
+const SIGNATURE: &str = "x-webhook-signature";
+
+/// From the last byte of a body to our answer; the contract allows 1.5 s, and the answer needs a
+/// moment to get there.
+const ANSWER_LIMIT: Duration = Duration::from_millis(1300);
+
+/// A body of more bytes is parsed and hashed beside the threads that serve connections: those of
+/// other senders must not wait the tens of milliseconds that 15 MB take.
+const LARGE: usize = 256 * 1024;
+
+/// Takes webhooks in, one call of [`Receiver::receive`] each.
+pub(crate) struct Receiver {
+    pub(crate) directory: DirectoryHandle,
+    pub(crate) intake: Intake,
+    pub(crate) limiter: Limiter,
+    pub(crate) publisher: Publisher,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+/// A verified event, and whose it is.
+struct Delivery {
+    campus: Arc<Campus>,
+    payload: Payload,
+    received_at: DateTime<Utc>,
+}
+
+impl Receiver {
+    /// Look up, verify, decode, publish; the checks come in CONTRACT §2's order.
+    ///
+    /// `Ok` only once RabbitMQ has the event on the disks of a majority of its nodes.
+    pub(crate) async fn receive<B>(
+        &self,
+        headers: &HeaderMap,
+        body: &mut B,
+    ) -> Result<Accepted, Refusal>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let header = headers.get(SIGNATURE).map(hyper::header::HeaderValue::as_bytes);
+        let signature = Signature::from_header(header)?;
+        let received = self.intake.read(body).await?;
+        let deadline = received.ended_at + ANSWER_LIMIT;
+        self.metrics.received(received.bytes.len());
+
+        // A refusal of a known campus, `InvalidSignature` or `Disabled`, is where its audit
+        // begins.
+        let delivery = self.verify(signature, &received, deadline).await?;
+        self.limit(&delivery.campus)?;
+        let envelope = delivery.into_envelope();
+        self.publish(&envelope, deadline).await?;
+        self.metrics.accepted(&envelope.event_type);
+        Ok(Accepted::new(envelope))
+    }
+
+    async fn verify(
+        &self,
+        signature: Signature,
+        received: &Received,
+        deadline: Instant,
+    ) -> Result<Delivery, Refusal> {
+        let directory = self.directory.snapshot();
+        if received.bytes.len() <= LARGE {
+            return verify(signature, &received.bytes, directory.as_deref());
+        }
+        let body = received.bytes.clone();
+        let verified =
+            tokio::task::spawn_blocking(move || verify(signature, &body, directory.as_deref()));
+        match timeout_at(deadline, verified).await {
+            Ok(Ok(verified)) => verified,
+            // Too much to do; a panic, which there is none, would be told as the same.
+            Ok(Err(_)) | Err(_) => Err(Unavailable::Slow.into()),
+        }
+    }
+
+    fn limit(&self, campus: &Campus) -> Result<(), Refusal> {
+        let Some(limit) = campus.rate_limit else { return Ok(()) };
+        self.limiter
+            .take(campus.id, limit, std::time::Instant::now())
+            .map_err(|retry_after| Refusal::RateLimited { retry_after })
+    }
+
+    async fn publish(&self, envelope: &Envelope, deadline: Instant) -> Result<(), Refusal> {
+        Span::current()
+            .record("campus", tracing::field::display(envelope.campus_id))
+            .record("event_type", envelope.event_type.label())
+            .record("delivery", tracing::field::display(envelope.delivery_id));
+        let span = tracing::info_span!(
+            "send member-events",
+            otel.kind = "producer",
+            messaging.system = "rabbitmq",
+            messaging.operation.r#type = "send",
+            messaging.destination.name = "member-events:member-events.work",
+        );
+        let message = span.in_scope(|| Message::new(envelope, Route::Work));
+        let started = Instant::now();
+        // On time-out the event may be queued nonetheless; its twin is told apart later.
+        let confirmed =
+            timeout_at(deadline, self.publisher.publish(message)).instrument(span).await;
+        self.metrics.published(started.elapsed());
+        match confirmed {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(Unavailable::Queue(error).into()),
+            Err(_) => Err(Unavailable::Slow.into()),
+        }
+    }
+}
+
+/// The span that one webhook is received in. The sender's own trace is not continued: anyone may
+/// write that header.
+pub(crate) fn span() -> Span {
+    tracing::info_span!(
+        "receive webhook",
+        otel.kind = "server",
+        campus = Empty,
+        event_type = Empty,
+        delivery = Empty,
+    )
+}
+
+/// The checks that need nothing but the body and the campuses.
+fn verify(
+    signature: Signature,
+    body: &[u8],
+    directory: Option<&Directory>,
+) -> Result<Delivery, Refusal> {
+    let received_at = timestamp::to_microseconds(Utc::now());
+    let address = Address::read(body)?;
+    let directory = directory.ok_or(Unavailable::NoCampuses)?;
+    let campus = directory.find(address.name()).ok_or(Refusal::UnknownCampus)?;
+    let verified = signature.verify(body, campus.secrets(received_at))?;
+    if !campus.is_enabled {
+        return Err(Refusal::Disabled);
+    }
+    let payload = Payload::decode(verified, received_at)?;
+    Ok(Delivery { campus: Arc::clone(campus), payload, received_at })
+}
+
+impl Delivery {
+    fn into_envelope(self) -> Envelope {
+        Envelope {
+            schema_version: SCHEMA_VERSION,
+            delivery_id: Uuid::now_v7(),
+            event_id: self.payload.event_id.unwrap_or_else(|| Uuid::new_v4().to_string()),
+            event_type: self.payload.event_type,
+            campus_id: self.campus.id,
+            member_id: self.payload.member_id,
+            occurred_at: self.payload.occurred_at,
+            received_at: self.received_at,
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The public port: connections, and their orderly end.
+
+use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
+
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::OwnedSemaphorePermit,
+    time::{sleep, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    connections::Connections,
+    metrics::Metrics,
+    service::Service,
+    timed_stream::{TimedStream, Turn},
+    tls::Tls,
+};
+
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+/// The most that a connection reads ahead, and so the most that its headers may take.
+const READ_BUFFER_BYTES: usize = 32 * 1024;
+/// In a drain, how long the kernel is asked for connections that it has taken already.
+const LAST_CONNECTIONS: Duration = Duration::from_millis(10);
+/// In a drain, how long open connections may still begin a request: one may be on its way, and
+/// would be lost if its connection closed at this instant.
+const LAST_REQUESTS: Duration = Duration::from_secs(1);
+/// In a drain, how long requests may take to be answered; the whole drain has 25 s.
+const LAST_ANSWERS: Duration = Duration::from_secs(18);
+
+/// Accepts connections and serves webhooks on them.
+pub(crate) struct Server {
+    pub(crate) listener: TcpListener,
+    pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) service: Arc<Service>,
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Ends the accepting, and begins the drain.
+    pub(crate) shutdown: CancellationToken,
+}
+
+/// What every connection is given.
+#[derive(Clone)]
+struct Guest {
+    service: Arc<Service>,
+    connections: Arc<Connections>,
+    metrics: Arc<Metrics>,
+    /// Cancelled when connections should end after the request they are in.
+    closing: CancellationToken,
+}
+
+impl Server {
+    /// Serves until the shutdown, then until what is in flight is answered.
+    pub(crate) async fn serve(self) {
+        let tasks = TaskTracker::new();
+        let guest = Guest {
+            service: self.service,
+            connections: Arc::clone(&self.connections),
+            metrics: self.metrics,
+            closing: CancellationToken::new(),
+        };
+        let admit = |stream: TcpStream, permit: OwnedSemaphorePermit| {
+            let connection = guest.clone().greet(stream, self.tls.clone());
+            tasks.spawn(async move {
+                connection.await;
+                drop(permit);
+            });
+        };
+        // The permit comes first: whoever is not accepted waits in the kernel, at no cost to us.
+        while let Some(permit) = unless(&self.shutdown, self.connections.permit()).await.flatten() {
+            match unless(&self.shutdown, self.listener.accept()).await {
+                Some(Ok((stream, _))) => admit(stream, permit),
+                // Out of files: others must close theirs first.
+                Some(Err(error)) => {
+                    tracing::warn!(%error, "a connection cannot be accepted");
+                    sleep(Duration::from_millis(100)).await;
+                }
+                None => break,
+            }
+        }
+
+        // Those who already stand in the kernel's queue would be cut off by closing it.
+        while let Some(permit) = self.connections.try_permit()
+            && let Ok(Ok((stream, _))) = timeout(LAST_CONNECTIONS, self.listener.accept()).await
+        {
+            admit(stream, permit);
+        }
+        drop(self.listener);
+        tasks.close();
+        if timeout(LAST_REQUESTS, tasks.wait()).await.is_err() {
+            guest.closing.cancel();
+            if timeout(LAST_ANSWERS, tasks.wait()).await.is_err() {
+                tracing::warn!(connections = tasks.len(), "connections are cut off");
+            }
+        }
+    }
+}
+
+/// The future's value, or none after the shutdown.
+async fn unless<F: Future>(shutdown: &CancellationToken, future: F) -> Option<F::Output> {
+    tokio::select! {
+        biased;
+        () = shutdown.cancelled() => None,
+        value = future => Some(value),
+    }
+}
+
+impl Guest {
+    async fn greet(self, stream: TcpStream, tls: Option<Arc<Tls>>) {
+        self.metrics.connected();
+        // Answers are one small write each; waiting to fill a packet would only delay them.
+        stream.set_nodelay(true).ok();
+        let Some(tls) = tls else { return self.serve(stream).await };
+        match timeout(HANDSHAKE_LIMIT, tls.acceptor().accept(stream)).await {
+            Ok(Ok(stream)) => self.serve(stream).await,
+            Ok(Err(error)) => {
+                self.metrics.tls_failed();
+                tracing::debug!(%error, "no TLS with a sender");
+            }
+            Err(_) => self.metrics.tls_failed(),
+        }
+    }
+
+    async fn serve<S: AsyncRead + AsyncWrite + Unpin>(self, stream: S) {
+        let turn = Arc::new(Turn::default());
+        let stream = TimedStream::new(stream, Arc::clone(&turn), self.connections);
+        let service = self.service;
+        let connection = http1::Builder::new()
+            // A sender may close its side once it has sent; it still gets its answer.
+            .half_close(true)
+            .max_buf_size(READ_BUFFER_BYTES)
+            .serve_connection(
+                TokioIo::new(stream),
+                service_fn(move |request| {
+                    let ours = turn.ours();
+                    let service = Arc::clone(&service);
+                    async move {
+                        let answer = service.answer(request).await;
+                        drop(ours);
+                        Ok::<_, Infallible>(answer)
+                    }
+                }),
+            );
+        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = self.closing.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            // Mostly senders that hung up or kept us waiting.
+            tracing::debug!(%error, "a connection ended early");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The proof that a campus's sender wrote a body: lowercase hex HMAC-SHA256 of its raw bytes.
+
+use campus::Secret;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use crate::Refusal;
+
+const TAG_BYTES: usize = 32;
+
+/// The value of `X-Webhook-Signature`.
+///
+/// One that cannot be right is remembered as such rather than refused at once: it is answered
+/// only after the campus was looked up, like any other wrong signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Signature(Option<[u8; TAG_BYTES]>);
+
+/// Bytes that were signed with a campus's secret. Only [`Signature::verify`] makes one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verified<'body>(&'body [u8]);
+
+impl Signature {
+    /// Reads the header's value: exactly 64 lowercase hex digits can be right, no prefix, no
+    /// uppercase. Errs where it is absent or empty.
+    pub fn from_header(value: Option<&[u8]>) -> Result<Self, Refusal> {
+        match value {
+            None | Some([]) => Err(Refusal::MissingSignature),
+            Some(text) => Ok(Self(decode(text))),
+        }
+    }
+
+    /// Proves that one of `secrets` signed `body`.
+    pub fn verify<'body, 'secret>(
+        &self,
+        body: &'body [u8],
+        secrets: impl IntoIterator<Item = &'secret Secret>,
+    ) -> Result<Verified<'body>, Refusal> {
+        let tag = self.0.ok_or(Refusal::InvalidSignature)?;
+        secrets
+            .into_iter()
+            .any(|secret| signed(secret, body, &tag))
+            .then_some(Verified(body))
+            .ok_or(Refusal::InvalidSignature)
+    }
+}
+
+impl<'body> Verified<'body> {
+    /// What was signed.
+    pub fn bytes(self) -> &'body [u8] {
+        self.0
+    }
+}
+
+fn decode(text: &[u8]) -> Option<[u8; TAG_BYTES]> {
+    let mut tag = [0; TAG_BYTES];
+    // `hex` takes uppercase digits too.
+    let lowercase = !text.iter().any(u8::is_ascii_uppercase);
+    (lowercase && hex::decode_to_slice(text, &mut tag).is_ok()).then_some(tag)
+}
+
+fn signed(secret: &Secret, body: &[u8], tag: &[u8]) -> bool {
+    // An HMAC takes a key of any length.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()) else {
+        return false;
+    };
+    mac.update(body);
+    // In constant time: how much of a guess is right must not be told by how long we take.
+    mac.verify_slice(tag).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const BODY: &[u8] = br#"{"event_type":"test"}"#;
+
+    fn sign(secret: &str, body: &[u8]) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+        mac.update(body);
+        hex::encode(mac.finalize().into_bytes())
+    }
+
+    fn accepts(header: &[u8], secrets: &[&str]) -> bool {
+        let secrets: Vec<_> = secrets.iter().copied().map(Secret::new).collect();
+        Signature::from_header(Some(header)).unwrap().verify(BODY, &secrets).is_ok()
+    }
+
+    #[test]
+    fn agrees_with_rfc_4231() {
+        // Test case 2: a key shorter than a block.
+        let expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+        let body = b"what do ya want for nothing?";
+        let signature = Signature::from_header(Some(expected.as_bytes())).unwrap();
+        assert_eq!(signature.verify(body, &[Secret::new("Jefe")]).unwrap().bytes(), body);
+    }
+
+    #[test]
+    fn any_good_secret_will_do() {
+        let header = sign("old", BODY);
+        assert!(accepts(header.as_bytes(), &["old"]));
+        assert!(accepts(header.as_bytes(), &["new", "old"]));
+        assert!(!accepts(header.as_bytes(), &["new"]));
+        assert!(!accepts(header.as_bytes(), &[]));
+    }
+
+    #[test]
+    fn only_the_bare_lowercase_digits_are_right() {
+        let good = sign("s", BODY);
+        for odd in [
+            good.to_uppercase(),
+            format!("sha256={good}"),
+            format!("{good} "),
+            format!("{good}00"),
+            good[..62].to_owned(),
+            "0".repeat(64),
+            "g".repeat(64),
+            "é".repeat(32),
+        ] {
+            assert!(!accepts(odd.as_bytes(), &["s"]), "{odd}");
+        }
+        assert!(!accepts(b"\xff\xfe", &["s"]));
+        assert_eq!(Signature::from_header(None), Err(Refusal::MissingSignature));
+        assert_eq!(Signature::from_header(Some(b"")), Err(Refusal::MissingSignature));
+    }
+
+    proptest! {
+        #[test]
+        fn accepted_if_and_only_if_it_is_the_exact_digits(
+            secret in ".{0,40}",
+            header in prop_oneof![
+                proptest::collection::vec(any::<u8>(), 1..80),
+                "[0-9a-fA-F]{64}".prop_map(String::into_bytes),
+            ],
+            change in proptest::option::of((0..64_usize, any::<u8>())),
+        ) {
+            let right = sign(&secret, BODY).into_bytes();
+            let mut near = right.clone();
+            if let Some((at, byte)) = change {
+                near[at] = byte;
+            }
+            for header in [near, header] {
+                prop_assert_eq!(accepts(&header, &[&secret]), header == right);
+            }
+        }
+    }
+}
