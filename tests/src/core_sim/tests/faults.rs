@@ -131,7 +131,7 @@ async fn latency_answers_late_and_stale_latency_old() {
             sim.change(&id, json!({"full_name": "new"}), Webhook::AsUsual).unwrap();
         };
         let ((status, body), ()) = tokio::join!(client.member(&id), change);
-        assert!(start.elapsed() >= Duration::from_millis(1000));
+        assert!(start.elapsed() >= Duration::from_secs(1));
         assert_eq!((status, &body["full_name"]), (200, &json!(expected)));
     }
 }
