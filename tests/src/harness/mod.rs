@@ -1,5 +1,42 @@
-//! The harness of the system tests.
+//! The harness of the system tests: [`TestSystem::spawn`] starts the whole product for one test.
+//!
+//! Each test has a database and a vhost of its own on servers that all tests of a run share, a
+//! simulated core in its own process, and the real programs as processes on free ports. A test that
+//! kills or freezes servers asks for a pair of its own: [`SystemBuilder::own_servers`].
+//!
+//! ```no_run
+//! use tests::{core_sim::WebhookBody, harness::TestSystem};
+//!
+//! # async fn example() {
+//! let system = TestSystem::spawn().await;
+//! let answer = system.post(&system.campus, &WebhookBody::test(&system.campus.core_church_id)).await;
+//! assert_eq!(answer.status, 200);
+//! # }
+//! ```
+//!
+//! Everything here panics when it cannot do what it is asked for, since only tests use it. When a
+//! test fails, the ends of the programs' logs are printed.
 
+mod broker;
+mod builder;
+mod campus;
+mod command;
+mod database;
+mod environment;
 mod eventually;
+mod servers;
+mod system;
+mod template;
+mod webhook;
 
-pub use eventually::eventually;
+pub use self::{
+    broker::TestBroker,
+    builder::SystemBuilder,
+    campus::Campus,
+    command::Finished,
+    database::TestDatabase,
+    environment::{ROLE_PASSWORD, Role},
+    eventually::{Condition, eventually},
+    system::TestSystem,
+    webhook::{Answer, SIGNATURE_HEADER, WEBHOOK_PATH},
+};

@@ -1,0 +1,175 @@
+//! What a test's system is made of.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{
+    Role, TestBroker, TestDatabase, TestSystem, environment, servers,
+    system::{Parts, Replica},
+};
+use crate::{
+    core_sim::{CoreSim, Options},
+    program::{Program, binary, build_binaries},
+    servers::PrivateServers,
+};
+
+/// How long a program may take to be ready, on a machine that runs other tests too.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+
+/// A system about to be started: one gateway and one worker, a simulated core with two churches of
+/// 25 members, and a campus for the first church, unless told otherwise.
+pub struct SystemBuilder {
+    gateways: usize,
+    workers: usize,
+    reconcilers: usize,
+    core: Options,
+    campus_arguments: Vec<String>,
+    own_servers: bool,
+    wait: bool,
+    variables: Vec<(Option<Role>, String, String)>,
+}
+
+impl Default for SystemBuilder {
+    fn default() -> Self {
+        Self {
+            gateways: 1,
+            workers: 1,
+            reconcilers: 0,
+            core: Options::default(),
+            campus_arguments: Vec::new(),
+            own_servers: false,
+            wait: true,
+            variables: Vec::new(),
+        }
+    }
+}
+
+impl SystemBuilder {
+    /// How many gateways.
+    #[must_use]
+    pub fn gateways(mut self, number: usize) -> Self {
+        self.gateways = number;
+        self
+    }
+
+    /// How many workers; without one, events stay in the queue.
+    #[must_use]
+    pub fn workers(mut self, number: usize) -> Self {
+        self.workers = number;
+        self
+    }
+
+    /// How many reconcilers.
+    #[must_use]
+    pub fn reconcilers(mut self, number: usize) -> Self {
+        self.reconcilers = number;
+        self
+    }
+
+    /// What the simulated core starts with; the first church becomes the campus.
+    #[must_use]
+    pub fn core(mut self, options: Options) -> Self {
+        self.core = options;
+        self
+    }
+
+    /// More arguments for the `faithctl campus add` of the first campus.
+    #[must_use]
+    pub fn campus_arguments(mut self, arguments: &[&str]) -> Self {
+        self.campus_arguments.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+        self
+    }
+
+    /// An environment variable of all programs.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.variables.push((None, name.to_owned(), value.into()));
+        self
+    }
+
+    /// An environment variable of the programs that work under `role`; it wins over one of all.
+    #[must_use]
+    pub fn variable_of(mut self, role: Role, name: &str, value: impl Into<String>) -> Self {
+        self.variables.push((Some(role), name.to_owned(), value.into()));
+        self
+    }
+
+    /// A database server and a broker for this test alone, which it may kill, stop and freeze.
+    /// They take some six seconds to start.
+    #[must_use]
+    pub fn own_servers(mut self) -> Self {
+        self.own_servers = true;
+        self
+    }
+
+    /// Does not wait until the programs are ready, only until they listen.
+    #[must_use]
+    pub fn without_waiting(mut self) -> Self {
+        self.wait = false;
+        self
+    }
+
+    /// Starts it all.
+    pub async fn spawn(self) -> TestSystem {
+        runtime::install_crypto_provider();
+        tokio::task::spawn_blocking(build_binaries).await.unwrap().unwrap();
+        let own_servers = if self.own_servers {
+            Some(PrivateServers::start_temporary().await.unwrap())
+        } else {
+            None
+        };
+        let addresses = match &own_servers {
+            Some(servers) => servers.addresses(),
+            None => servers::shared().await,
+        };
+        let (database, broker) =
+            tokio::join!(TestDatabase::create(&addresses.postgres), TestBroker::create(&addresses));
+        let church = self.core.churches.first().expect("a core has a church").clone();
+        let core = CoreSim::start(self.core.clone()).await.unwrap();
+        let variables = Role::ALL.map(|role| (role, self.variables_of(role, &database, &broker)));
+        let mut system = TestSystem::new(Parts { core, database, broker, own_servers, variables });
+        let arguments: Vec<&str> = self.campus_arguments.iter().map(String::as_str).collect();
+        system.campus = system.add_campus(&church, &arguments).await;
+        self.start_programs(&mut system).await;
+        system
+    }
+
+    fn variables_of(
+        &self,
+        role: Role,
+        database: &TestDatabase,
+        broker: &TestBroker,
+    ) -> BTreeMap<String, String> {
+        let mut variables = environment::variables(role, database, broker);
+        for whom in [None, Some(role)] {
+            let chosen = self.variables.iter().filter(|(of, ..)| *of == whom);
+            variables.extend(chosen.map(|(_, name, value)| (name.clone(), value.clone())));
+        }
+        variables
+    }
+
+    async fn start_programs(&self, system: &mut TestSystem) {
+        for (kind, role, number) in [
+            ("gateway", Role::Gateway, self.gateways),
+            ("worker", Role::Worker, self.workers),
+            ("reconciler", Role::Reconciler, self.reconcilers),
+        ] {
+            for index in 0..number {
+                let folder = system.folder().path();
+                let program =
+                    Program::new(format!("{kind}-{index}"), binary(kind).unwrap(), folder)
+                        .clean_environment()
+                        .variables(system.variables(role).clone());
+                program.start().unwrap();
+                system.replicas.push(Replica { kind, program, addresses: None });
+            }
+        }
+        for replica in &mut system.replicas {
+            replica.learn_addresses(READY_WITHIN).await;
+        }
+        if self.wait {
+            for replica in &system.replicas {
+                replica.ready(READY_WITHIN).await;
+            }
+        }
+    }
+}
