@@ -57,6 +57,15 @@ impl Settings {
         Self { values }
     }
 
+    /// The same settings, with another default where a program's habits differ from the others'.
+    #[must_use]
+    pub fn with_default(mut self, variable: Variable, value: &str) -> Self {
+        if self.values.get(variable.name).is_none_or(|set| set.trim().is_empty()) {
+            self.values.insert(variable.name.to_owned(), value.to_owned());
+        }
+        self
+    }
+
     /// The trimmed value, or the default; an empty value counts as unset.
     pub fn optional(&self, variable: Variable) -> Option<&str> {
         self.values

@@ -1,0 +1,41 @@
+//! `faithctl campus list`
+
+use clap::Args;
+
+use super::CampusRecord;
+use crate::{
+    environment::Environment,
+    failure::say,
+    moment,
+    output::{self, Column},
+};
+
+/// Lists the campuses that are synced.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    faithctl campus list\n  \
+    faithctl campus list --json | jq -r '.[] | select(.is_enabled) | .campus_id'")]
+pub(crate) struct Arguments {
+    /// Print a JSON array of objects
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> anyhow::Result<()> {
+    let client = environment.client().await?;
+    let campuses = CampusRecord::all(&client).await?;
+    let columns = [
+        Column::new("name", |campus: &CampusRecord| campus.name.clone()),
+        Column::new("campus_id", |campus| campus.campus_id.to_string()),
+        Column::under("campus_id", "core_church_id", |campus| campus.core_church_id.clone()),
+        Column::new("enabled", |campus| if campus.is_enabled { "yes" } else { "no" }.to_owned()),
+        Column::under("name", "timezone", |campus| campus.timezone.clone()),
+        Column::new("last_sync_at", |campus| moment::show_optional(campus.last_sync_at)),
+        Column::under("last_sync_at", "filter", CampusRecord::filter_summary),
+    ];
+    output::listing(&campuses, &columns, arguments.json)?;
+    if campuses.is_empty() && !arguments.json {
+        say("no campus is synced yet: `faithctl campus add --help` tells how to add one");
+    }
+    Ok(())
+}

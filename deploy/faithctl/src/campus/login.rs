@@ -1,0 +1,127 @@
+//! Logging in to a campus's core for an operator who wants to know whether that works.
+
+use std::time::Duration;
+
+use core_api::{CoreClient, CoreError, Lease, Token, TokenStore, Unreachable};
+use store::PostgresTokens;
+
+use super::CampusCore;
+use crate::failure::say;
+
+/// Longer than another program's login takes.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// Between two looks at another program's login.
+const POLL: Duration = Duration::from_millis(500);
+/// How long nobody logs in after a login that failed, where the core does not say.
+const PAUSE: Duration = Duration::from_mins(1);
+
+/// Logs in with the campus's account, within the budget that all programs share, and leaves them
+/// the token. One that is less than a minute old proves as much as a new one would.
+pub(super) async fn log_in(
+    core: &CampusCore,
+    client: &CoreClient,
+    tokens: &PostgresTokens,
+) -> anyhow::Result<Token> {
+    let (campus, host) = (core.config.id, core.endpoint.host_and_port());
+    let give_up = tokio::time::Instant::now() + PATIENCE;
+    while tokio::time::Instant::now() < give_up {
+        let stored = tokens.current(campus).await?;
+        let version = stored.as_ref().map(|stored| stored.version);
+        let wait = match tokens.lease(campus, version, &host).await? {
+            Lease::Won => return use_lease(core, client, tokens, version).await,
+            Lease::TooYoung => match stored {
+                Some(stored) => return Ok(stored.token),
+                None => POLL,
+            },
+            Lease::Newer(_) | Lease::HeldByAnother => POLL,
+            Lease::NotBefore(wait) | Lease::NoBudget(wait) => {
+                let wait = wait.max(Duration::from_secs(1));
+                anyhow::ensure!(
+                    wait <= PAUSE,
+                    "the core at {host} wants no login for another {} s: try again then",
+                    wait.as_secs()
+                );
+                say(&format!(
+                    "a login failed just now, or several were tried: waiting {} s, as the core allows few",
+                    wait.as_secs()
+                ));
+                wait
+            }
+        };
+        tokio::time::sleep(wait).await;
+    }
+    anyhow::bail!("other programs are logging in to {host} all the time: try again in a minute")
+}
+
+async fn use_lease(
+    core: &CampusCore,
+    client: &CoreClient,
+    tokens: &PostgresTokens,
+    version: Option<i64>,
+) -> anyhow::Result<Token> {
+    let campus = core.config.id;
+    match client.login(&core.endpoint, &core.credentials).await {
+        Ok(issued) => {
+            let stored = tokens.replace(campus, version, &issued.token, issued.lifetime).await?;
+            Ok(stored.token)
+        }
+        Err(error) => {
+            tokens.login_failed(campus, error.retry_after().unwrap_or(PAUSE)).await?;
+            let advice = advice(&error, core);
+            Err(anyhow::Error::from(error).context(advice))
+        }
+    }
+}
+
+/// What an operator can do about a failure of the core.
+pub(super) fn advice(error: &CoreError, core: &CampusCore) -> String {
+    let config = &core.config;
+    let set = format!("`faithctl campus set {} …`", config.id);
+    match error {
+        CoreError::Unreachable { kind, .. } => match kind {
+            Unreachable::Connect => format!(
+                "nothing answers at {}: is the address right ({set} --api-base-url), is the core up, \
+                 and may this machine reach it?",
+                core.endpoint.host_and_port()
+            ),
+            Unreachable::Tls => format!(
+                "the certificate of {} is not trusted: is it expired, or for another name?",
+                core.endpoint.host_and_port()
+            ),
+            Unreachable::PrivateAddress => {
+                "name the host in CORE_URLS_ALLOW if that is meant".to_owned()
+            }
+            Unreachable::Timeout | Unreachable::Interrupted => {
+                "the core is too slow, or something between cuts it off".to_owned()
+            }
+        },
+        CoreError::LoginRefused { status: 404 | 405 } => format!(
+            "there is no login at {}{}: the path prefix is another one ({set} --api-path-prefix)",
+            config.api_path_prefix, config.api_login_path
+        ),
+        CoreError::LoginRefused { .. } => format!(
+            "the core refused the account {}: correct it with {set} --api-email or --api-password-stdin",
+            config.api_email
+        ),
+        CoreError::Forbidden { .. } => {
+            format!("the account {} may not list members: give it that right in FaithFlow", config.api_email)
+        }
+        CoreError::NotFound { .. } | CoreError::Gone { .. } => format!(
+            "there is no member list at {}{}: the paths are other ones ({set} --api-path-prefix, --api-members-path)",
+            config.api_path_prefix, config.api_members_path
+        ),
+        CoreError::BadResponse { .. } => format!(
+            "what answers at {} is no FaithFlow API that we know: is the address right?",
+            core.endpoint.host_and_port()
+        ),
+        CoreError::Server { .. } | CoreError::TooLarge { .. } => {
+            "the trouble is the core's: its own log tells more".to_owned()
+        }
+        CoreError::RateLimited { .. } | CoreError::LoginPaused { .. } => {
+            "the core allows few requests a minute: try again a little later".to_owned()
+        }
+        CoreError::Unauthorized { .. } => {
+            "the core does not accept the token that it just gave: several cores behind one address?".to_owned()
+        }
+    }
+}

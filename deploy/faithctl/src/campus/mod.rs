@@ -1,0 +1,87 @@
+//! `faithctl campus …`: which campuses are synced, from which core, and with which secrets.
+
+mod add;
+mod connection;
+mod core;
+mod fields;
+mod filter;
+mod list;
+mod login;
+mod record;
+mod rotate;
+mod secret;
+mod set;
+mod show;
+mod switch;
+mod values;
+mod webhook;
+
+use clap::{Args, Subcommand};
+use database::Client;
+use uuid::Uuid;
+
+use crate::environment::Environment;
+
+pub(crate) use self::{core::CampusCore, record::CampusRecord, webhook::webhook_url};
+
+/// Sets up campuses: which are synced, from which core, with which secrets.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    faithctl campus list\n  \
+    faithctl campus show 0195f2d0-7c5e-7d0a-9d3f-0b6f2f6a1c11\n  \
+    faithctl campus set 0195f2d0-7c5e-7d0a-9d3f-0b6f2f6a1c11 --rate-limit 50/s")]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Add(add::Arguments),
+    List(list::Arguments),
+    Show(show::Arguments),
+    Enable(switch::Enable),
+    Disable(switch::Disable),
+    Set(set::Arguments),
+    RotateSecret(rotate::Arguments),
+    SetFilter(filter::Set),
+    ClearFilter(filter::Clear),
+    TestConnection(connection::Arguments),
+    DiscoverFields(fields::Arguments),
+}
+
+/// The campus that a command is about.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct CampusId {
+    /// Id of the campus, as `campus list` shows it
+    #[arg(value_name = "ID")]
+    pub(crate) id: Uuid,
+}
+
+pub(crate) async fn run(arguments: Arguments, environment: &Environment) -> anyhow::Result<()> {
+    match arguments.command {
+        Command::Add(arguments) => add::run(arguments, environment).await,
+        Command::List(arguments) => list::run(&arguments, environment).await,
+        Command::Show(arguments) => show::run(&arguments, environment).await,
+        Command::Enable(arguments) => switch::enable(&arguments, environment).await,
+        Command::Disable(arguments) => switch::disable(&arguments, environment).await,
+        Command::Set(arguments) => set::run(arguments, environment).await,
+        Command::RotateSecret(arguments) => rotate::run(arguments, environment).await,
+        Command::SetFilter(arguments) => filter::set(&arguments, environment).await,
+        Command::ClearFilter(arguments) => filter::clear(&arguments, environment).await,
+        Command::TestConnection(arguments) => connection::run(&arguments, environment).await,
+        Command::DiscoverFields(arguments) => fields::run(&arguments, environment).await,
+    }
+}
+
+/// What to answer where no synced campus has this id.
+async fn unknown(client: &Client, id: Uuid) -> anyhow::Error {
+    let name = client.query_opt("SELECT name FROM campuses WHERE id = $1", &[&id]).await;
+    match name.ok().flatten() {
+        Some(row) => anyhow::anyhow!(
+            "campus {id} ({}) is not synced yet: `faithctl campus add --id {id} …` sets it up",
+            row.get::<_, String>(0)
+        ),
+        None => anyhow::anyhow!("no campus has the id {id}: `faithctl campus list` shows them"),
+    }
+}

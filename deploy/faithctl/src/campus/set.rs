@@ -1,0 +1,203 @@
+//! `faithctl campus set`
+
+use campus::{Purpose, Sealed};
+use chrono::NaiveTime;
+use chrono_tz::Tz;
+use clap::Args;
+use core_api::{AllowedHosts, EndpointParts};
+use database::{Error, Transaction};
+use member::Country;
+use uuid::Uuid;
+
+use super::{
+    CampusId, CampusRecord, core,
+    values::{self, RateLimit},
+};
+use crate::{environment::Environment, failure::say, input};
+
+/// Changes how a campus is synced.
+#[derive(Debug, Args)]
+#[command(after_help = "In force in gateways and workers within a second.\n\n\
+    Examples:\n  \
+    faithctl campus set 0195f2d0-7c5e-7d0a-9d3f-0b6f2f6a1c11 --rate-limit 50/s --timezone Asia/Jakarta\n  \
+    faithctl campus set 0195f2d0-7c5e-7d0a-9d3f-0b6f2f6a1c11 --api-password-stdin < password")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    campus: CampusId,
+    #[command(flatten)]
+    changes: Changes,
+}
+
+/// At least one of these.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+struct Changes {
+    /// Name of the campus
+    #[arg(long, value_name = "NAME", value_parser = values::text)]
+    name: Option<String>,
+    /// IANA time zone: birthdays begin at its midnight, reconciliation keeps its clock
+    #[arg(long, value_name = "TZ", value_parser = values::time_zone)]
+    timezone: Option<Tz>,
+    /// The core's id of the church, which its webhooks carry as church_id
+    #[arg(long, value_name = "ID", value_parser = values::church_id)]
+    core_church_id: Option<String>,
+    /// Address of the core API; https, unless CORE_URLS_ALLOW names its host
+    #[arg(long, value_name = "URL", value_parser = values::text)]
+    api_base_url: Option<String>,
+    /// Before every path of the core API
+    #[arg(long, value_name = "PATH", value_parser = values::path)]
+    api_path_prefix: Option<String>,
+    /// Path of the core's login
+    #[arg(long, value_name = "PATH", value_parser = values::path)]
+    api_login_path: Option<String>,
+    /// Path of the core's member list
+    #[arg(long, value_name = "PATH", value_parser = values::path)]
+    api_members_path: Option<String>,
+    /// Account to log in to the core with
+    #[arg(long, value_name = "EMAIL", value_parser = values::text)]
+    api_email: Option<String>,
+    /// Read the account's password from stdin
+    #[arg(long)]
+    api_password_stdin: bool,
+    /// Webhooks a second that are accepted; what is more gets 429
+    #[arg(long, value_name = "N/s|off", value_parser = values::rate_limit)]
+    rate_limit: Option<RateLimit>,
+    /// Whether the campus is reconciled every day
+    #[arg(long, value_name = "on|off", value_parser = values::switch)]
+    reconciliation: Option<bool>,
+    /// When it is reconciled, by the campus's clock
+    #[arg(long, value_name = "HH:MM", value_parser = values::time_of_day)]
+    reconciliation_time: Option<NaiveTime>,
+    /// Percentage of the members that reconciliation may archive within a day
+    #[arg(long, value_name = "PCT", value_parser = values::percent)]
+    archive_limit: Option<i32>,
+    /// Country of phone numbers that are written without one
+    #[arg(long, value_name = "CC", value_parser = values::country)]
+    default_country: Option<Country>,
+}
+
+impl Changes {
+    /// Whether another core, or another account there, is talked to from now on: its token is
+    /// another one.
+    fn concern_login(&self) -> bool {
+        self.api_base_url.is_some()
+            || self.api_path_prefix.is_some()
+            || self.api_login_path.is_some()
+            || self.api_email.is_some()
+            || self.api_password_stdin
+    }
+
+    /// The core's address as it will be must be one that the sync talks to.
+    fn check(&self, campus: &CampusRecord, allowed: &AllowedHosts) -> anyhow::Result<()> {
+        let either = |new: &'_ Option<String>, old: &'_ String| new.as_ref().unwrap_or(old).clone();
+        core::check(
+            EndpointParts {
+                base_url: &either(&self.api_base_url, &campus.api_base_url),
+                path_prefix: &either(&self.api_path_prefix, &campus.api_path_prefix),
+                login_path: &either(&self.api_login_path, &campus.api_login_path),
+                members_path: &either(&self.api_members_path, &campus.api_members_path),
+            },
+            allowed,
+        )?;
+        Ok(())
+    }
+}
+
+pub(super) async fn run(arguments: Arguments, environment: &Environment) -> anyhow::Result<()> {
+    let Arguments { campus: CampusId { id }, changes } = arguments;
+    let allowed = environment.allowed_hosts()?;
+    let database = environment.database()?;
+    let password = if changes.api_password_stdin {
+        let sealer = environment.sealer()?;
+        let password = input::secret_from_stdin("core password").await?;
+        Some(sealer.seal(id, Purpose::CorePassword, &password)?)
+    } else {
+        None
+    };
+    let mut client = database.connect().await?.client;
+    let before = CampusRecord::load(&client, id).await?;
+    let touches_address = changes.concern_login() || changes.api_members_path.is_some();
+    if touches_address {
+        changes.check(&before, &allowed)?;
+    }
+    if let Err(error) = save(&mut client, id, &changes, password.as_ref()).await {
+        let church = changes.core_church_id.as_deref().unwrap_or_default();
+        return Err(core::refused(&client, error, church).await);
+    }
+    say(&format!("campus {id} is changed"));
+    if touches_address {
+        say(&format!(
+            "`faithctl campus test-connection {id}` tries the core's address and account"
+        ));
+    }
+    Ok(())
+}
+
+async fn save(
+    client: &mut database::Client,
+    id: Uuid,
+    changes: &Changes,
+    password: Option<&Sealed>,
+) -> Result<(), Error> {
+    let transaction = client.transaction().await?;
+    transaction
+        .execute(
+            "UPDATE campuses SET name = coalesce($2, name), timezone = coalesce($3, timezone)
+             WHERE id = $1 AND ($2::text IS NOT NULL OR $3::text IS NOT NULL)",
+            &[&id, &changes.name, &changes.timezone.map(|zone| zone.name())],
+        )
+        .await?;
+    save_config(&transaction, id, changes, password).await?;
+    if changes.concern_login() {
+        transaction.execute(FORGET_TOKEN, &[&id]).await?;
+    }
+    transaction.commit().await
+}
+
+/// The version moves, so that a program that holds the old token in memory sees it is not current.
+const FORGET_TOKEN: &str = "
+    UPDATE core_tokens SET token_sealed = NULL, version = version + 1, obtained_at = NULL,
+        expires_at = NULL, lease_until = NULL, not_before = NULL
+    WHERE campus_id = $1";
+
+async fn save_config(
+    transaction: &Transaction<'_>,
+    id: Uuid,
+    changes: &Changes,
+    password: Option<&Sealed>,
+) -> Result<u64, Error> {
+    transaction
+        .execute(
+            "UPDATE sync_configs SET
+                 core_church_id = coalesce($2, core_church_id),
+                 api_base_url = coalesce($3, api_base_url),
+                 api_path_prefix = coalesce($4, api_path_prefix),
+                 api_login_path = coalesce($5, api_login_path),
+                 api_members_path = coalesce($6, api_members_path),
+                 api_email = coalesce($7, api_email),
+                 api_password_sealed = coalesce($8, api_password_sealed),
+                 rate_limit = CASE WHEN $9 THEN $10 ELSE rate_limit END,
+                 reconciliation_enabled = coalesce($11, reconciliation_enabled),
+                 reconciliation_time = coalesce($12, reconciliation_time),
+                 archive_limit = coalesce($13, archive_limit),
+                 default_country = coalesce($14, default_country)
+             WHERE campus_id = $1",
+            &[
+                &id,
+                &changes.core_church_id,
+                &changes.api_base_url,
+                &changes.api_path_prefix,
+                &changes.api_login_path,
+                &changes.api_members_path,
+                &changes.api_email,
+                &password,
+                &changes.rate_limit.is_some(),
+                &changes.rate_limit.and_then(RateLimit::column),
+                &changes.reconciliation,
+                &changes.reconciliation_time,
+                &changes.archive_limit,
+                &changes.default_country.map(|country| country.to_string()),
+            ],
+        )
+        .await
+}

@@ -1,0 +1,125 @@
+//! `faithctl campus show`
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use clap::Args;
+use database::{Client, DatabaseError};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{CampusId, CampusRecord, webhook, webhook_url};
+use crate::{
+    environment::Environment,
+    failure::say,
+    moment,
+    output::{self, Sheet},
+};
+
+/// Secrets older than this should be rotated.
+pub(crate) const SECRET_AGE: TimeDelta = TimeDelta::days(90);
+
+/// Shows everything about a campus but its secrets.
+#[derive(Debug, Args)]
+#[command(after_help = "A webhook secret is shown once, when it is made. A lost one is replaced \
+    with `faithctl campus rotate-secret`.")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    campus: CampusId,
+    /// Print a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    campus: &'a CampusRecord,
+    webhook_path: &'static str,
+    webhook_url: Option<String>,
+    /// Deliveries of the last 24 hours, by status.
+    deliveries: BTreeMap<String, i64>,
+}
+
+pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> anyhow::Result<()> {
+    let public_url = environment.public_url()?;
+    let client = environment.client().await?;
+    let campus = CampusRecord::load(&client, arguments.campus.id).await?;
+    let shown = Shown {
+        campus: &campus,
+        webhook_path: webhook::PATH,
+        webhook_url: public_url.as_ref().map(|url| webhook_url(url).to_string()),
+        deliveries: deliveries(&client, campus.id).await?,
+    };
+    if arguments.json {
+        return output::object(&shown);
+    }
+    sheet(&shown).print()?;
+    if Utc::now() - campus.webhook_secret_set_at > SECRET_AGE {
+        say(&format!(
+            "\nThe webhook secret is {} old; every 90 days a new one is good practice:\n  \
+             faithctl campus rotate-secret {}",
+            moment::age(campus.webhook_secret_set_at),
+            campus.id
+        ));
+    }
+    Ok(())
+}
+
+fn sheet(shown: &Shown<'_>) -> Sheet {
+    let campus = shown.campus;
+    let webhook = shown.webhook_url.as_ref().map_or(shown.webhook_path, String::as_str);
+    let deliveries: Vec<String> =
+        shown.deliveries.iter().map(|(status, count)| format!("{count} {status}")).collect();
+    Sheet::default()
+        .with("campus_id", campus.id)
+        .with("name", &campus.name)
+        .with("timezone", &campus.timezone)
+        .with("is_enabled", campus.is_enabled)
+        .with("core_church_id", &campus.core_church_id)
+        .with("webhook", webhook)
+        .with("webhook_secret_set_at", with_age(campus.webhook_secret_set_at))
+        .with_some(
+            "previous_secret_expires_at",
+            campus
+                .previous_secret_expires_at
+                .map(|end| format!("{} (both work until then)", moment::show(end))),
+        )
+        .with("rate_limit", campus.rate_limit_text())
+        .with("api_base_url", &campus.api_base_url)
+        .with("api_path_prefix", &campus.api_path_prefix)
+        .with("api_login_path", &campus.api_login_path)
+        .with("api_members_path", &campus.api_members_path)
+        .with("api_email", &campus.api_email)
+        .with("default_country", &campus.default_country)
+        .with("filter_mode", &campus.filter_mode)
+        .with("filter_rules", &campus.filter_rules)
+        .with("reconciliation", if campus.reconciliation_enabled { "on" } else { "off" })
+        .with("reconciliation_time", format!("{} {}", campus.reconciliation_time, campus.timezone))
+        .with("archive_limit", format!("{}%", campus.archive_limit))
+        .with("last_sync_at", campus.last_sync_at.map_or_else(|| "never".to_owned(), with_age))
+        .with_some("last_sync_status", campus.last_sync_status.as_ref())
+        .with_some("last_sync_message", campus.last_sync_message.as_ref())
+        .with(
+            "deliveries in 24 h",
+            if deliveries.is_empty() { "none".to_owned() } else { deliveries.join(", ") },
+        )
+        .with("created_at", moment::show(campus.created_at))
+        .with("updated_at", moment::show(campus.updated_at))
+}
+
+fn with_age(at: DateTime<Utc>) -> String {
+    format!("{} ({} ago)", moment::show(at), moment::age(at))
+}
+
+async fn deliveries(client: &Client, campus: Uuid) -> Result<BTreeMap<String, i64>, DatabaseError> {
+    let rows = client
+        .query(
+            "SELECT status, count(*) FROM webhook_logs
+             WHERE campus_id = $1 AND received_at > now() - interval '24 hours' GROUP BY status",
+            &[&campus],
+        )
+        .await
+        .map_err(DatabaseError::during("count the campus's deliveries"))?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}

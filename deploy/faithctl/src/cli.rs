@@ -1,0 +1,105 @@
+//! The commands, and running the one that was asked for.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use runtime::exit_code;
+
+use crate::{
+    campus, deliveries, doctor, environment::Environment, failure, migrate, send_test, status,
+};
+
+const ENVIRONMENT: &str = "\
+Environment:
+  DATABASE_URL   Postgres; every command needs it
+  SECRETS_KEY    what secrets are sealed with (or SECRETS_KEY_FILE); for commands that touch one
+  AMQP_URL       RabbitMQ; for `status` and `doctor`
+  .env.example lists every variable.
+
+Exit codes:
+  0 done, 1 failed or nothing matched, 2 bad usage or a bad setting, 130 interrupted
+
+Examples:
+  faithctl migrate
+  faithctl campus add --name 'GKBJ Kebon Jeruk' --core-church-id 3880a17d-f858-4622-87c2-96eaa7b25c83 \\
+      --api-base-url https://core.example.org --api-email sync@example.org --api-password-stdin < password
+  faithctl deliveries list --status dead --since 1h
+  faithctl doctor";
+
+/// Operates the FaithTracker member sync.
+#[derive(Debug, Parser)]
+#[command(name = "faithctl", version, after_help = ENVIRONMENT, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Migrate(migrate::Arguments),
+    Campus(campus::Arguments),
+    SendTest(send_test::Arguments),
+    Deliveries(deliveries::Arguments),
+    Status(status::Arguments),
+    Doctor(doctor::Arguments),
+}
+
+/// Runs a command to its end, or to the signal that interrupts it.
+pub(crate) fn execute(cli: Cli, environment: &Environment) -> ExitCode {
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return failure::report(&error.into()),
+    };
+    let code = runtime.block_on(async {
+        let interrupted = runtime::shutdown_signal();
+        tokio::select! {
+            result = run(cli.command, environment) => match result {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => failure::report(&error),
+            },
+            // What the command had begun in Postgres is rolled back with its session.
+            () = interrupted.cancelled() => ExitCode::from(exit_code::INTERRUPTED),
+        }
+    });
+    // A read of stdin that was interrupted would be waited for.
+    runtime.shutdown_background();
+    code
+}
+
+async fn run(command: Command, environment: &Environment) -> anyhow::Result<()> {
+    match command {
+        Command::Migrate(arguments) => migrate::run(&arguments, environment).await,
+        Command::Campus(arguments) => campus::run(arguments, environment).await,
+        Command::SendTest(arguments) => send_test::run(arguments, environment).await,
+        Command::Deliveries(arguments) => deliveries::run(arguments, environment).await,
+        Command::Status(arguments) => status::run(&arguments, environment).await,
+        Command::Doctor(arguments) => doctor::run(arguments, environment).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_commands_are_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_argument_says_what_it_is_for() {
+        fn check(command: &clap::Command) {
+            assert!(command.get_about().is_some(), "{} has no help", command.get_name());
+            for argument in command.get_arguments() {
+                let name = format!("{} {}", command.get_name(), argument.get_id());
+                assert!(argument.get_help().is_some(), "{name} has no help");
+            }
+            command.get_subcommands().for_each(check);
+        }
+        let mut command = Cli::command();
+        command.build();
+        check(&command);
+    }
+}

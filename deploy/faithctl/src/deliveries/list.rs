@@ -1,0 +1,115 @@
+//! `faithctl deliveries list`
+
+use chrono::{DateTime, Utc};
+use clap::{Args, ValueEnum};
+use database::DatabaseError;
+use uuid::Uuid;
+
+use super::record::{COLUMNS, Delivery};
+use crate::{
+    environment::Environment,
+    moment,
+    output::{self, Column},
+};
+
+/// Lists deliveries, the newest first.
+///
+/// Accepted deliveries are listed from their first attempt on: what waits in the queue is counted
+/// by `faithctl status`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    faithctl deliveries list --limit 50\n  \
+    faithctl deliveries list --status dead --since 1h\n  \
+    faithctl deliveries list --member 8655d76b-9be0-4681-bd2c-35cd5e09a809 --json")]
+pub(crate) struct Arguments {
+    /// Only of this campus
+    #[arg(long, value_name = "ID")]
+    campus: Option<Uuid>,
+    /// Only about this member, by the core's id
+    #[arg(long, value_name = "ID")]
+    member: Option<String>,
+    /// Only of this type, such as member.updated
+    #[arg(long, value_name = "TYPE")]
+    event_type: Option<String>,
+    /// Only those that stand so
+    #[arg(long, value_name = "STATUS")]
+    status: Option<Status>,
+    /// Only those received since: 30m, 1h, 7d ago, or a time such as 2026-11-20T01:40:00Z
+    #[arg(long, value_name = "WHEN", value_parser = moment::parse)]
+    since: Option<DateTime<Utc>>,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+    /// Print a JSON array of objects
+    #[arg(long)]
+    json: bool,
+}
+
+/// Where a delivery stands.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+#[value(rename_all = "lower")]
+enum Status {
+    /// Done
+    Processed,
+    /// Done: the sync filter keeps an unknown member out
+    Filtered,
+    /// Of a type that is not handled
+    Ignored,
+    /// Another delivery of the same event was done before
+    Duplicate,
+    /// A delete of a member that the core has alive
+    Stale,
+    /// It failed and will be tried again
+    Retrying,
+    /// It failed for good and waits for an operator
+    Dead,
+    /// An operator gave it up
+    Discarded,
+    /// The gateway refused it: a bad signature, or a disabled campus
+    Rejected,
+}
+
+pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> anyhow::Result<()> {
+    let client = environment.client().await?;
+    let status = arguments.status.and_then(|status| status.to_possible_value());
+    let status = status.as_ref().map(clap::builder::PossibleValue::get_name);
+    let rows = client
+        .query(
+            &format!(
+                "SELECT {COLUMNS} FROM webhook_logs l
+                 WHERE ($1::uuid IS NULL OR campus_id = $1)
+                   AND ($2::text IS NULL OR member_id = $2)
+                   AND ($3::text IS NULL OR event_type = $3)
+                   AND ($4::text IS NULL OR status = $4)
+                   AND ($5::timestamptz IS NULL OR received_at >= $5)
+                 ORDER BY received_at DESC, id DESC LIMIT $6"
+            ),
+            &[
+                &arguments.campus,
+                &arguments.member,
+                &arguments.event_type,
+                &status,
+                &arguments.since,
+                &i64::from(arguments.limit),
+            ],
+        )
+        .await
+        .map_err(DatabaseError::during("list deliveries"))?;
+    let deliveries: Vec<Delivery> = rows.iter().map(Delivery::from_row).collect();
+    let columns = [
+        Column::new("received_at", |delivery: &Delivery| moment::show(delivery.received_at)),
+        Column::new("event_type", |delivery| delivery.event_type.clone()),
+        Column::under("event_type", "event_id", |delivery| delivery.event_id.clone()),
+        Column::under("event_type", "member_id", |delivery| {
+            delivery.member_id.clone().unwrap_or_else(|| "-".to_owned())
+        }),
+        Column::new("status", |delivery| delivery.status.clone()),
+        Column::under("status", "attempts", |delivery| delivery.attempts.to_string()),
+        Column::new("message", Delivery::outcome),
+    ];
+    output::listing(&deliveries, &columns, arguments.json)?;
+    if deliveries.is_empty() {
+        anyhow::bail!("no delivery matches");
+    }
+    Ok(())
+}

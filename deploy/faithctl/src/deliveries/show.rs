@@ -1,0 +1,131 @@
+//! `faithctl deliveries show`
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+use database::{Client, DatabaseError};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::record::{COLUMNS, Delivery};
+use crate::{
+    environment::Environment,
+    moment,
+    output::{self, Sheet},
+};
+
+/// Shows every delivery of an event, the newest first.
+///
+/// The id is FaithFlow's, in its payload and in the X-Event-ID header; where it sent none, the one
+/// in the gateway's answer.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  faithctl deliveries show 6f1c2a4e-3f57-4e0e-8d5c-0a4f8a8f9d11")]
+pub(crate) struct Arguments {
+    /// Id of the event
+    #[arg(value_name = "EVENT_ID")]
+    event_id: String,
+    /// Print a JSON object: the newest delivery's columns, and all of them under "deliveries"
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    newest: &'a Delivery,
+    deliveries: &'a [Delivery],
+}
+
+/// What is known of a delivery that died.
+struct Letter {
+    id: Uuid,
+    cause: String,
+    reason: String,
+    status: String,
+    dead_at: DateTime<Utc>,
+}
+
+pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> anyhow::Result<()> {
+    let client = environment.client().await?;
+    let rows = client
+        .query(
+            &format!(
+                "SELECT {COLUMNS} FROM webhook_logs l WHERE event_id = $1
+                 ORDER BY received_at DESC, id DESC"
+            ),
+            &[&arguments.event_id],
+        )
+        .await
+        .map_err(DatabaseError::during("read the deliveries"))?;
+    let deliveries: Vec<Delivery> = rows.iter().map(Delivery::from_row).collect();
+    let Some(newest) = deliveries.first() else {
+        anyhow::bail!(
+            "no delivery of event {:?} is logged: it was never accepted, waits in the queue \
+             (`faithctl status`), or is older than LOG_RETENTION",
+            arguments.event_id
+        );
+    };
+    if arguments.json {
+        return output::object(&Shown { newest, deliveries: &deliveries });
+    }
+    let letters = letters(&client, &arguments.event_id).await?;
+    for (index, delivery) in deliveries.iter().enumerate() {
+        if index > 0 {
+            output::line("")?;
+        }
+        let letter = letters.iter().find(|letter| letter.id == delivery.id);
+        sheet(delivery, letter).print()?;
+    }
+    Ok(())
+}
+
+fn sheet(delivery: &Delivery, letter: Option<&Letter>) -> Sheet {
+    let took = delivery.processed_at.map(|end| {
+        let milliseconds = (end - delivery.received_at).num_milliseconds().max(0);
+        format!("{} ({milliseconds} ms after receipt)", moment::show(end))
+    });
+    Sheet::default()
+        .with("event_id", &delivery.event_id)
+        .with("event_type", &delivery.event_type)
+        .with_some("member_id", delivery.member_id.as_ref())
+        .with("campus_id", delivery.campus_id)
+        .with("id", delivery.id)
+        .with("received_at", moment::show(delivery.received_at))
+        .with("signature_valid", delivery.signature_valid)
+        .with("status", &delivery.status)
+        .with_some("message", delivery.message.as_ref())
+        .with_some("error", delivery.error.as_ref())
+        .with("attempts", delivery.attempts)
+        .with_some("processed_at", took)
+        .with("payload", &delivery.payload)
+        .with_some("trace_id", delivery.trace_id.as_ref())
+        .with_some(
+            "dead letter",
+            letter.map(|letter| {
+                format!(
+                    "{} since {}: {} ({})",
+                    letter.status,
+                    moment::show(letter.dead_at),
+                    letter.reason,
+                    letter.cause
+                )
+            }),
+        )
+}
+
+async fn letters(client: &Client, event_id: &str) -> Result<Vec<Letter>, DatabaseError> {
+    let rows = client
+        .query(
+            "SELECT id, cause, reason, status, dead_at FROM dead_letters WHERE event_id = $1",
+            &[&event_id],
+        )
+        .await
+        .map_err(DatabaseError::during("read the event's dead letters"))?;
+    let letter = |row: &database::Row| Letter {
+        id: row.get("id"),
+        cause: row.get("cause"),
+        reason: row.get("reason"),
+        status: row.get("status"),
+        dead_at: row.get("dead_at"),
+    };
+    Ok(rows.iter().map(letter).collect())
+}

@@ -1,0 +1,78 @@
+//! What a command may ask of the environment it was started in: settings, and what they lead to.
+
+use campus::Sealer;
+use core_api::AllowedHosts;
+use database::{Client, DatabaseConfig};
+use queue::{AmqpConfig, Broker};
+use runtime::{SettingError, Settings, variables};
+use url::Url;
+
+/// The settings, and the dependencies behind them. Each is looked at only by the commands that
+/// need it: `migrate` must not ask for a secrets key.
+pub(crate) struct Environment {
+    settings: Settings,
+}
+
+impl Environment {
+    /// The environment of this process. A command's log lines are warnings unless asked for more.
+    pub(crate) fn of_this_process() -> Self {
+        Self { settings: Settings::from_environment().with_default(variables::RUST_LOG, "warn") }
+    }
+
+    /// The settings themselves.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Where Postgres is.
+    pub(crate) fn database(&self) -> Result<DatabaseConfig, SettingError> {
+        DatabaseConfig::from_settings(&self.settings, "faithctl")
+    }
+
+    /// A session with Postgres.
+    pub(crate) async fn client(&self) -> anyhow::Result<Client> {
+        Ok(self.database()?.connect().await?.client)
+    }
+
+    /// What secrets are sealed with.
+    pub(crate) fn sealer(&self) -> Result<Sealer, SettingError> {
+        Sealer::from_settings(&self.settings)
+    }
+
+    /// Where RabbitMQ is.
+    pub(crate) fn broker(&self) -> Result<Broker, SettingError> {
+        Ok(Broker::new(AmqpConfig::from_settings(&self.settings)?, "faithctl"))
+    }
+
+    /// The hosts that a core API may have although they are private or not https.
+    pub(crate) fn allowed_hosts(&self) -> Result<AllowedHosts, SettingError> {
+        self.settings.optional(variables::CORE_URLS_ALLOW).unwrap_or_default().parse().map_err(
+            |error: core_api::BadAllowedHost| {
+                SettingError::new(
+                    variables::CORE_URLS_ALLOW,
+                    error.to_string(),
+                    "for example core.internal,127.0.0.1:8001",
+                )
+            },
+        )
+    }
+
+    /// The gateway's address as senders see it, where it is known.
+    pub(crate) fn public_url(&self) -> Result<Option<Url>, SettingError> {
+        self.settings
+            .optional(variables::PUBLIC_URL)
+            .map(|text| {
+                Url::parse(text)
+                    .ok()
+                    .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+                    .ok_or_else(|| {
+                        SettingError::new(
+                            variables::PUBLIC_URL,
+                            "is not an http(s) URL",
+                            "for example https://faithtracker.example.org",
+                        )
+                    })
+            })
+            .transpose()
+    }
+}

@@ -1,0 +1,38 @@
+//! How a command ends when it does not do what it was asked: what is said, and the exit code.
+
+use std::process::ExitCode;
+
+use runtime::{SettingError, exit_code};
+use thiserror::Error;
+
+/// A command that was used wrongly, beyond what the parser of the command line can see.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub(crate) struct UsageError(String);
+
+impl UsageError {
+    /// `problem` says what is wrong and what is expected.
+    pub(crate) fn new(problem: impl Into<String>) -> Self {
+        Self(problem.into())
+    }
+}
+
+/// Everything there was to say has been said already, as a report on stdout.
+#[derive(Debug, Error)]
+#[error("the report says what failed")]
+pub(crate) struct Reported;
+
+/// Says on stderr why the command failed, and answers its exit code.
+pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+    if !error.is::<Reported>() {
+        say(&format!("faithctl: {error:#}"));
+    }
+    let usage = error.is::<SettingError>() || error.is::<UsageError>();
+    ExitCode::from(if usage { exit_code::USAGE } else { exit_code::FAILED })
+}
+
+/// Writes a line for the person at the terminal: never data, so it goes to stderr.
+#[allow(clippy::print_stderr, reason = "the one place that talks to the operator on stderr")]
+pub(crate) fn say(line: &str) {
+    eprintln!("{line}");
+}

@@ -1,0 +1,150 @@
+//! Listings for people: aligned columns headed by their names, no frame. On a terminal too narrow
+//! for one line a row, some columns move under others; into a pipe, a row is always one line.
+
+use comfy_table::{ColumnConstraint, ContentArrangement, LineStyle, Table, Width, presets};
+
+use super::printable;
+
+/// Spaces after a column; the table adds one more between columns.
+const GAP: u16 = 1;
+/// A sentence is not broken into a narrower column than this.
+const NARROWEST: u16 = 16;
+
+/// A column of a listing.
+pub(crate) struct Column<T> {
+    name: &'static str,
+    text: fn(&T) -> String,
+    under: Option<&'static str>,
+}
+
+impl<T> Column<T> {
+    /// A column, and how a row's text is made.
+    pub(crate) fn new(name: &'static str, text: fn(&T) -> String) -> Self {
+        Self { name, text, under: None }
+    }
+
+    /// A column that moves under the one named `other` where the window has no room for both.
+    pub(crate) fn under(other: &'static str, name: &'static str, text: fn(&T) -> String) -> Self {
+        Self { name, text, under: Some(other) }
+    }
+
+    fn texts(&self, rows: &[T]) -> Texts {
+        let rows = rows.iter().map(|row| printable(&(self.text)(row)));
+        let lines = std::iter::once(self.name.to_owned()).chain(rows).collect();
+        Texts { name: self.name, under: self.under, lines }
+    }
+}
+
+/// A column's texts, the header first.
+struct Texts {
+    name: &'static str,
+    under: Option<&'static str>,
+    lines: Vec<String>,
+}
+
+impl Texts {
+    fn width(&self) -> u16 {
+        let longest = self.lines.iter().map(|text| text.chars().count()).max().unwrap_or(0);
+        u16::try_from(longest).unwrap_or(u16::MAX)
+    }
+
+    /// Ids and words are copied with the mouse and stay whole; sentences may be broken.
+    fn constraint(&self) -> ColumnConstraint {
+        if self.lines.iter().any(|text| text.contains(' ')) {
+            ColumnConstraint::LowerBoundary(Width::Fixed(self.width().min(NARROWEST)))
+        } else {
+            ColumnConstraint::ContentWidth
+        }
+    }
+
+    /// Puts another column's texts under this one's.
+    fn stack(&mut self, other: &Self) {
+        for (text, under) in self.lines.iter_mut().zip(&other.lines) {
+            *text = format!("{text}\n{under}");
+        }
+    }
+}
+
+/// The listing as text, to fit a window of `width` columns, or a pipe where there is none.
+pub(crate) fn table<T>(rows: &[T], columns: &[Column<T>], width: Option<u16>) -> String {
+    let columns: Vec<Texts> = columns.iter().map(|column| column.texts(rows)).collect();
+    let natural = columns
+        .iter()
+        .fold(0, |sum: u16, column| sum.saturating_add(column.width()).saturating_add(GAP + 1));
+    match width {
+        Some(width) if natural > width => drawn(&stacked(columns), Some(width)),
+        _ => drawn(&columns, None),
+    }
+}
+
+fn stacked(columns: Vec<Texts>) -> Vec<Texts> {
+    let mut stacked: Vec<Texts> = Vec::with_capacity(columns.len());
+    for column in columns {
+        match stacked.iter_mut().find(|other| Some(other.name) == column.under) {
+            Some(other) => other.stack(&column),
+            None => stacked.push(column),
+        }
+    }
+    stacked
+}
+
+fn drawn(columns: &[Texts], width: Option<u16>) -> String {
+    let mut table = Table::new();
+    let rule = LineStyle::none().fill('─').junction('─');
+    table.load_style(presets::NOTHING.header_separator(rule));
+    let rows = columns.iter().map(|column| column.lines.len()).max().unwrap_or(0);
+    let row = |index: usize| columns.iter().map(move |column| column.lines[index].as_str());
+    table.set_header(row(0));
+    table.add_rows((1..rows).map(row));
+    for (column, texts) in table.column_iter_mut().zip(columns) {
+        column.set_padding((0, GAP));
+        if width.is_some() {
+            column.set_constraint(texts.constraint());
+        }
+    }
+    if let Some(width) = width {
+        table.set_width(width).set_content_arrangement(ContentArrangement::Dynamic);
+    }
+    table.trim_fmt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Row = [&'static str; 3];
+
+    fn columns() -> [Column<Row>; 3] {
+        [
+            Column::new("event_type", |row| row[0].to_owned()),
+            Column::under("event_type", "event_id", |row| row[1].to_owned()),
+            Column::new("message", |row| row[2].to_owned()),
+        ]
+    }
+
+    const ROWS: [Row; 2] = [
+        [
+            "member.updated",
+            "3880a17d-f858-4622-87c2-96eaa7b25c83",
+            "Member updated: SUMARNI NINGSIH",
+        ],
+        ["test", "e-1", "-"],
+    ];
+
+    #[test]
+    fn in_a_pipe_a_row_is_a_line() {
+        let text = table(&ROWS, &columns(), None);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 4, "{text}");
+        assert!(lines[0].starts_with("event_type      event_id"), "{text}");
+        assert!(lines[3].starts_with("test            e-1  "), "{text}");
+    }
+
+    #[test]
+    fn a_narrow_window_stacks_columns_and_keeps_ids_whole() {
+        let text = table(&ROWS, &columns(), Some(60));
+        assert!(text.lines().all(|line| line.chars().count() <= 60), "{text}");
+        assert!(text.contains("3880a17d-f858-4622-87c2-96eaa7b25c83"), "{text}");
+        assert!(text.lines().nth(1).unwrap().starts_with("event_id"), "{text}");
+    }
+}

@@ -1,0 +1,174 @@
+//! What Postgres knows of the flow: lag, dead letters, runs.
+
+use chrono::{DateTime, Utc};
+use database::{Client, DatabaseError};
+use serde::Serialize;
+use uuid::Uuid;
+
+/// Minutes that rates and latencies are about.
+pub(crate) const WINDOW_MINUTES: i32 = 5;
+
+/// The flow of events in the last minutes.
+#[derive(Debug, Serialize)]
+pub(crate) struct Flow {
+    /// Logged deliveries received in the window, a minute.
+    pub(crate) received_per_minute: f64,
+    /// Deliveries that came to their end in the window, a minute.
+    pub(crate) processed_per_minute: f64,
+    /// Seconds from receipt to the committed row, of those.
+    pub(crate) latency_median_seconds: Option<f64>,
+    /// The same, of the slowest.
+    pub(crate) latency_max_seconds: Option<f64>,
+    /// Deliveries that failed and will be tried again.
+    pub(crate) retrying: i64,
+    /// When the oldest of these was received.
+    pub(crate) oldest_retrying_at: Option<DateTime<Utc>>,
+}
+
+/// Events that wait for an operator, of one cause.
+#[derive(Debug, Serialize)]
+pub(crate) struct DeadLetters {
+    pub(crate) cause: String,
+    pub(crate) open: i64,
+    pub(crate) replaying: i64,
+    pub(crate) oldest_dead_at: DateTime<Utc>,
+}
+
+/// A reconciliation run; keys of its JSON are the columns of `sync_logs`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Run {
+    pub(crate) id: Uuid,
+    pub(crate) campus_id: Uuid,
+    pub(crate) campus_name: String,
+    pub(crate) sync_type: String,
+    pub(crate) status: String,
+    pub(crate) started_at: DateTime<Utc>,
+    pub(crate) duration_seconds: Option<f64>,
+    pub(crate) members_fetched: i32,
+    pub(crate) members_created: i32,
+    pub(crate) members_updated: i32,
+    pub(crate) members_archived: i32,
+    pub(crate) candidates_held: i32,
+    pub(crate) error_message: Option<String>,
+}
+
+/// When a campus was last reconciled.
+#[derive(Debug, Serialize)]
+pub(crate) struct CampusSync {
+    pub(crate) campus_id: Uuid,
+    pub(crate) name: String,
+    pub(crate) is_enabled: bool,
+    pub(crate) last_sync_at: Option<DateTime<Utc>>,
+    pub(crate) last_sync_status: Option<String>,
+}
+
+/// A day and a half of logs are looked at: what is retried for longer is an outage with its own row.
+const FLOW: &str = "
+    SELECT count(*) FILTER (WHERE received_at > since) AS received,
+           count(*) FILTER (WHERE processed_at > since) AS processed,
+           percentile_cont(0.5) WITHIN GROUP (ORDER BY latency) FILTER (WHERE processed_at > since) AS median,
+           max(latency) FILTER (WHERE processed_at > since) AS slowest,
+           count(*) FILTER (WHERE status = 'retrying') AS retrying,
+           min(received_at) FILTER (WHERE status = 'retrying') AS oldest
+    FROM (SELECT received_at, processed_at, status,
+                 extract(epoch FROM processed_at - received_at)::float8 AS latency,
+                 now() - make_interval(mins => $1) AS since
+          FROM webhook_logs
+          WHERE received_at > now() - interval '36 hours' AND status <> 'rejected') AS l";
+
+impl Flow {
+    pub(crate) async fn load(client: &Client) -> Result<Self, DatabaseError> {
+        let row = client
+            .query_one(FLOW, &[&WINDOW_MINUTES])
+            .await
+            .map_err(DatabaseError::during("measure the flow"))?;
+        let rate = |count: i64| {
+            f64::from(u32::try_from(count).unwrap_or(u32::MAX)) / f64::from(WINDOW_MINUTES)
+        };
+        Ok(Self {
+            received_per_minute: rate(row.get("received")),
+            processed_per_minute: rate(row.get("processed")),
+            latency_median_seconds: row.get("median"),
+            latency_max_seconds: row.get("slowest"),
+            retrying: row.get("retrying"),
+            oldest_retrying_at: row.get("oldest"),
+        })
+    }
+}
+
+impl DeadLetters {
+    pub(crate) async fn load(client: &Client) -> Result<Vec<Self>, DatabaseError> {
+        let rows = client
+            .query(
+                "SELECT cause, min(dead_at) AS oldest,
+                        count(*) FILTER (WHERE status = 'open') AS open,
+                        count(*) FILTER (WHERE status = 'replaying') AS replaying
+                 FROM dead_letters WHERE status IN ('open', 'replaying')
+                 GROUP BY cause ORDER BY count(*) DESC, cause",
+                &[],
+            )
+            .await
+            .map_err(DatabaseError::during("count the dead letters"))?;
+        let letters = |row: &database::Row| Self {
+            cause: row.get("cause"),
+            open: row.get("open"),
+            replaying: row.get("replaying"),
+            oldest_dead_at: row.get("oldest"),
+        };
+        Ok(rows.iter().map(letters).collect())
+    }
+}
+
+impl Run {
+    /// The last run of each campus, the newest first.
+    pub(crate) async fn load(client: &Client) -> Result<Vec<Self>, DatabaseError> {
+        let rows = client
+            .query(
+                "SELECT * FROM (
+                     SELECT DISTINCT ON (l.campus_id) l.*, c.name AS campus_name
+                     FROM sync_logs l JOIN campuses c ON c.id = l.campus_id
+                     ORDER BY l.campus_id, l.started_at DESC) AS last
+                 ORDER BY started_at DESC",
+                &[],
+            )
+            .await
+            .map_err(DatabaseError::during("read the last runs"))?;
+        let run = |row: &database::Row| Self {
+            id: row.get("id"),
+            campus_id: row.get("campus_id"),
+            campus_name: row.get("campus_name"),
+            sync_type: row.get("sync_type"),
+            status: row.get("status"),
+            started_at: row.get("started_at"),
+            duration_seconds: row.get("duration_seconds"),
+            members_fetched: row.get("members_fetched"),
+            members_created: row.get("members_created"),
+            members_updated: row.get("members_updated"),
+            members_archived: row.get("members_archived"),
+            candidates_held: row.get("candidates_held"),
+            error_message: row.get("error_message"),
+        };
+        Ok(rows.iter().map(run).collect())
+    }
+}
+
+impl CampusSync {
+    pub(crate) async fn load(client: &Client) -> Result<Vec<Self>, DatabaseError> {
+        let rows = client
+            .query(
+                "SELECT c.id, c.name, s.is_enabled, s.last_sync_at, s.last_sync_status
+                 FROM sync_configs s JOIN campuses c ON c.id = s.campus_id ORDER BY c.name, c.id",
+                &[],
+            )
+            .await
+            .map_err(DatabaseError::during("read the campuses"))?;
+        let campus = |row: &database::Row| Self {
+            campus_id: row.get("id"),
+            name: row.get("name"),
+            is_enabled: row.get("is_enabled"),
+            last_sync_at: row.get("last_sync_at"),
+            last_sync_status: row.get("last_sync_status"),
+        };
+        Ok(rows.iter().map(campus).collect())
+    }
+}

@@ -1,0 +1,158 @@
+//! The status, for people.
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    Status,
+    ledger::{CampusSync, DeadLetters, Flow, Run, WINDOW_MINUTES},
+    queues::QueueState,
+};
+use crate::{
+    moment,
+    output::{self, Column, table},
+};
+
+/// Writes the screen.
+pub(super) fn print(status: &Status) -> anyhow::Result<()> {
+    let parts = [
+        status.queues.as_deref().map(|queues| queue_table(queues, status.workers)),
+        status.flow.as_ref().map(flow),
+        status.dead_letters.as_deref().map(dead_letters),
+        status.campuses.as_deref().map(campuses),
+        status.runs.as_deref().filter(|runs| !runs.is_empty()).map(runs),
+        (!status.problems.is_empty()).then(|| {
+            let problems: Vec<String> =
+                status.problems.iter().map(|problem| format!("  ✗ {problem}")).collect();
+            section("Away", &problems.join("\n"))
+        }),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    output::line(&parts.join("\n\n"))
+}
+
+fn section(title: &str, text: &str) -> String {
+    format!("{title}\n{text}")
+}
+
+fn queue_table(queues: &[QueueState], workers: Option<u32>) -> String {
+    let title = match workers {
+        Some(0) => "Queues: no worker consumes events".to_owned(),
+        Some(1) => "Queues: 1 worker".to_owned(),
+        Some(workers) => format!("Queues: {workers} workers"),
+        None => "Queues".to_owned(),
+    };
+    let columns = [
+        Column::new("name", |queue: &QueueState| queue.name.clone()),
+        Column::new("messages", |queue| {
+            if queue.exists { queue.messages.to_string() } else { "not declared yet".to_owned() }
+        }),
+        Column::new("consumers", |queue| queue.consumers.to_string()),
+    ];
+    section(&title, &table(queues, &columns, output::width()))
+}
+
+fn flow(flow: &Flow) -> String {
+    let latency = match (flow.latency_median_seconds, flow.latency_max_seconds) {
+        (Some(median), Some(slowest)) => {
+            format!("median {}, slowest {}", seconds(median), seconds(slowest))
+        }
+        _ => "nothing was processed".to_owned(),
+    };
+    let retrying = match flow.oldest_retrying_at {
+        Some(oldest) => {
+            format!("{}, the oldest received {} ago", flow.retrying, moment::age(oldest))
+        }
+        None => "none".to_owned(),
+    };
+    section(
+        &format!("Flow of the last {WINDOW_MINUTES} minutes"),
+        &format!(
+            "received   {:.1} a minute\nprocessed  {:.1} a minute\nlag        {latency}\nretrying   {retrying}",
+            flow.received_per_minute, flow.processed_per_minute
+        ),
+    )
+}
+
+fn dead_letters(letters: &[DeadLetters]) -> String {
+    if letters.is_empty() {
+        return section("Dead letters", "none");
+    }
+    let columns = [
+        Column::new("cause", |letters: &DeadLetters| letters.cause.clone()),
+        Column::new("open", |letters| letters.open.to_string()),
+        Column::new("replaying", |letters| letters.replaying.to_string()),
+        Column::new("oldest", |letters| format!("{} ago", moment::age(letters.oldest_dead_at))),
+    ];
+    section("Dead letters", &table(letters, &columns, output::width()))
+}
+
+fn campuses(campuses: &[CampusSync]) -> String {
+    if campuses.is_empty() {
+        return section("Campuses", "none is synced yet");
+    }
+    let columns = [
+        Column::new("name", |campus: &CampusSync| campus.name.clone()),
+        Column::new("enabled", |campus| if campus.is_enabled { "yes" } else { "no" }.to_owned()),
+        Column::new("last_sync", |campus| ago(campus.last_sync_at)),
+        Column::new("last_sync_status", |campus| {
+            campus.last_sync_status.clone().unwrap_or_else(|| "-".to_owned())
+        }),
+    ];
+    section("Campuses", &table(campuses, &columns, output::width()))
+}
+
+fn runs(runs: &[Run]) -> String {
+    let columns = [
+        Column::new("campus", |run: &Run| run.campus_name.clone()),
+        Column::new("started", |run| ago(Some(run.started_at))),
+        Column::new("status", |run| run.status.clone()),
+        Column::new("fetched", |run| run.members_fetched.to_string()),
+        Column::new("created", |run| run.members_created.to_string()),
+        Column::new("updated", |run| run.members_updated.to_string()),
+        Column::new("archived", |run| run.members_archived.to_string()),
+        Column::new("held", |run| run.candidates_held.to_string()),
+    ];
+    section("Last reconciliation of each campus", &table(runs, &columns, output::width()))
+}
+
+fn ago(moment: Option<DateTime<Utc>>) -> String {
+    moment.map_or_else(|| "never".to_owned(), |moment| format!("{} ago", moment::age(moment)))
+}
+
+/// `8 ms`, `1.2 s`, `3m`.
+fn seconds(seconds: f64) -> String {
+    if seconds < 1.0 {
+        format!("{:.0} ms", seconds.max(0.0) * 1000.0)
+    } else if seconds < 120.0 {
+        format!("{seconds:.1} s")
+    } else {
+        format!("{:.0} min", seconds / 60.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lag_is_shown_in_a_unit_that_fits() {
+        assert_eq!([0.0084, 1.23, 300.0].map(seconds), ["8 ms", "1.2 s", "5 min"]);
+    }
+
+    #[test]
+    fn what_is_away_is_said_below_what_is_there() {
+        let status = Status { problems: vec!["RabbitMQ".to_owned()], ..Status::default() };
+        assert!(print(&status).is_ok());
+        assert!(
+            flow(&Flow {
+                received_per_minute: 0.0,
+                processed_per_minute: 0.0,
+                latency_median_seconds: None,
+                latency_max_seconds: None,
+                retrying: 0,
+                oldest_retrying_at: None,
+            })
+            .contains("nothing was processed")
+        );
+    }
+}
