@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use event::Envelope;
 use store::{Admission, CampusConfig, Standing};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -132,30 +133,15 @@ impl Desk {
     }
 }
 
-/// Asks Postgres about the batch and sends its groups on their way. With Postgres away everything
-/// is held here, and nothing more is consumed than was prefetched.
+/// Sends the groups of a batch on their way, or back to the queue when a drain ends first.
 async fn admit_batch(worker: &Arc<Worker>, batch: Vec<Group>, exit: &Exit) {
-    let (admission, live) = {
-        let events: Vec<&event::Envelope> =
-            batch.iter().flat_map(|group| &group.jobs).map(|job| &*job.envelope).collect();
-        worker.metrics.admitted(events.len());
-        loop {
-            let Some(live) = worker.sessions.live(&worker.give_back).await else {
-                break None;
-            };
-            match live.session.admit(&events).await {
-                Ok(admission) => break Some((admission, live)),
-                Err(error) => tracing::warn!(%error, "Postgres was lost, events are held"),
-            }
-        }
-    }
-    .unzip();
-    let (Some(Admission { number, standings, campuses }), Some(live)) = (admission, live) else {
+    let Some((admission, live)) = ask(worker, &batch).await else {
         for group in batch {
             process::give_back(worker, group, exit).await;
         }
         return;
     };
+    let Admission { number, standings, campuses } = admission;
     let campuses: HashMap<_, _> =
         campuses.into_iter().map(|(id, config)| (id, Arc::new(config))).collect();
     let mut standings = standings.into_iter();
@@ -168,5 +154,20 @@ async fn admit_batch(worker: &Arc<Worker>, batch: Vec<Group>, exit: &Exit) {
             standings: standings.by_ref().take(group.jobs.len()).collect(),
         };
         tokio::spawn(process::process(Arc::clone(worker), group, ticket, exit.clone()));
+    }
+}
+
+/// Asks Postgres about the batch, for as long as it takes: with Postgres away everything is held
+/// here, and nothing more is consumed than was prefetched. None when a drain ends first.
+async fn ask(worker: &Worker, batch: &[Group]) -> Option<(Admission, Arc<Live>)> {
+    let events: Vec<&Envelope> =
+        batch.iter().flat_map(|group| &group.jobs).map(|job| &*job.envelope).collect();
+    worker.metrics.admitted(events.len());
+    loop {
+        let live = worker.sessions.live(&worker.give_back).await?;
+        match live.session.admit(&events).await {
+            Ok(admission) => return Some((admission, live)),
+            Err(error) => tracing::warn!(%error, "Postgres was lost, events are held"),
+        }
     }
 }
