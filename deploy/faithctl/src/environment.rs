@@ -7,6 +7,8 @@ use queue::{AmqpConfig, Broker};
 use runtime::{SettingError, Settings, variables};
 use url::Url;
 
+use crate::input::web_address;
+
 /// The settings, and the dependencies behind them. Each is looked at only by the commands that
 /// need it: `migrate` must not ask for a secrets key.
 pub(crate) struct Environment {
@@ -14,9 +16,11 @@ pub(crate) struct Environment {
 }
 
 impl Environment {
-    /// The environment of this process. A command's log lines are warnings unless asked for more.
+    /// The environment of this process. A command's log lines are warnings unless asked for more;
+    /// lapin would also report the missing queues that `status` asks for.
     pub(crate) fn of_this_process() -> Self {
-        Self { settings: Settings::from_environment().with_default(variables::RUST_LOG, "warn") }
+        let settings = Settings::from_environment();
+        Self { settings: settings.with_default(variables::RUST_LOG, "warn,lapin=off") }
     }
 
     /// The settings themselves.
@@ -62,16 +66,13 @@ impl Environment {
         self.settings
             .optional(variables::PUBLIC_URL)
             .map(|text| {
-                Url::parse(text)
-                    .ok()
-                    .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-                    .ok_or_else(|| {
-                        SettingError::new(
-                            variables::PUBLIC_URL,
-                            "is not an http(s) URL",
-                            "for example https://faithtracker.example.org",
-                        )
-                    })
+                web_address(text).map_err(|_| {
+                    SettingError::new(
+                        variables::PUBLIC_URL,
+                        "is not an http(s) URL",
+                        "for example https://faithtracker.example.org",
+                    )
+                })
             })
             .transpose()
     }

@@ -1,5 +1,5 @@
-//! Secrets and files that a command reads: never from its arguments, which every user of the
-//! machine can see.
+//! What a command is given beside plain words: addresses, files, and secrets, which never come as
+//! arguments: every user of the machine can see those.
 
 use std::{
     io::{IsTerminal, Read},
@@ -9,6 +9,7 @@ use std::{
 use anyhow::Context;
 use campus::Secret;
 use serde_json::Value;
+use url::Url;
 
 use crate::failure::{UsageError, say};
 
@@ -60,6 +61,14 @@ pub(crate) async fn json_from(file: &Path) -> anyhow::Result<Value> {
     .with_context(|| format!("cannot read {name}"))?;
     serde_json::from_str(&text)
         .map_err(|error| UsageError::new(format!("{name} is not JSON: {error}")).into())
+}
+
+/// An address of the web, from the command line.
+pub(crate) fn web_address(value: &str) -> Result<Url, String> {
+    Url::parse(value)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        .ok_or_else(|| "expected an address such as https://faithtracker.example.org".to_owned())
 }
 
 /// On a thread of its own, so that a signal can interrupt the wait.

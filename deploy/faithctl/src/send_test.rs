@@ -20,7 +20,7 @@ use crate::{
     campus::{CampusRecord, webhook_url},
     environment::Environment,
     failure::{Reported, UsageError, say},
-    output,
+    input, output,
 };
 
 /// FaithFlow gives up on its first try after two seconds; this waits for an answer to show.
@@ -38,7 +38,7 @@ pub(crate) struct Arguments {
     #[arg(value_name = "ID")]
     campus: Uuid,
     /// Address of the gateway, with the webhook path or without [default: PUBLIC_URL]
-    #[arg(long, value_name = "URL", value_parser = gateway)]
+    #[arg(long, value_name = "URL", value_parser = input::web_address)]
     gateway: Option<Url>,
     /// Type of the event; `test` syncs nothing
     #[arg(long, value_name = "TYPE", default_value = "test")]
@@ -46,13 +46,6 @@ pub(crate) struct Arguments {
     /// The core's id of the member that a member event is about
     #[arg(long, value_name = "ID")]
     member: Option<String>,
-}
-
-fn gateway(value: &str) -> Result<Url, String> {
-    Url::parse(value)
-        .ok()
-        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-        .ok_or_else(|| "expected an address such as https://faithtracker.example.org".to_owned())
 }
 
 /// The body, its keys in FaithFlow's order.

@@ -20,7 +20,7 @@ pub use campus_config::{CampusConfig, ConfigError};
 pub use commit::{Commit, Outcome};
 pub use decide::Finding;
 pub use delivery_log::{Entry, LogLine, Status};
-pub use migrations::{MigrationError, migrate};
+pub use migrations::{MigrationError, SchemaState, migrate, schema_state};
 pub use partitions::{drop_log_partitions, make_log_partitions};
 pub use session::{Session, SyncWriter};
 pub use tokens::{PostgresTokens, TokenError};

@@ -35,6 +35,49 @@ pub async fn migrate(client: &mut Client) -> Result<Vec<String>, MigrationError>
     applied
 }
 
+/// How a database's schema stands to this program's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchemaState {
+    /// The migrations that are still to be applied, by name.
+    pub missing: Vec<String>,
+    /// How many were applied that this program does not know: a newer one did.
+    pub unknown: usize,
+}
+
+/// Compares the schema with the migrations of this program; changes nothing.
+pub async fn schema_state(client: &Client) -> Result<SchemaState, DatabaseError> {
+    let failed = || DatabaseError::during("read which migrations were applied");
+    let history = client
+        .query_one("SELECT to_regclass('refinery_schema_history') IS NOT NULL", &[])
+        .await
+        .map_err(failed())?;
+    let applied: Vec<i32> = if history.get(0) {
+        let rows = client
+            .query("SELECT version::integer FROM refinery_schema_history", &[])
+            .await
+            .map_err(failed())?;
+        rows.iter().map(|row| row.get(0)).collect()
+    } else {
+        Vec::new()
+    };
+    let runner = embedded::migrations::runner();
+    let known: Vec<(i64, String)> = runner
+        .get_migrations()
+        .iter()
+        .map(|migration| (i64::from(migration.version()), migration.to_string()))
+        .collect();
+    let is_applied = |version: i64| applied.iter().any(|applied| i64::from(*applied) == version);
+    let is_known = |version: i32| known.iter().any(|(known, _)| *known == i64::from(version));
+    Ok(SchemaState {
+        unknown: applied.iter().filter(|version| !is_known(**version)).count(),
+        missing: known
+            .iter()
+            .filter(|(version, _)| !is_applied(*version))
+            .map(|(_, name)| name.clone())
+            .collect(),
+    })
+}
+
 async fn apply(client: &mut Client) -> Result<Vec<String>, MigrationError> {
     let report = embedded::migrations::runner().run_async(client).await?;
     crate::make_log_partitions(client).await?;

@@ -17,7 +17,7 @@ const PAUSE: Duration = Duration::from_mins(1);
 
 /// Logs in with the campus's account, within the budget that all programs share, and leaves them
 /// the token. One that is less than a minute old proves as much as a new one would.
-pub(super) async fn log_in(
+pub(crate) async fn log_in(
     core: &CampusCore,
     client: &CoreClient,
     tokens: &PostgresTokens,
@@ -74,7 +74,7 @@ async fn use_lease(
 }
 
 /// What an operator can do about a failure of the core.
-pub(super) fn advice(error: &CoreError, core: &CampusCore) -> String {
+pub(crate) fn advice(error: &CoreError, core: &CampusCore) -> String {
     let config = &core.config;
     let set = format!("`faithctl campus set {} …`", config.id);
     match error {

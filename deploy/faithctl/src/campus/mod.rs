@@ -22,7 +22,13 @@ use uuid::Uuid;
 
 use crate::environment::Environment;
 
-pub(crate) use self::{core::CampusCore, record::CampusRecord, webhook::webhook_url};
+pub(crate) use self::{
+    core::CampusCore,
+    login::{advice, log_in},
+    record::CampusRecord,
+    show::SECRET_AGE,
+    webhook::webhook_url,
+};
 
 /// Sets up campuses: which are synced, from which core, with which secrets.
 #[derive(Debug, Args)]

@@ -5,10 +5,10 @@ use comfy_table::{ColumnConstraint, ContentArrangement, LineStyle, Table, Width,
 
 use super::printable;
 
-/// Spaces after a column; the table adds one more between columns.
-const GAP: u16 = 1;
+/// Spaces between columns.
+const GAP: u16 = 2;
 /// A sentence is not broken into a narrower column than this.
-const NARROWEST: u16 = 16;
+const NARROWEST: u16 = 10;
 
 /// A column of a listing.
 pub(crate) struct Column<T> {
@@ -70,10 +70,10 @@ pub(crate) fn table<T>(rows: &[T], columns: &[Column<T>], width: Option<u16>) ->
     let columns: Vec<Texts> = columns.iter().map(|column| column.texts(rows)).collect();
     let natural = columns
         .iter()
-        .fold(0, |sum: u16, column| sum.saturating_add(column.width()).saturating_add(GAP + 1));
+        .fold(0, |sum: u16, column| sum.saturating_add(column.width()).saturating_add(GAP));
     match width {
         Some(width) if natural > width => drawn(&stacked(columns), Some(width)),
-        _ => drawn(&columns, None),
+        _ => drawn(&columns, width),
     }
 }
 
@@ -88,16 +88,24 @@ fn stacked(columns: Vec<Texts>) -> Vec<Texts> {
     stacked
 }
 
+/// Wraps what has room for less than it has text; in a pipe, nothing.
 fn drawn(columns: &[Texts], width: Option<u16>) -> String {
     let mut table = Table::new();
-    let rule = LineStyle::none().fill('─').junction('─');
-    table.load_style(presets::NOTHING.header_separator(rule));
+    // On a terminal, a rule below the header; its junctions are a space between columns.
+    let (style, padding) = match width {
+        Some(_) => {
+            let rule = LineStyle::none().fill('─').junction('─');
+            (presets::NOTHING.header_separator(rule), GAP - 1)
+        }
+        None => (presets::NOTHING, GAP),
+    };
+    table.load_style(style);
     let rows = columns.iter().map(|column| column.lines.len()).max().unwrap_or(0);
     let row = |index: usize| columns.iter().map(move |column| column.lines[index].as_str());
     table.set_header(row(0));
     table.add_rows((1..rows).map(row));
     for (column, texts) in table.column_iter_mut().zip(columns) {
-        column.set_padding((0, GAP));
+        column.set_padding((0, padding));
         if width.is_some() {
             column.set_constraint(texts.constraint());
         }
@@ -135,9 +143,9 @@ mod tests {
     fn in_a_pipe_a_row_is_a_line() {
         let text = table(&ROWS, &columns(), None);
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines.len(), 4, "{text}");
+        assert_eq!(lines.len(), 3, "{text}");
         assert!(lines[0].starts_with("event_type      event_id"), "{text}");
-        assert!(lines[3].starts_with("test            e-1  "), "{text}");
+        assert!(lines[2].starts_with("test            e-1  "), "{text}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `faithctl status`: queues, lag, workers, dead letters and runs in one screen.
 
 mod ledger;
-mod queues;
+pub(crate) mod queues;
 mod screen;
 
 use clap::Args;

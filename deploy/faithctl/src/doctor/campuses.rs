@@ -1,0 +1,193 @@
+//! Campuses: secrets that open, configurations that can be used, cores that answer.
+
+use std::{collections::HashMap, time::Duration};
+
+use campus::{Purpose, Sealer};
+use chrono::Utc;
+use core_api::{ClientSettings, CoreClient, CoreError, Token};
+use database::{Client, DatabaseError, Pool, Row};
+use store::PostgresTokens;
+use uuid::Uuid;
+
+use super::check::Report;
+use crate::{
+    campus::{CampusCore, CampusRecord, SECRET_AGE, advice, log_in},
+    environment::Environment,
+    moment,
+};
+
+/// A core that takes longer to refuse a request is not well.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+const KEY: &str = "is SECRETS_KEY the one that the campus was added with?";
+
+pub(super) async fn check(
+    report: &mut Report,
+    environment: &Environment,
+    client: &Client,
+    login: bool,
+) {
+    // Bad settings have been reported.
+    let (Ok(sealer), Ok(allowed)) = (environment.sealer(), environment.allowed_hosts()) else {
+        return;
+    };
+    let settings = ClientSettings {
+        allowed: allowed.clone(),
+        request_timeout: PATIENCE,
+        ..ClientSettings::default()
+    };
+    let examined = async {
+        let campuses = CampusRecord::all(client).await?;
+        if campuses.is_empty() {
+            report.warn("campuses", "none is synced yet", "`faithctl campus add --help` tells how");
+        }
+        let tokens = PostgresTokens::new(Pool::new(&environment.database()?)?, sealer.clone());
+        let mut cores =
+            Cores { api: CoreClient::new(settings)?, tokens, asked: HashMap::new(), login };
+        for campus in &campuses {
+            let subject = format!("campus {} ({})", campus.name, campus.id);
+            let sound = sealed(report, &subject, client, &sealer, campus.id).await?;
+            age(report, &subject, campus);
+            match CampusCore::load(client, &sealer, &allowed, campus.id).await {
+                Ok(core) if sound => cores.ask(report, &subject, campus, &core).await,
+                Err(error) if sound => report.fail(
+                    &subject,
+                    format!("{error:#}"),
+                    format!(
+                        "correct it: `faithctl campus show {}`, then set or set-filter",
+                        campus.id
+                    ),
+                ),
+                _ => {}
+            }
+        }
+        anyhow::Ok(())
+    };
+    if let Err(error) = examined.await {
+        report.fail("campuses", format!("{error:#}"), "see the other failures first");
+    }
+}
+
+/// Whether everything sealed of a campus opens.
+async fn sealed(
+    report: &mut Report,
+    subject: &str,
+    client: &Client,
+    sealer: &Sealer,
+    id: Uuid,
+) -> Result<bool, DatabaseError> {
+    let row = client
+        .query_one(
+            "SELECT s.webhook_secret_sealed, s.previous_secret_sealed, s.api_password_sealed, t.token_sealed
+             FROM sync_configs s LEFT JOIN core_tokens t USING (campus_id) WHERE campus_id = $1",
+            &[&id],
+        )
+        .await
+        .map_err(DatabaseError::during("read what is sealed"))?;
+    let opens = |column, purpose| opens(&row, column, sealer, id, purpose);
+    let mut sound = true;
+    for (column, what, purpose) in [
+        ("webhook_secret_sealed", "webhook secret", Purpose::WebhookSecret),
+        ("api_password_sealed", "core password", Purpose::CorePassword),
+    ] {
+        if !opens(column, purpose) {
+            sound = false;
+            report.fail(subject, format!("the {what} does not open"), KEY);
+        }
+    }
+    if !opens("previous_secret_sealed", Purpose::WebhookSecret) {
+        report.fail(
+            subject,
+            "the previous webhook secret does not open, and the gateway leaves the campus out",
+            KEY,
+        );
+    }
+    if !opens("token_sealed", Purpose::CoreToken) {
+        report.warn(
+            subject,
+            "the core token does not open",
+            "nothing to do: the next login replaces it",
+        );
+    }
+    Ok(sound)
+}
+
+/// Whether a column opens; one that is null has nothing to open.
+fn opens(row: &Row, column: &str, sealer: &Sealer, id: Uuid, purpose: Purpose) -> bool {
+    let sealed: Option<&[u8]> = row.get(column);
+    sealed.is_none_or(|sealed| sealer.open(id, purpose, sealed).is_ok())
+}
+
+fn age(report: &mut Report, subject: &str, campus: &CampusRecord) {
+    if Utc::now() - campus.webhook_secret_set_at > SECRET_AGE {
+        report.warn(
+            subject,
+            format!("the webhook secret is {} old", moment::age(campus.webhook_secret_set_at)),
+            format!("every 90 days a new one: `faithctl campus rotate-secret {}`", campus.id),
+        );
+    }
+}
+
+/// The cores, each asked once however many campuses it has.
+struct Cores {
+    api: CoreClient,
+    tokens: PostgresTokens,
+    /// By address: what is wrong, and what to do about it.
+    asked: HashMap<String, Option<(String, String)>>,
+    login: bool,
+}
+
+impl Cores {
+    async fn ask(
+        &mut self,
+        report: &mut Report,
+        subject: &str,
+        campus: &CampusRecord,
+        core: &CampusCore,
+    ) {
+        let problem = if self.login {
+            self.log_in(core).await
+        } else {
+            let key = format!("{:?}", core.endpoint);
+            match self.asked.get(&key) {
+                Some(known) => known.clone(),
+                None => {
+                    let problem = self.knock(core).await;
+                    self.asked.insert(key, problem.clone());
+                    problem
+                }
+            }
+        };
+        match problem {
+            None => {
+                let disabled = if campus.is_enabled { "" } else { "; it is disabled" };
+                let how = if self.login { "takes its login" } else { "answers" };
+                report.ok(subject, format!("secrets open, its core {how}{disabled}"));
+            }
+            Some((detail, advice)) if campus.is_enabled => report.fail(subject, detail, advice),
+            Some((detail, advice)) => {
+                report.warn(subject, format!("{detail}; it is disabled"), advice)
+            }
+        }
+    }
+
+    /// Asks for members with a token that is none: a core in its right place refuses it.
+    async fn knock(&self, core: &CampusCore) -> Option<(String, String)> {
+        let nobody = Token::new("faithctl-doctor")?;
+        match self.api.page(&core.endpoint, &nobody, 0, 1).await {
+            Ok(_) | Err(CoreError::Unauthorized { .. } | CoreError::Forbidden { .. }) => None,
+            Err(error) => {
+                let advice = advice(&error, core);
+                Some((format!("{:#}", anyhow::Error::from(error)), advice))
+            }
+        }
+    }
+
+    async fn log_in(&self, core: &CampusCore) -> Option<(String, String)> {
+        let error = log_in(core, &self.api, &self.tokens).await.err()?;
+        Some((
+            format!("{error:#}"),
+            format!("`faithctl campus test-connection {}` tries again", core.config.id),
+        ))
+    }
+}

@@ -1,0 +1,142 @@
+//! RabbitMQ: reachable, its queues as the programs declare them, and somebody there to consume.
+
+use std::time::Duration;
+
+use queue::{
+    Broker, DEAD, QueueError, REJECTIONS, RetryQueue, Topology, UNROUTED, WORK, declare,
+    declare_retries,
+};
+use retry::RetrySchedule;
+use runtime::variables;
+
+use super::check::Report;
+use crate::{
+    environment::Environment,
+    status::queues::{self, QueueState},
+};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(super) async fn check(report: &mut Report, environment: &Environment) {
+    let settings = environment.settings();
+    // Bad settings have been reported.
+    let (Ok(broker), Ok(schedule), Ok(work_max_length)) = (
+        environment.broker(),
+        RetrySchedule::from_settings(settings),
+        settings.number(variables::QUEUE_MAX_LENGTH, 1..=u64::MAX),
+    ) else {
+        return;
+    };
+    let states = match queues::ask(&broker, &schedule.delays()).await {
+        Ok(states) => states,
+        Err(error) => {
+            report.fail(
+                "RabbitMQ",
+                error.to_string(),
+                "start it, or correct AMQP_URL: address, user, password, vhost (a / in it is %2f)",
+            );
+            return;
+        }
+    };
+    report.ok("RabbitMQ", "reachable");
+    if declared(report, &states) {
+        let topology = Topology { work_max_length };
+        arguments(report, &broker, topology, &schedule).await;
+    }
+    consumers(report, &states);
+    lengths(report, &states, work_max_length);
+}
+
+/// Whether every queue is there.
+fn declared(report: &mut Report, states: &[QueueState]) -> bool {
+    let missing: Vec<&str> =
+        states.iter().filter(|state| !state.exists).map(|state| state.name.as_str()).collect();
+    if missing.is_empty() {
+        return true;
+    }
+    let detail = format!("not declared yet: {}", missing.join(", "));
+    let advice = "start a gateway and a worker with these settings: they declare the queues";
+    if missing.contains(&WORK) {
+        report.fail("queues", detail, advice);
+    } else {
+        report.warn("queues", detail, advice);
+    }
+    false
+}
+
+/// Declaring again what is there changes nothing; other arguments are refused, and name the queue.
+async fn arguments(
+    report: &mut Report,
+    broker: &Broker,
+    topology: Topology,
+    schedule: &RetrySchedule,
+) {
+    let retries: Vec<RetryQueue> = schedule.delays().into_iter().map(RetryQueue).collect();
+    let declared = tokio::time::timeout(PATIENCE, async {
+        let connection = broker.connect().await?;
+        declare(&connection, topology).await?;
+        declare_retries(&connection, &retries).await?;
+        connection.close(200, "done".into()).await.ok();
+        Ok::<_, QueueError>(())
+    });
+    match declared.await {
+        Ok(Ok(())) => report.ok("queues", "as the programs declare them"),
+        Ok(Err(error)) if error.is_precondition_failed() => report.fail(
+            "queues",
+            error.to_string(),
+            "another program made a queue of this name with other arguments: use a vhost of its own",
+        ),
+        Ok(Err(error)) => report.warn("queues", error.to_string(), "look at RabbitMQ's log"),
+        Err(_) => report.warn("queues", "RabbitMQ takes long to answer", "look at its load and alarms"),
+    }
+}
+
+fn consumers(report: &mut Report, states: &[QueueState]) {
+    let consumers = |name: &str| {
+        states.iter().find(|state| state.name == name).map_or(0, |state| state.consumers)
+    };
+    let workers = consumers(WORK);
+    if workers == 0 {
+        report.fail(
+            "workers",
+            "no worker consumes events: they wait in the queue",
+            "start a worker; one that runs but is not ready says why at /readyz",
+        );
+        return;
+    }
+    report.ok("workers", format!("{workers} consume events"));
+    let idle: Vec<&str> =
+        [DEAD, UNROUTED, REJECTIONS].into_iter().filter(|name| consumers(name) == 0).collect();
+    if !idle.is_empty() {
+        report.warn(
+            "workers",
+            format!("nobody drains {}", idle.join(", ")),
+            "look at the workers' logs, and at /readyz of each",
+        );
+    }
+}
+
+fn lengths(report: &mut Report, states: &[QueueState], work_max_length: u64) {
+    let messages = |name: &str| {
+        states.iter().find(|state| state.name == name).map_or(0, |state| state.messages)
+    };
+    if messages(UNROUTED) > 0 {
+        report.warn(
+            "unrouted events",
+            format!("{} events found no queue and are kept", messages(UNROUTED)),
+            "a worker drains them once the queues are declared again: restart one",
+        );
+    }
+    let waiting = u64::from(messages(WORK));
+    if waiting >= work_max_length - work_max_length / 5 {
+        report.fail(
+            "work queue",
+            format!(
+                "{waiting} of at most {work_max_length} events wait: the gateway will answer 503"
+            ),
+            "start more workers, and look at what keeps them from finishing (`faithctl status`)",
+        );
+    } else {
+        report.ok("work queue", format!("{waiting} events wait"));
+    }
+}
