@@ -1,0 +1,32 @@
+//! Benches: every number that the documentation quotes is printed by one of them, beside its
+//! reference, measured in the same run on the same servers.
+
+mod floor;
+mod latency;
+mod quantiles;
+
+use clap::{Parser, Subcommand};
+
+/// Measures the programs of this build against private servers; run it with `--release`.
+#[derive(Debug, Parser)]
+#[command(version, name = "bench")]
+pub struct Bench {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// From the POST of a webhook to its committed row, through gateway, RabbitMQ, worker, core
+    /// and Postgres, at a constant rate
+    Latency(latency::Load),
+}
+
+impl Bench {
+    /// Measures and prints.
+    pub async fn run(self) {
+        match self.what {
+            What::Latency(load) => latency::measure(&load).await,
+        }
+    }
+}
