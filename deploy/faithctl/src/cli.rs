@@ -21,8 +21,7 @@ Exit codes:
 
 Examples:
   faithctl migrate
-  faithctl campus add --name 'GKBJ Kebon Jeruk' --core-church-id 3880a17d-f858-4622-87c2-96eaa7b25c83 \\
-      --api-base-url https://core.example.org --api-email sync@example.org --api-password-stdin < password
+  faithctl campus add --help
   faithctl deliveries list --status dead --since 1h
   faithctl doctor";
 

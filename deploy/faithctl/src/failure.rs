@@ -25,14 +25,38 @@ pub(crate) struct Reported;
 /// Says on stderr why the command failed, and answers its exit code.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     if !error.is::<Reported>() {
-        say(&format!("faithctl: {error:#}"));
+        say(&format!("faithctl: {}", in_words(error)));
     }
     let usage = error.is::<SettingError>() || error.is::<UsageError>();
     ExitCode::from(if usage { exit_code::USAGE } else { exit_code::FAILED })
+}
+
+/// An error with its causes, each said once: some libraries repeat the cause in their own words.
+pub(crate) fn in_words(error: &anyhow::Error) -> String {
+    let mut words = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !words.contains(&cause) {
+            words = format!("{words}: {cause}");
+        }
+    }
+    words
 }
 
 /// Writes a line for the person at the terminal: never data, so it goes to stderr.
 #[allow(clippy::print_stderr, reason = "the one place that talks to the operator on stderr")]
 pub(crate) fn say(line: &str) {
     eprintln!("{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::in_words;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let error = anyhow!("refused").context("cannot connect: refused").context("no answer");
+        assert_eq!(in_words(&error), "no answer: cannot connect: refused");
+    }
 }

@@ -27,7 +27,8 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     faithctl campus add --name 'GKBJ Kebon Jeruk' --timezone Asia/Jakarta \\\n      \
-    --core-church-id 3880a17d-f858-4622-87c2-96eaa7b25c83 --api-base-url https://core.example.org \\\n      \
+    --core-church-id 3880a17d-f858-4622-87c2-96eaa7b25c83 \\\n      \
+    --api-base-url https://core.example.org \\\n      \
     --api-email sync@example.org --api-password-stdin < password\n\n  \
     A campus that FaithTracker has already gets a sync configuration with --id; its name and time\n  \
     zone stay as they are.")]

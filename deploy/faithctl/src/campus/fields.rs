@@ -43,7 +43,8 @@ pub(crate) struct Arguments {
 /// A field as the members have it.
 #[derive(Debug, Default, Serialize)]
 struct Field {
-    field: String,
+    #[serde(rename = "field")]
+    name: String,
     #[serde(rename = "type")]
     kinds: BTreeSet<&'static str>,
     samples: Vec<Value>,
@@ -91,7 +92,7 @@ impl Fields {
     fn look(&mut self, member: &CoreMember, in_list: bool) {
         for (name, value) in member.fields() {
             let field = self.0.entry(name.to_owned()).or_default();
-            name.clone_into(&mut field.field);
+            name.clone_into(&mut field.name);
             if value.is_null() {
                 continue;
             }
@@ -107,7 +108,7 @@ impl Fields {
 
 fn print(fields: &[Field], json: bool) -> anyhow::Result<()> {
     let columns = [
-        Column::new("field", |field: &Field| field.field.clone()),
+        Column::new("field", |field: &Field| field.name.clone()),
         Column::new("type", |field| {
             let kinds: Vec<&str> = field.kinds.iter().copied().collect();
             if kinds.is_empty() { "always null".to_owned() } else { kinds.join(" or ") }

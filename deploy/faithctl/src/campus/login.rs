@@ -76,11 +76,12 @@ async fn use_lease(
 /// What an operator can do about a failure of the core.
 pub(crate) fn advice(error: &CoreError, core: &CampusCore) -> String {
     let config = &core.config;
-    let set = format!("`faithctl campus set {} …`", config.id);
+    // Not the campus's own id: the same core may serve others too.
+    let set = "`faithctl campus set ID";
     match error {
         CoreError::Unreachable { kind, .. } => match kind {
             Unreachable::Connect => format!(
-                "nothing answers at {}: is the address right ({set} --api-base-url), is the core up, \
+                "nothing answers at {}: is the address right ({set} --api-base-url …`), is the core up, \
                  and may this machine reach it?",
                 core.endpoint.host_and_port()
             ),
@@ -96,18 +97,18 @@ pub(crate) fn advice(error: &CoreError, core: &CampusCore) -> String {
             }
         },
         CoreError::LoginRefused { status: 404 | 405 } => format!(
-            "there is no login at {}{}: the path prefix is another one ({set} --api-path-prefix)",
+            "there is no login at {}{}: the path prefix is another one ({set} --api-path-prefix …`)",
             config.api_path_prefix, config.api_login_path
         ),
         CoreError::LoginRefused { .. } => format!(
-            "the core refused the account {}: correct it with {set} --api-email or --api-password-stdin",
+            "the core refused the account {}: correct it with {set} --api-password-stdin`, or --api-email",
             config.api_email
         ),
         CoreError::Forbidden { .. } => {
             format!("the account {} may not list members: give it that right in FaithFlow", config.api_email)
         }
         CoreError::NotFound { .. } | CoreError::Gone { .. } => format!(
-            "there is no member list at {}{}: the paths are other ones ({set} --api-path-prefix, --api-members-path)",
+            "there is no member list at {}{}: the paths are other ones ({set} --api-path-prefix …`, or --api-members-path)",
             config.api_path_prefix, config.api_members_path
         ),
         CoreError::BadResponse { .. } => format!(

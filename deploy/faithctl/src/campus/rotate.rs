@@ -63,10 +63,10 @@ pub(super) async fn run(arguments: Arguments, environment: &Environment) -> anyh
     } else {
         WebhookSecret::generate()
     };
-    let sealed = sealer.seal(id, Purpose::WebhookSecret, &secret)?;
+    let column = sealer.seal(id, Purpose::WebhookSecret, &secret)?;
     let client = database.connect().await?.client;
     let row = client
-        .query_opt(ROTATE, &[&id, &sealed, &arguments.grace.as_secs_f64()])
+        .query_opt(ROTATE, &[&id, &column, &arguments.grace.as_secs_f64()])
         .await
         .map_err(DatabaseError::during("save the new secret"))?;
     let Some(row) = row else { return Err(unknown(&client, id).await) };

@@ -144,7 +144,7 @@ async fn save(
         .execute(
             "UPDATE campuses SET name = coalesce($2, name), timezone = coalesce($3, timezone)
              WHERE id = $1 AND ($2::text IS NOT NULL OR $3::text IS NOT NULL)",
-            &[&id, &changes.name, &changes.timezone.map(|zone| zone.name())],
+            &[&id, &changes.name, &changes.timezone.map(Tz::name)],
         )
         .await?;
     save_config(&transaction, id, changes, password).await?;

@@ -42,11 +42,11 @@ pub(super) fn country(value: &str) -> Result<Country, String> {
 /// A path of the core's API; nothing where it has none.
 pub(super) fn path(value: &str) -> Result<String, String> {
     let value = value.trim();
-    Ok(if value.is_empty() || value.starts_with('/') {
-        value.to_owned()
-    } else {
-        format!("/{value}")
-    })
+    if value.contains(char::is_control) {
+        return Err("expected a path such as /api".to_owned());
+    }
+    let slash = if value.is_empty() || value.starts_with('/') { "" } else { "/" };
+    Ok(format!("{slash}{value}"))
 }
 
 /// Webhooks a second.

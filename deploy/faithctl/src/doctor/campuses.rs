@@ -13,6 +13,7 @@ use super::check::Report;
 use crate::{
     campus::{CampusCore, CampusRecord, SECRET_AGE, advice, log_in},
     environment::Environment,
+    failure::in_words,
     moment,
 };
 
@@ -52,7 +53,7 @@ pub(super) async fn check(
                 Ok(core) if sound => cores.ask(report, &subject, campus, &core).await,
                 Err(error) if sound => report.fail(
                     &subject,
-                    format!("{error:#}"),
+                    in_words(&error),
                     format!(
                         "correct it: `faithctl campus show {}`, then set or set-filter",
                         campus.id
@@ -64,7 +65,7 @@ pub(super) async fn check(
         anyhow::Ok(())
     };
     if let Err(error) = examined.await {
-        report.fail("campuses", format!("{error:#}"), "see the other failures first");
+        report.fail("campuses", in_words(&error), "see the other failures first");
     }
 }
 
@@ -114,8 +115,8 @@ async fn sealed(
 
 /// Whether a column opens; one that is null has nothing to open.
 fn opens(row: &Row, column: &str, sealer: &Sealer, id: Uuid, purpose: Purpose) -> bool {
-    let sealed: Option<&[u8]> = row.get(column);
-    sealed.is_none_or(|sealed| sealer.open(id, purpose, sealed).is_ok())
+    let value: Option<&[u8]> = row.get(column);
+    value.is_none_or(|value| sealer.open(id, purpose, value).is_ok())
 }
 
 fn age(report: &mut Report, subject: &str, campus: &CampusRecord) {
@@ -149,13 +150,12 @@ impl Cores {
             self.log_in(core).await
         } else {
             let key = format!("{:?}", core.endpoint);
-            match self.asked.get(&key) {
-                Some(known) => known.clone(),
-                None => {
-                    let problem = self.knock(core).await;
-                    self.asked.insert(key, problem.clone());
-                    problem
-                }
+            if let Some(known) = self.asked.get(&key) {
+                known.clone()
+            } else {
+                let problem = self.knock(core).await;
+                self.asked.insert(key, problem.clone());
+                problem
             }
         };
         match problem {
@@ -166,7 +166,7 @@ impl Cores {
             }
             Some((detail, advice)) if campus.is_enabled => report.fail(subject, detail, advice),
             Some((detail, advice)) => {
-                report.warn(subject, format!("{detail}; it is disabled"), advice)
+                report.warn(subject, format!("{detail}; it is disabled"), advice);
             }
         }
     }
@@ -178,7 +178,7 @@ impl Cores {
             Ok(_) | Err(CoreError::Unauthorized { .. } | CoreError::Forbidden { .. }) => None,
             Err(error) => {
                 let advice = advice(&error, core);
-                Some((format!("{:#}", anyhow::Error::from(error)), advice))
+                Some((in_words(&error.into()), advice))
             }
         }
     }
@@ -186,7 +186,7 @@ impl Cores {
     async fn log_in(&self, core: &CampusCore) -> Option<(String, String)> {
         let error = log_in(core, &self.api, &self.tokens).await.err()?;
         Some((
-            format!("{error:#}"),
+            in_words(&error),
             format!("`faithctl campus test-connection {}` tries again", core.config.id),
         ))
     }

@@ -39,7 +39,8 @@ impl Status {
 #[derive(Debug, Serialize)]
 pub(super) struct Check {
     /// What was looked at.
-    pub(super) check: String,
+    #[serde(rename = "check")]
+    pub(super) subject: String,
     pub(super) status: Status,
     /// What was found.
     pub(super) detail: String,
@@ -54,29 +55,29 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// All is well with `check`.
-    pub(super) fn ok(&mut self, check: &str, detail: impl Into<String>) {
-        self.add(check, Status::Ok, detail.into(), None);
+    /// All is well with `subject`.
+    pub(super) fn ok(&mut self, subject: &str, detail: impl Into<String>) {
+        self.add(subject, Status::Ok, detail.into(), None);
     }
 
-    /// `check` is worth a look.
+    /// `subject` is worth a look.
     pub(super) fn warn(
         &mut self,
-        check: &str,
+        subject: &str,
         detail: impl Into<String>,
         advice: impl Into<String>,
     ) {
-        self.add(check, Status::Warning, detail.into(), Some(advice.into()));
+        self.add(subject, Status::Warning, detail.into(), Some(advice.into()));
     }
 
-    /// `check` stops events.
+    /// `subject` stops events.
     pub(super) fn fail(
         &mut self,
-        check: &str,
+        subject: &str,
         detail: impl Into<String>,
         advice: impl Into<String>,
     ) {
-        self.add(check, Status::Failure, detail.into(), Some(advice.into()));
+        self.add(subject, Status::Failure, detail.into(), Some(advice.into()));
     }
 
     /// Whether anything stops events.
@@ -94,21 +95,27 @@ impl Report {
             } else {
                 mark.to_owned()
             };
-            lines.push(format!("{mark} {}: {}", printable(&check.check), printable(&check.detail)));
+            lines.push(format!(
+                "{mark} {}: {}",
+                printable(&check.subject),
+                printable(&check.detail)
+            ));
             lines
                 .extend(check.advice.as_ref().map(|advice| format!("    → {}", printable(advice))));
         }
         let count = |status| self.checks.iter().filter(|check| check.status == status).count();
         lines.push(match (count(Status::Failure), count(Status::Warning)) {
             (0, 0) => "\nAll is well.".to_owned(),
-            (0, warnings) => format!("\nNothing stops events; {warnings} worth a look."),
-            (failures, warnings) => format!("\n{failures} stop events, {warnings} worth a look."),
+            (0, warnings) => format!("\nNothing stops events; worth a look (!): {warnings}."),
+            (failures, warnings) => {
+                format!("\nStopping events (✗): {failures}; worth a look (!): {warnings}.")
+            }
         });
         lines.join("\n")
     }
 
-    fn add(&mut self, check: &str, status: Status, detail: String, advice: Option<String>) {
-        self.checks.push(Check { check: check.to_owned(), status, detail, advice });
+    fn add(&mut self, subject: &str, status: Status, detail: String, advice: Option<String>) {
+        self.checks.push(Check { subject: subject.to_owned(), status, detail, advice });
     }
 }
 
@@ -128,7 +135,7 @@ mod tests {
         assert!(text.contains(
             "✓ Postgres: version 15\n! campus A: the secret is old\n    → rotate it\n✗ RabbitMQ"
         ));
-        assert!(text.ends_with("1 stop events, 1 worth a look."), "{text}");
+        assert!(text.ends_with("Stopping events (✗): 1; worth a look (!): 1."), "{text}");
         assert!(report.text(true).contains("\u{1b}[31m✗\u{1b}[0m RabbitMQ"));
     }
 }

@@ -6,7 +6,7 @@ use reqwest::redirect;
 use url::Url;
 
 use super::check::Report;
-use crate::{campus::webhook_url, environment::Environment};
+use crate::{campus::webhook_url, environment::Environment, failure::in_words};
 
 /// FaithFlow gives up on its first try after two seconds.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -48,10 +48,7 @@ async fn ask(url: Url) -> Result<(), String> {
         Ok((status, _)) => Err(format!("answers {status}, and not as a gateway does")),
         Err(error) => {
             let error: reqwest::Error = error;
-            Err(format!(
-                "does not answer within 2 s: {:#}",
-                anyhow::Error::from(error.without_url())
-            ))
+            Err(format!("does not answer within 2 s: {}", in_words(&error.without_url().into())))
         }
     }
 }

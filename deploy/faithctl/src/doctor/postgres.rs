@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use database::{Client, DatabaseError};
 
 use super::check::Report;
-use crate::environment::Environment;
+use crate::{environment::Environment, failure::in_words};
 
 /// What the project is tested with; older ones still get security fixes for a while.
 const OLDEST_VERSION: i32 = 140_000;
@@ -22,7 +22,7 @@ pub(super) async fn check(report: &mut Report, environment: &Environment) -> Opt
         Err(error) => {
             report.fail(
                 "Postgres",
-                format!("{:#}", anyhow::Error::from(error)),
+                in_words(&error.into()),
                 "start it, or correct DATABASE_URL: address, database, role, password, sslmode",
             );
             return None;
@@ -34,7 +34,7 @@ pub(super) async fn check(report: &mut Report, environment: &Environment) -> Opt
         Err(error) => {
             report.fail(
                 "Postgres",
-                format!("{:#}", anyhow::Error::from(error)),
+                in_words(&error.into()),
                 "give the role of DATABASE_URL the rights of faith_admin (deploy/roles.sql)",
             );
             None

@@ -3,6 +3,7 @@
 use database::{Client, DatabaseError};
 
 use super::check::Report;
+use crate::failure::in_words;
 
 const ROLES: [&str; 4] = ["faith_gateway", "faith_worker", "faith_reconciler", "faith_admin"];
 
@@ -59,7 +60,7 @@ const RIGHTS: [Right; 20] = [
 
 pub(super) async fn check(report: &mut Report, client: &Client) {
     if let Err(error) = examine(report, client).await {
-        report.warn("roles", format!("{:#}", anyhow::Error::from(error)), "apply deploy/roles.sql");
+        report.warn("roles", in_words(&error.into()), "apply deploy/roles.sql");
     }
 }
 

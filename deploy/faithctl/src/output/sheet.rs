@@ -11,6 +11,7 @@ pub(crate) struct Sheet {
 impl Sheet {
     /// Adds a line.
     #[must_use]
+    #[allow(clippy::needless_pass_by_value, reason = "ids, words and made-up text read alike")]
     pub(crate) fn with(mut self, name: &'static str, value: impl ToString) -> Self {
         self.lines.push((name, printable(&value.to_string())));
         self

@@ -66,7 +66,7 @@ pub(crate) async fn run(arguments: &Arguments, environment: &Environment) -> any
     if arguments.json {
         output::object(&status)?;
     } else {
-        screen::print(&status)?;
+        output::line(&screen::text(&status))?;
     }
     if status.problems.is_empty() { Ok(()) } else { Err(Reported.into()) }
 }

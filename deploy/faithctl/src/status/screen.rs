@@ -12,8 +12,8 @@ use crate::{
     output::{self, Column, table},
 };
 
-/// Writes the screen.
-pub(super) fn print(status: &Status) -> anyhow::Result<()> {
+/// The screen: a part for each thing that could be asked.
+pub(super) fn text(status: &Status) -> String {
     let parts = [
         status.queues.as_deref().map(|queues| queue_table(queues, status.workers)),
         status.flow.as_ref().map(flow),
@@ -27,7 +27,7 @@ pub(super) fn print(status: &Status) -> anyhow::Result<()> {
         }),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
-    output::line(&parts.join("\n\n"))
+    parts.join("\n\n")
 }
 
 fn section(title: &str, text: &str) -> String {
@@ -141,18 +141,11 @@ mod tests {
 
     #[test]
     fn what_is_away_is_said_below_what_is_there() {
-        let status = Status { problems: vec!["RabbitMQ".to_owned()], ..Status::default() };
-        assert!(print(&status).is_ok());
-        assert!(
-            flow(&Flow {
-                received_per_minute: 0.0,
-                processed_per_minute: 0.0,
-                latency_median_seconds: None,
-                latency_max_seconds: None,
-                retrying: 0,
-                oldest_retrying_at: None,
-            })
-            .contains("nothing was processed")
-        );
+        let status = Status {
+            dead_letters: Some(Vec::new()),
+            problems: vec!["cannot connect to RabbitMQ".to_owned()],
+            ..Status::default()
+        };
+        assert_eq!(text(&status), "Dead letters\nnone\n\nAway\n  ✗ cannot connect to RabbitMQ");
     }
 }
