@@ -8,7 +8,10 @@ use database::Pool;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use store::PostgresTokens;
 
-use super::{CampusCore, CampusId, login};
+use super::{
+    CampusCore, CampusId,
+    login::{self, LoginError},
+};
 use crate::{environment::Environment, output};
 
 /// Rows a page has at first: fewer where they are heavy with photos.
@@ -42,19 +45,17 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
     let api = core_client(environment)?;
     let tokens = PostgresTokens::new(Pool::new(&database)?, sealer);
 
-    let token = login::log_in(&core, &api, &tokens).await?;
+    let token = match login::log_in(&core, &api, &tokens).await {
+        Ok(token) => token,
+        Err(LoginError::Core(error)) => return Err(login::explained(error, &core)),
+        Err(LoginError::Other(error)) => return Err(error),
+    };
     output::line(&format!(
         "logged in to {} as {}",
         core.endpoint.host_and_port(),
         core.config.api_email
     ))?;
-    let count = match count(&api, &core, &token).await {
-        Ok(count) => count,
-        Err(error) => {
-            let advice = login::advice(&error, &core);
-            return Err(anyhow::Error::from(error).context(advice));
-        }
-    };
+    let count = count(&api, &core, &token).await.map_err(|error| login::explained(error, &core))?;
     report(&count, &core)
 }
 

@@ -9,7 +9,7 @@ use clap::Args;
 use core_api::{SessionError, Sessions};
 use database::Pool;
 use member::CoreMember;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 use store::PostgresTokens;
 
@@ -45,7 +45,7 @@ pub(crate) struct Arguments {
 struct Field {
     #[serde(rename = "field")]
     name: String,
-    #[serde(rename = "type")]
+    #[serde(rename = "type", serialize_with = "joined")]
     kinds: BTreeSet<&'static str>,
     samples: Vec<Value>,
     /// Whether the list has it too: a filter on a field that it leaves out costs the reconciler
@@ -64,10 +64,7 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
     let session = sessions.of(core.config.id, &core.endpoint, &core.credentials);
 
     let explain = |error: SessionError<_>| match error {
-        SessionError::Core(error) => {
-            let advice = login::advice(&error, &core);
-            anyhow::Error::from(error).context(advice)
-        }
+        SessionError::Core(error) => login::explained(error, &core),
         store @ SessionError::Store(_) => store.into(),
     };
     let mut rows = session.page(0, ROWS).await.map_err(explain)?.rows;
@@ -109,10 +106,7 @@ impl Fields {
 fn print(fields: &[Field], json: bool) -> anyhow::Result<()> {
     let columns = [
         Column::new("field", |field: &Field| field.name.clone()),
-        Column::new("type", |field| {
-            let kinds: Vec<&str> = field.kinds.iter().copied().collect();
-            if kinds.is_empty() { "always null".to_owned() } else { kinds.join(" or ") }
-        }),
+        Column::new("type", |field| words(&field.kinds)),
         Column::new("in_list", |field| if field.in_list { "yes" } else { "no" }.to_owned()),
         Column::new("samples", |field| {
             let samples: Vec<String> = field.samples.iter().map(Value::to_string).collect();
@@ -120,6 +114,16 @@ fn print(fields: &[Field], json: bool) -> anyhow::Result<()> {
         }),
     ];
     output::listing(fields, &columns, json)
+}
+
+/// `text`; `date or text`; `null` where no member has a value.
+fn words(kinds: &BTreeSet<&'static str>) -> String {
+    let kinds: Vec<&str> = kinds.iter().copied().collect();
+    if kinds.is_empty() { "null".to_owned() } else { kinds.join(" or ") }
+}
+
+fn joined<S: Serializer>(kinds: &BTreeSet<&'static str>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&words(kinds))
 }
 
 /// The type, with dates told from other text: filters compare them as dates.

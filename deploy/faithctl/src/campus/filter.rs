@@ -64,18 +64,16 @@ pub(super) async fn set(arguments: &Set, environment: &Environment) -> anyhow::R
     };
     let rules = input::json_from(&arguments.rules).await?;
     let filter = Filter::parse(mode, &rules).map_err(|error| UsageError::new(error.to_string()))?;
-    if filter.is_empty() {
-        return Err(UsageError::new(
-            "there is no rule in the list: `faithctl campus clear-filter` removes a filter",
-        )
-        .into());
-    }
     save(arguments.campus, mode, &rules, environment).await?;
-    say(&format!(
-        "the filter of campus {} names {}",
-        arguments.campus.id,
-        filter.fields().join(", ")
-    ));
+    say(&if filter.is_empty() {
+        format!("campus {} has all of its core's members: there is no rule", arguments.campus.id)
+    } else {
+        format!(
+            "the filter of campus {} looks at {}",
+            arguments.campus.id,
+            filter.fields().join(", ")
+        )
+    });
     Ok(())
 }
 

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use core_api::{CoreClient, CoreError, Lease, Token, TokenStore, Unreachable};
-use store::PostgresTokens;
+use store::{PostgresTokens, TokenError};
 
 use super::CampusCore;
-use crate::failure::say;
+use crate::failure::{in_words, say};
 
 /// Longer than another program's login takes.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -15,13 +15,27 @@ const POLL: Duration = Duration::from_millis(500);
 /// How long nobody logs in after a login that failed, where the core does not say.
 const PAUSE: Duration = Duration::from_mins(1);
 
+/// Why there is no token.
+pub(crate) enum LoginError {
+    /// The core's own doing.
+    Core(CoreError),
+    /// Anything else.
+    Other(anyhow::Error),
+}
+
+impl From<TokenError> for LoginError {
+    fn from(error: TokenError) -> Self {
+        Self::Other(error.into())
+    }
+}
+
 /// Logs in with the campus's account, within the budget that all programs share, and leaves them
 /// the token. One that is less than a minute old proves as much as a new one would.
 pub(crate) async fn log_in(
     core: &CampusCore,
     client: &CoreClient,
     tokens: &PostgresTokens,
-) -> anyhow::Result<Token> {
+) -> Result<Token, LoginError> {
     let (campus, host) = (core.config.id, core.endpoint.host_and_port());
     let give_up = tokio::time::Instant::now() + PATIENCE;
     while tokio::time::Instant::now() < give_up {
@@ -36,11 +50,9 @@ pub(crate) async fn log_in(
             Lease::Newer(_) | Lease::HeldByAnother => POLL,
             Lease::NotBefore(wait) | Lease::NoBudget(wait) => {
                 let wait = wait.max(Duration::from_secs(1));
-                anyhow::ensure!(
-                    wait <= PAUSE,
-                    "the core at {host} wants no login for another {} s: try again then",
-                    wait.as_secs()
-                );
+                if wait > PAUSE {
+                    return Err(LoginError::Core(CoreError::LoginPaused { retry_after: wait }));
+                }
                 say(&format!(
                     "a login failed just now, or several were tried: waiting {} s, as the core allows few",
                     wait.as_secs()
@@ -50,7 +62,9 @@ pub(crate) async fn log_in(
         };
         tokio::time::sleep(wait).await;
     }
-    anyhow::bail!("other programs are logging in to {host} all the time: try again in a minute")
+    Err(LoginError::Other(anyhow::anyhow!(
+        "other programs are logging in to {host} all the time: try again in a minute"
+    )))
 }
 
 async fn use_lease(
@@ -58,7 +72,7 @@ async fn use_lease(
     client: &CoreClient,
     tokens: &PostgresTokens,
     version: Option<i64>,
-) -> anyhow::Result<Token> {
+) -> Result<Token, LoginError> {
     let campus = core.config.id;
     match client.login(&core.endpoint, &core.credentials).await {
         Ok(issued) => {
@@ -67,10 +81,15 @@ async fn use_lease(
         }
         Err(error) => {
             tokens.login_failed(campus, error.retry_after().unwrap_or(PAUSE)).await?;
-            let advice = advice(&error, core);
-            Err(anyhow::Error::from(error).context(advice))
+            Err(LoginError::Core(error))
         }
     }
+}
+
+/// A failure of the core, with what an operator can do about it.
+pub(crate) fn explained(error: CoreError, core: &CampusCore) -> anyhow::Error {
+    let advice = advice(&error, core);
+    anyhow::anyhow!("{}\n    → {advice}", in_words(&error.into()))
 }
 
 /// What an operator can do about a failure of the core.

@@ -24,7 +24,7 @@ use crate::environment::Environment;
 
 pub(crate) use self::{
     core::CampusCore,
-    login::{advice, log_in},
+    login::{LoginError, advice, log_in},
     record::CampusRecord,
     show::SECRET_AGE,
     webhook::webhook_url,

@@ -48,8 +48,8 @@ const ROTATE: &str = "
     WITH before AS (SELECT coalesce(previous_secret_expires_at > now(), false) AS graced
                     FROM sync_configs WHERE campus_id = $1 FOR UPDATE)
     UPDATE sync_configs SET
-        previous_secret_sealed = CASE WHEN $3 > 0 THEN webhook_secret_sealed END,
-        previous_secret_expires_at = CASE WHEN $3 > 0 THEN now() + make_interval(secs => $3) END,
+        previous_secret_sealed = CASE WHEN $3::float8 > 0 THEN webhook_secret_sealed END,
+        previous_secret_expires_at = CASE WHEN $3::float8 > 0 THEN now() + make_interval(secs => $3) END,
         webhook_secret_sealed = $2, webhook_secret_set_at = now()
     FROM before WHERE campus_id = $1
     RETURNING previous_secret_expires_at AS ends, graced";

@@ -13,7 +13,11 @@ use super::{
     CampusId, CampusRecord, core,
     values::{self, RateLimit},
 };
-use crate::{environment::Environment, failure::say, input};
+use crate::{
+    environment::Environment,
+    failure::{UsageError, say},
+    input,
+};
 
 /// Changes how a campus is synced.
 #[derive(Debug, Args)]
@@ -28,9 +32,8 @@ pub(crate) struct Arguments {
     changes: Changes,
 }
 
-/// At least one of these.
-#[derive(Debug, Args)]
-#[group(required = true, multiple = true)]
+/// What is to be another from now on.
+#[derive(Debug, Default, PartialEq, Args)]
 struct Changes {
     /// Name of the campus
     #[arg(long, value_name = "NAME", value_parser = values::text)]
@@ -105,6 +108,12 @@ impl Changes {
 
 pub(super) async fn run(arguments: Arguments, environment: &Environment) -> anyhow::Result<()> {
     let Arguments { campus: CampusId { id }, changes } = arguments;
+    if changes == Changes::default() {
+        return Err(UsageError::new(
+            "nothing to change: `faithctl campus set --help` lists what can be",
+        )
+        .into());
+    }
     let allowed = environment.allowed_hosts()?;
     let database = environment.database()?;
     let password = if changes.api_password_stdin {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::check::Report;
 use crate::{
-    campus::{CampusCore, CampusRecord, SECRET_AGE, advice, log_in},
+    campus::{CampusCore, CampusRecord, LoginError, SECRET_AGE, advice, log_in},
     environment::Environment,
     failure::in_words,
     moment,
@@ -184,10 +184,15 @@ impl Cores {
     }
 
     async fn log_in(&self, core: &CampusCore) -> Option<(String, String)> {
-        let error = log_in(core, &self.api, &self.tokens).await.err()?;
-        Some((
-            in_words(&error),
-            format!("`faithctl campus test-connection {}` tries again", core.config.id),
-        ))
+        match log_in(core, &self.api, &self.tokens).await {
+            Ok(_) => None,
+            Err(LoginError::Core(error)) => {
+                let advice = advice(&error, core);
+                Some((in_words(&error.into()), advice))
+            }
+            Err(LoginError::Other(error)) => {
+                Some((in_words(&error), "try again in a minute".to_owned()))
+            }
+        }
     }
 }

@@ -16,6 +16,8 @@ use crate::{
 };
 
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Half of what the queue of refused deliveries holds.
+const REJECTIONS_MANY: u32 = 5_000;
 
 pub(super) async fn check(report: &mut Report, environment: &Environment) {
     let settings = environment.settings();
@@ -104,13 +106,11 @@ fn consumers(report: &mut Report, states: &[QueueState]) {
         );
         return;
     }
-    report.ok("workers", format!("{workers} consume events"));
-    let idle: Vec<&str> =
-        [DEAD, UNROUTED, REJECTIONS].into_iter().filter(|name| consumers(name) == 0).collect();
-    if !idle.is_empty() {
+    report.ok("workers", format!("consuming events: {workers}"));
+    if consumers(DEAD) == 0 {
         report.warn(
-            "workers",
-            format!("nobody drains {}", idle.join(", ")),
+            "dead letters",
+            "nobody collects them: they stay in the queue, and `faithctl` does not see them",
             "look at the workers' logs, and at /readyz of each",
         );
     }
@@ -120,6 +120,13 @@ fn lengths(report: &mut Report, states: &[QueueState], work_max_length: u64) {
     let messages = |name: &str| {
         states.iter().find(|state| state.name == name).map_or(0, |state| state.messages)
     };
+    if messages(REJECTIONS) > REJECTIONS_MANY {
+        report.warn(
+            "refused deliveries",
+            format!("{} wait to be logged; more than 10,000 are not kept", messages(REJECTIONS)),
+            "somebody sends bad signatures in numbers, or the workers do not keep up",
+        );
+    }
     if messages(UNROUTED) > 0 {
         report.warn(
             "unrouted events",
