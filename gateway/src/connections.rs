@@ -42,10 +42,6 @@ impl Connections {
         self.permits.available_permits() < self.limit / 5
     }
 
-    pub(crate) fn open(&self) -> usize {
-        self.limit - self.permits.available_permits()
-    }
-
     pub(crate) fn limit(&self) -> usize {
         self.limit
     }

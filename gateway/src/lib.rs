@@ -28,7 +28,7 @@ use std::{sync::Arc, time::Duration};
 use campus::DirectoryHandle;
 use queue::{Broker, Link, Publisher, PublisherOptions};
 use runtime::{Daemon, Health, Program, variables};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use config::{Config, VARIABLES};
 pub use payload::{Address, Payload};
@@ -56,6 +56,8 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(4);
 /// Serves webhooks until the daemon's shutdown, and drains: not ready, no more connections, an
 /// answer for everything in flight, RabbitMQ last.
 pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
+    // Before anyone can ask: a program without checks would be ready.
+    let (campuses, rabbitmq) = (daemon.health.check("campuses"), daemon.health.check("rabbitmq"));
     let listener = runtime::bind(variables::GATEWAY_LISTEN, config.listen).await?;
     let (address, admin_address) = (listener.local_addr()?, daemon.admin_address);
     tracing::info!(
@@ -68,7 +70,7 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
     tokio::spawn(directory.clone().refresh(
         config.database,
         config.sealer,
-        daemon.health.check("campuses"),
+        campuses,
         stop.clone(),
     ));
     let link = Link {
@@ -76,7 +78,7 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
         topology: config.topology,
         // Delays are the worker's business.
         retries: Vec::new(),
-        check: daemon.health.check("rabbitmq"),
+        check: rabbitmq,
     };
     let (publisher, publishing) = Publisher::start(link, PUBLISHING, stop.clone());
     let tls = config.tls.map(Arc::new);
@@ -87,7 +89,8 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::new());
     let connections = Arc::new(Connections::new());
     let budget = Budget::new(BODY_BUDGET_BYTES);
-    metrics::observe(&connections, &budget, &directory);
+    let tasks = TaskTracker::new();
+    metrics::observe(&connections, tasks.clone(), &budget, &directory);
     let receiver = Receiver {
         directory,
         intake: Intake { max_body_bytes: config.max_body_bytes, budget },
@@ -104,7 +107,7 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
     });
     tokio::spawn(say_draining(daemon.shutdown.clone(), daemon.health));
     let shutdown = daemon.shutdown;
-    Server { listener, tls, service, connections, metrics, shutdown }.serve().await;
+    Server { listener, tls, service, connections, metrics, tasks, shutdown }.serve().await;
 
     stop.cancel();
     tokio::time::timeout(CLOSE_LIMIT, publishing).await.ok();

@@ -11,6 +11,7 @@ use opentelemetry::{
     metrics::{Counter, Histogram, Meter},
 };
 use runtime::metrics::{LATENCY_SECONDS, meter};
+use tokio_util::task::TaskTracker;
 
 use crate::{Refusal, budget::Budget, connections::Connections};
 
@@ -139,12 +140,12 @@ impl Metrics {
 
 /// Shows what is held now, whenever the metrics are asked for.
 pub(crate) fn observe(
-    connections: &Arc<Connections>,
+    connections: &Connections,
+    open: TaskTracker,
     budget: &Arc<Budget>,
     directory: &DirectoryHandle,
 ) {
-    let open = Arc::clone(connections);
-    gauge("gateway_connections", "Open connections of senders", move || open.open());
+    gauge("gateway_connections", "Open connections of senders", move || open.len());
     let limit = connections.limit();
     gauge("gateway_connections_limit", "Connections that may be open at once", move || limit);
     let used = Arc::clone(budget);

@@ -174,7 +174,10 @@ mod tests {
     fn a_lone_surrogate_is_json_but_no_text_of_ours() {
         assert_eq!(address(r#"{"data":"\ud800","\udfff":1,"church_id":"a"}"#).unwrap(), "a");
         // A name that nobody can have, but a non-empty string: it is looked up and not found.
-        assert_eq!(address(r#"{"church_id":"\ud800","campus_id":"b"}"#).unwrap(), "\u{fffd}".repeat(3));
+        assert_eq!(
+            address(r#"{"church_id":"\ud800","campus_id":"b"}"#).unwrap(),
+            "\u{fffd}".repeat(3)
+        );
         let body = r#"{"event_type":"test","event_id":"\ud800","timestamp":"\udfff"}"#;
         let payload = decode(body.as_bytes()).unwrap();
         assert_eq!((payload.event_id, payload.occurred_at), (None, None));

@@ -9,7 +9,7 @@ use event::{Envelope, SCHEMA_VERSION};
 use hyper::{HeaderMap, body::Body};
 use queue::{Message, Publisher, Route};
 use tokio::time::{Instant, timeout_at};
-use tracing::{Instrument, Span, field::Empty};
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use crate::{
@@ -104,16 +104,16 @@ impl Receiver {
     }
 
     async fn publish(&self, envelope: &Envelope, deadline: Instant) -> Result<(), Refusal> {
-        Span::current()
-            .record("campus", tracing::field::display(envelope.campus_id))
-            .record("event_type", envelope.event_type.label())
-            .record("delivery", tracing::field::display(envelope.delivery_id));
         let span = tracing::info_span!(
+            target: runtime::TRACES,
             "send member-events",
             otel.kind = "producer",
             messaging.system = "rabbitmq",
             messaging.operation.r#type = "send",
             messaging.destination.name = "member-events:member-events.work",
+            campus = %envelope.campus_id,
+            event_type = envelope.event_type.label(),
+            delivery = %envelope.delivery_id,
         );
         let message = span.in_scope(|| Message::new(envelope, Route::Work));
         let started = Instant::now();
@@ -133,11 +133,9 @@ impl Receiver {
 /// write that header.
 pub(crate) fn span() -> Span {
     tracing::info_span!(
+        target: runtime::TRACES,
         "receive webhook",
         otel.kind = "server",
-        campus = Empty,
-        event_type = Empty,
-        delivery = Empty,
     )
 }
 

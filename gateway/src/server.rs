@@ -38,6 +38,8 @@ pub(crate) struct Server {
     pub(crate) service: Arc<Service>,
     pub(crate) connections: Arc<Connections>,
     pub(crate) metrics: Arc<Metrics>,
+    /// Open connections, a task each.
+    pub(crate) tasks: TaskTracker,
     /// Ends the accepting, and begins the drain.
     pub(crate) shutdown: CancellationToken,
 }
@@ -55,7 +57,7 @@ struct Guest {
 impl Server {
     /// Serves until the shutdown, then until what is in flight is answered.
     pub(crate) async fn serve(self) {
-        let tasks = TaskTracker::new();
+        let tasks = self.tasks;
         let guest = Guest {
             service: self.service,
             connections: Arc::clone(&self.connections),

@@ -24,6 +24,8 @@ pub const CHANGED: &str = "campus_changed";
 const POLL: Duration = Duration::from_secs(30);
 /// A half-open connection must not freeze the snapshot: a poll that takes longer is given up.
 const POLL_TIMEOUT: Duration = Duration::from_secs(5);
+/// The same for a server that takes the connection and then says nothing.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const RECONNECT_PAUSE: Duration = Duration::from_secs(2);
 
 /// The last directory that could be read; kept while Postgres is away.
@@ -82,12 +84,9 @@ impl DirectoryHandle {
         sealer: &Sealer,
         check: &Check,
     ) -> Result<std::convert::Infallible, RefreshError> {
-        let Connected { client, mut notifications, .. } = database.connect().await?;
-        // Listening comes before the first read, so that no change falls between the two.
-        client
-            .batch_execute(&format!("LISTEN {CHANGED}"))
-            .await
-            .map_err(DatabaseError::during("listen for changes of campuses"))?;
+        let listening = timeout(CONNECT_TIMEOUT, listen(database)).await;
+        let Connected { client, mut notifications, .. } =
+            listening.map_err(|_| RefreshError::Slow)??;
         loop {
             self.read(&client, sealer).await?;
             check.well();
@@ -127,6 +126,17 @@ impl DirectoryHandle {
             })
             .build();
     }
+}
+
+/// Listening comes before the first read, so that no change falls between the two.
+async fn listen(database: &DatabaseConfig) -> Result<Connected, DatabaseError> {
+    let connected = database.connect().await?;
+    connected
+        .client
+        .batch_execute(&format!("LISTEN {CHANGED}"))
+        .await
+        .map_err(DatabaseError::during("listen for changes of campuses"))?;
+    Ok(connected)
 }
 
 #[derive(Debug, thiserror::Error)]

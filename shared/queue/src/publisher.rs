@@ -137,6 +137,8 @@ async fn serve(
     shutdown: CancellationToken,
     check: runtime::Check,
 ) -> Result<(), QueueError> {
+    // The connection stands, but nothing can be published before the lanes are open.
+    check.failing("opening channels");
     let connection = Arc::new(connection);
     let mut senders = Vec::with_capacity(options.channels);
     let mut tasks = JoinSet::new();
@@ -158,6 +160,7 @@ async fn serve(
         tasks.spawn(lane.run());
     }
     lanes.store(Some(Arc::new(Lanes { senders, next: AtomicUsize::new(0) })));
+    check.well();
     let result = tokio::select! {
         first = tasks.join_next() => first.and_then(Result::ok).unwrap_or(Ok(())),
         () = shutdown.cancelled() => Ok(()),
@@ -192,6 +195,10 @@ impl Lane {
             tokio::select! {
                 request = self.receiver.recv(), if open && unconfirmed.len() < self.limit => {
                     let Some(request) = request else { open = false; continue };
+                    // Whoever gave up before it was published has told its sender so: a twin less.
+                    if request.answer.is_closed() {
+                        continue;
+                    }
                     if self.connection.status().blocked() {
                         request.answer.send(Err(PublishError::Blocked)).ok();
                         continue;

@@ -19,6 +19,6 @@ pub use daemon::{Daemon, Program, bind, exit_code, run_daemon, settings_or_exit,
 pub use duration::{format_duration, parse_duration};
 pub use health::{Check, Health};
 pub use settings::{SettingError, Settings};
-pub use telemetry::{LogFormat, Telemetry};
+pub use telemetry::{LogFormat, TRACES, Telemetry};
 pub use tls::{TlsError, install_crypto_provider, root_store};
 pub use variables::Variable;
