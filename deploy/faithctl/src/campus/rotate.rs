@@ -75,7 +75,8 @@ pub(super) async fn run(arguments: Arguments, environment: &Environment) -> anyh
     } else {
         output::line(secret.expose())?;
     }
-    say(&match row.get::<_, Option<DateTime<Utc>>>("ends") {
+    let ends: Option<DateTime<Utc>> = row.get("ends");
+    say(&match ends {
         Some(end) => format!(
             "Enter the new secret in FaithFlow's webhook settings; the one before works until {}.",
             moment::show(end)
@@ -83,10 +84,9 @@ pub(super) async fn run(arguments: Arguments, environment: &Environment) -> anyh
         None => "No other secret works any more: enter the new one in FaithFlow now.".to_owned(),
     });
     // Two secrets work at a time, not three.
-    if row.get("graced") {
-        say(
-            "warning: the grace of the last rotation had not ended; the secret before that one stopped working now",
-        );
+    if ends.is_some() && row.get("graced") {
+        say("warning: the grace of the last rotation had not ended; the secret before that one \
+             stopped working now");
     }
     Ok(())
 }
