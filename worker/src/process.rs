@@ -44,14 +44,18 @@ impl Fate {
 /// Processes an admitted group and settles each of its deliveries, or sends it back for another
 /// number. Nothing leaves here unsettled, whatever happens inside.
 pub(crate) async fn process(worker: Arc<Worker>, group: Group, ticket: Ticket, exit: Exit) {
+    let mut leave = Leave { exit: exit.clone(), left: Some(Left::Settled(group.key.clone())) };
     let attempt = AssertUnwindSafe(attempt(&worker, &group, &ticket)).catch_unwind();
     let fates = tokio::select! {
         fates = attempt => fates.unwrap_or_else(|_| vec![Fate::Failed(poison()); group.jobs.len()]),
-        () = worker.give_back.cancelled() => return give_back(&worker, group, &exit).await,
+        () = worker.give_back.cancelled() => {
+            return_jobs(&worker, &group).await;
+            return;
+        }
     };
 
     let Group { key, jobs, first_drawn, must_ask } = group;
-    let mut again = Group::new(key.clone());
+    let mut again = Group::new(key);
     again.must_ask = must_ask;
     again.first_drawn = first_drawn.or(Some(ticket.number));
     for (job, fate) in jobs.into_iter().zip(fates) {
@@ -71,17 +75,37 @@ pub(crate) async fn process(worker: Arc<Worker>, group: Group, ticket: Ticket, e
             }
         }
     }
-    let left = if again.jobs.is_empty() { Left::Settled(key) } else { Left::Again(again) };
-    exit.send(left).ok();
+    if !again.jobs.is_empty() {
+        leave.left = Some(Left::Again(again));
+    }
 }
 
-/// Returns a group to the work queue unfinished: by publish and ack, since what a broker takes
-/// back by itself counts towards its delivery limit.
+/// Tells admission that a group has left, even if processing it panicked: its member would stay
+/// busy for ever otherwise.
+struct Leave {
+    exit: Exit,
+    left: Option<Left>,
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        if let Some(left) = self.left.take() {
+            self.exit.send(left).ok();
+        }
+    }
+}
+
+/// Returns a group to the work queue unfinished.
 pub(crate) async fn give_back(worker: &Worker, group: Group, exit: &Exit) {
+    return_jobs(worker, &group).await;
+    exit.send(Left::Settled(group.key)).ok();
+}
+
+/// By publish and ack, since what a broker takes back by itself counts towards its delivery limit.
+async fn return_jobs(worker: &Worker, group: &Group) {
     for job in &group.jobs {
         settle::give_back(worker, job).await;
     }
-    exit.send(Left::Settled(group.key)).ok();
 }
 
 /// One attempt on a group: a fate for each of its jobs.
@@ -136,7 +160,10 @@ async fn sync_member(worker: &Worker, group: &Group, ticket: &Ticket, jobs: &[&J
         Err(failure) => return failed(jobs, &failure),
     };
     let now = Utc::now();
-    if !group.must_ask && newest(jobs).is_some_and(|job| is_prompt_delete(job, now)) {
+    if !group.must_ask
+        && is_one_clock(jobs)
+        && newest(jobs).is_some_and(|job| is_prompt_delete(job, now))
+    {
         return commit(group, ticket, jobs, Finding::DeleteUnasked).await;
     }
     let Some((_, member_id)) = &group.key else { return Vec::new() };
@@ -217,15 +244,13 @@ fn judge(
 async fn commit(group: &Group, ticket: &Ticket, jobs: &[&Job], finding: Finding) -> Vec<Fate> {
     let Some((campus, member)) = group.key.clone() else { return Vec::new() };
     let unasked = finding.is_unasked();
-    let occurred: Option<Vec<DateTime<Utc>>> =
-        jobs.iter().map(|job| job.envelope.occurred_at).collect();
     let observation = Observation {
         campus,
         member,
         seen_from: ticket.number,
         first_drawn: group.first_drawn.unwrap_or(ticket.number),
         finding,
-        occurred_at: occurred.and_then(|times| times.into_iter().max()),
+        occurred_at: jobs.iter().filter_map(|job| job.envelope.occurred_at).max(),
         received_at: jobs.iter().map(|job| job.envelope.received_at).max(),
         entries: jobs.iter().map(|job| job.entry()).collect(),
     };
@@ -263,6 +288,13 @@ fn newest<'a>(jobs: &[&'a Job]) -> Option<&'a Job> {
         };
     // Two clocks can disagree in a circle; then nobody is the newest and the core is asked.
     jobs.iter().copied().find(|job| !jobs.iter().any(|other| is_later(other, job)))
+}
+
+/// Whether either all of `jobs` say when they happened, or none does: only then one clock orders
+/// them all.
+fn is_one_clock(jobs: &[&Job]) -> bool {
+    let dated = jobs.iter().filter(|job| job.envelope.occurred_at.is_some()).count();
+    dated == 0 || dated == jobs.len()
 }
 
 /// Whether a delete may be taken at its word, as far as the event itself tells.

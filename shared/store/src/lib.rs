@@ -43,7 +43,7 @@ pub struct Observation {
     pub first_drawn: i64,
     /// What the read found.
     pub finding: Finding,
-    /// The latest of its deliveries by the sender's clock, where all said so.
+    /// The latest of its deliveries by the sender's clock, of those that said so.
     pub occurred_at: Option<DateTime<Utc>>,
     /// The latest of its deliveries by the gateway's clock; none for the reconciler.
     pub received_at: Option<DateTime<Utc>>,

@@ -73,6 +73,14 @@ impl SyncWriter {
     }
 }
 
+/// A writer that is gone, however it went, takes its session along: what was drawn could not be
+/// committed any more.
+impl Drop for SyncWriter {
+    fn drop(&mut self) {
+        self.lost.cancel();
+    }
+}
+
 async fn connect(
     config: &DatabaseConfig,
     lost: &CancellationToken,
