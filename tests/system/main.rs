@@ -6,3 +6,4 @@
 mod guard;
 mod private_servers;
 mod smoke;
+mod worker;

@@ -1,0 +1,128 @@
+//! The sync filter on live events (CONTRACT §3).
+
+use serde_json::{Value, json};
+use tests::{core_sim::Webhook, harness::TestSystem};
+
+use super::church::{Church, archive_of};
+
+/// Saves a filter as an operator does.
+async fn set_filter(church: Church<'_>, mode: &str, rules: Value) {
+    let arguments = ["campus", "set-filter", &church.campus.id, "--mode", mode, "--rules", "-"];
+    let rules = rules.to_string();
+    church.system.faithctl_with_input(&arguments, rules.as_bytes()).await.success();
+}
+
+#[tokio::test]
+async fn who_fails_the_filter_is_archived_or_kept_out_and_let_in_again() {
+    let system = TestSystem::spawn().await;
+    let church = Church::first(&system);
+    let known = church.bring(json!({"full_name": "Known", "member_status": "Visitor"})).await;
+    let unknown = church.create(json!({"full_name": "Unknown", "member_status": "Visitor"}));
+    let kept = church.create(json!({"full_name": "Kept", "member_status": "Full Member"}));
+    set_filter(
+        church,
+        "include",
+        json!([{"field": "member_status", "operator": "equals", "value": "Full Member"}]),
+    )
+    .await;
+
+    let log = church.sync("member.updated", &known).await;
+    assert_eq!(
+        (&log["status"], &log["message"]),
+        (&json!("processed"), &json!("Member archived: Known"))
+    );
+    let row = church.member(&known).await;
+    assert_eq!(
+        (&row["is_archived"], &row["archived_reason"]),
+        (&json!(true), &json!("No longer matches sync filter rules"))
+    );
+    let log = church.sync("member.created", &unknown).await;
+    assert_eq!(log["status"], "filtered");
+    assert_eq!(church.row(&unknown).await, None);
+    assert_eq!(church.sync("member.created", &kept).await["message"], "Member created: Kept");
+
+    // Filtered and already known to be so.
+    assert_eq!(church.sync("member.updated", &known).await["status"], "processed");
+    assert_eq!(church.sync("member.updated", &unknown).await["status"], "filtered");
+    // A delete of someone who was kept out is a delete of nobody.
+    system.core.delete(&unknown, Webhook::Silent).unwrap();
+    assert_eq!(church.sync("member.deleted", &unknown).await["status"], "processed");
+    system.core.restore(&unknown, Webhook::Silent).unwrap();
+
+    church.change(&known, json!({"member_status": "Full Member"}));
+    assert_eq!(church.sync("member.updated", &known).await["message"], "Member updated: Known");
+    let row = church.member(&known).await;
+    assert_eq!(archive_of(&row), (false, &Value::Null, &Value::Null));
+
+    // The next event finds the filter that is in force then.
+    system.faithctl(&["campus", "clear-filter", &church.campus.id]).await.success();
+    assert_eq!(church.sync("member.updated", &unknown).await["message"], "Member created: Unknown");
+}
+
+#[tokio::test]
+async fn a_missing_value_fails_every_rule_but_the_negative_ones() {
+    let system = TestSystem::spawn().await;
+    let church = Church::first(&system);
+    let nobody =
+        church.create(json!({"full_name": "Nobody", "gender": null, "date_of_birth": null}));
+    let kept = [
+        ("exclude", json!([{"field": "gender", "operator": "equals", "value": "Male"}])),
+        ("include", json!([{"field": "gender", "operator": "not_equals", "value": "Male"}])),
+        ("include", json!([{"field": "gender", "operator": "not_in", "value": ["Male"]}])),
+        (
+            "exclude",
+            json!([{"field": "date_of_birth", "operator": "between", "value": ["0", "150"]}]),
+        ),
+    ];
+    for (mode, rules) in kept {
+        set_filter(church, mode, rules.clone()).await;
+        assert_eq!(
+            church.sync("member.updated", &nobody).await["status"],
+            "processed",
+            "{mode} {rules}"
+        );
+        assert_eq!(church.member(&nobody).await["is_archived"], false, "{mode} {rules}");
+    }
+    let dropped = [
+        ("include", json!([{"field": "gender", "operator": "in", "value": ["Male", "Female"]}])),
+        ("include", json!([{"field": "date_of_birth", "operator": "less_than", "value": 150}])),
+        ("exclude", json!([{"field": "gender", "operator": "not_equals", "value": "Male"}])),
+    ];
+    for (mode, rules) in dropped {
+        set_filter(church, mode, rules.clone()).await;
+        church.sync("member.updated", &nobody).await;
+        assert_eq!(church.member(&nobody).await["is_archived"], true, "{mode} {rules}");
+    }
+}
+
+#[tokio::test]
+async fn all_rules_must_hold_and_birth_dates_are_compared_by_age() {
+    let system = TestSystem::spawn().await;
+    let church = Church::first(&system);
+    let year = chrono::Utc::now().format("%Y").to_string().parse::<i32>().unwrap();
+    let born = |age: i32| format!("{}-01-01", year - age);
+    let woman = church
+        .create(json!({"full_name": "Young woman", "gender": "Female", "date_of_birth": born(20)}));
+    let man = church
+        .create(json!({"full_name": "Young man", "gender": "Male", "date_of_birth": born(20)}));
+    let grandmother = church
+        .create(json!({"full_name": "Grandmother", "gender": "Female", "date_of_birth": born(80)}));
+    let rules = json!([
+        {"field": "gender", "operator": "equals", "value": "Female"},
+        {"field": "date_of_birth", "operator": "between", "value": ["18", "35"]},
+    ]);
+    for (mode, expected) in [
+        ("include", ["processed", "filtered", "filtered"]),
+        ("exclude", ["filtered", "processed", "processed"]),
+    ] {
+        church.execute("DELETE FROM members").await;
+        set_filter(church, mode, rules.clone()).await;
+        for (member, expected) in [&woman, &man, &grandmother].into_iter().zip(expected) {
+            assert_eq!(
+                church.sync("member.updated", member).await["status"],
+                expected,
+                "{mode} {member}"
+            );
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! How values of the core arrive here: phones, birth dates and ages (CONTRACT §3).
+
+use chrono::{Datelike, Days, FixedOffset, NaiveDate, Utc};
+use serde_json::{Value, json};
+use tests::harness::TestSystem;
+
+use super::church::Church;
+
+#[tokio::test]
+async fn phones_are_e164_by_the_country_of_the_campus_or_stay_as_they_came() {
+    let system = TestSystem::spawn().await;
+    let church = Church::first(&system);
+    let member = church.create(json!({"full_name": "Budi"}));
+    let phone_of = async |fields: Value| {
+        church.change(&member, fields);
+        church.sync("member.updated", &member).await;
+        church.member(&member).await["phone"].clone()
+    };
+
+    for written in
+        ["081234567890", "0812-3456-7890", "6281234567890", "+62 812 3456 7890", "(0812) 3456.7890"]
+    {
+        assert_eq!(
+            phone_of(json!({"phone_whatsapp": written})).await,
+            "+6281234567890",
+            "{written}"
+        );
+    }
+    assert_eq!(phone_of(json!({"phone_whatsapp": "+65 9123 4567"})).await, "+6591234567");
+    for invalid in ["call me", "12", "0812-3456-7890 / 0813-1111-2222"] {
+        assert_eq!(phone_of(json!({"phone_whatsapp": invalid})).await, invalid);
+    }
+
+    let set = ["campus", "set", &church.campus.id, "--default-country", "SG"];
+    system.faithctl(&set).await.success();
+    assert_eq!(phone_of(json!({"phone_whatsapp": "9123 4567"})).await, "+6591234567");
+    assert_eq!(phone_of(json!({"phone_whatsapp": "0812-3456-7890"})).await, "0812-3456-7890");
+    assert_eq!(phone_of(json!({"phone_whatsapp": "+62 812-3456-7890"})).await, "+6281234567890");
+
+    // Newer cores name it `phone`.
+    let both = json!({"phone_whatsapp": "9123 4567", "phone": "8123 4567"});
+    assert_eq!(phone_of(both).await, "+6581234567");
+}
+
+/// Time zones with their hours from UTC. Between the two it is never the same day.
+const FIRST_TO_SEE_A_DAY: (&str, i32) = ("Pacific/Kiritimati", 14);
+const LAST_TO_SEE_A_DAY: (&str, i32) = ("Pacific/Pago_Pago", -11);
+
+#[tokio::test]
+async fn a_birthday_begins_at_midnight_of_the_campus() {
+    let system = TestSystem::spawn().await;
+    let church = Church::first(&system);
+    let member = church.create(json!({"full_name": "Budi"}));
+    let age_in = async |zone: &str| {
+        system.faithctl(&["campus", "set", &church.campus.id, "--timezone", zone]).await.success();
+        church.sync("member.updated", &member).await;
+        church.member(&member).await["age"].clone()
+    };
+    let (first, hours) = FIRST_TO_SEE_A_DAY;
+    // Midnight may pass between two lines of a test: then the day is a new one.
+    loop {
+        let today = today_at(hours);
+        // 28 years ago there was a 29 February, too, if today is one.
+        let birth = today.with_year(today.year() - 28).unwrap();
+        church.change(&member, json!({"date_of_birth": birth.to_string()}));
+        let ages = (age_in(first).await, age_in(LAST_TO_SEE_A_DAY.0).await);
+        if today == today_at(hours) {
+            assert!(today_at(LAST_TO_SEE_A_DAY.1) < today);
+            assert_eq!(ages, (json!(28), json!(27)), "born on {birth}");
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn leap_days_future_and_impossible_dates_have_the_ages_of_the_contract() {
+    let system = TestSystem::spawn().await;
+    let church = Church::first(&system);
+    let member = church.create(json!({"full_name": "Budi"}));
+    let age_of = async |birth: Value| {
+        church.change(&member, json!({"date_of_birth": birth}));
+        let log = church.sync("member.updated", &member).await;
+        assert_eq!(log["status"], "processed", "{log}");
+        let row = church.member(&member).await;
+        (row["birth_date"].clone(), row["age"].clone())
+    };
+    loop {
+        let today = today_at(0);
+        let before_birthday = (today.month(), today.day()) < (2, 29);
+        let leap_day = age_of(json!("2000-02-29")).await;
+        let tomorrow = today + Days::new(1);
+        let future = age_of(json!(tomorrow.to_string())).await;
+        let today_born = age_of(json!(today.to_string())).await;
+        if today == today_at(0) {
+            assert_eq!(
+                leap_day,
+                (json!("2000-02-29"), json!(today.year() - 2000 - i32::from(before_birthday)))
+            );
+            assert_eq!(future, (json!(tomorrow.to_string()), Value::Null));
+            assert_eq!(today_born, (json!(today.to_string()), json!(0)));
+            break;
+        }
+    }
+    for impossible in
+        [json!("2001-02-29"), json!("1990-13-01"), json!("15/01/1990"), json!(19_900_115)]
+    {
+        assert_eq!(age_of(json!("1990-01-15")).await.0, "1990-01-15");
+        assert_eq!(age_of(impossible).await, (Value::Null, Value::Null));
+    }
+    assert_eq!(age_of(json!("1990-01-15T00:00:00Z")).await.0, "1990-01-15");
+}
+
+fn today_at(hours: i32) -> NaiveDate {
+    Utc::now().with_timezone(&FixedOffset::east_opt(hours * 3600).unwrap()).date_naive()
+}
