@@ -8,7 +8,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::OwnedSemaphorePermit,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -24,7 +24,7 @@ const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 /// The most that a connection reads ahead, and so the most that its headers may take.
 const READ_BUFFER_BYTES: usize = 32 * 1024;
 /// In a drain, how long the kernel is asked for connections that it has taken already.
-const LAST_CONNECTIONS: Duration = Duration::from_millis(10);
+const LAST_CONNECTIONS: Duration = Duration::from_millis(50);
 /// In a drain, how long open connections may still begin a request: one may be on its way, and
 /// would be lost if its connection closed at this instant.
 const LAST_REQUESTS: Duration = Duration::from_secs(1);
@@ -85,8 +85,9 @@ impl Server {
         }
 
         // Those who already stand in the kernel's queue would be cut off by closing it.
+        let last = Instant::now() + LAST_CONNECTIONS;
         while let Some(permit) = self.connections.try_permit()
-            && let Ok(Ok((stream, _))) = timeout(LAST_CONNECTIONS, self.listener.accept()).await
+            && let Ok(Ok((stream, _))) = timeout_at(last, self.listener.accept()).await
         {
             admit(stream, permit);
         }

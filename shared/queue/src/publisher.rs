@@ -140,6 +140,9 @@ async fn serve(
     // The connection stands, but nothing can be published before the lanes are open.
     check.failing("opening channels");
     let connection = Arc::new(connection);
+    // Kept until the connection is closed: lapin takes a channel that is dropped, and so closed,
+    // meanwhile for an error of the connection.
+    let mut channels = Vec::with_capacity(options.channels);
     let mut senders = Vec::with_capacity(options.channels);
     let mut tasks = JoinSet::new();
     for _ in 0..options.channels {
@@ -150,6 +153,7 @@ async fn serve(
             .map_err(QueueError::during("turn on publisher confirms"))?;
         let (sender, receiver) = mpsc::channel(options.waiting);
         senders.push(sender);
+        channels.push(channel.clone());
         let lane = Lane {
             channel,
             connection: Arc::clone(&connection),
