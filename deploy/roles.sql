@@ -5,6 +5,11 @@
 --
 -- The roles have no password yet: ALTER ROLE faith_gateway PASSWORD '…'; and so on.
 
+-- All or nothing: the rights are taken before they are given, and running programs must not notice.
+BEGIN;
+-- One at a time: two that grant on one table at the same moment fail.
+SELECT pg_advisory_xact_lock(hashtext('faithtracker member sync roles'));
+
 DO $$
 DECLARE
     role text;
@@ -67,3 +72,5 @@ GRANT SELECT, INSERT, DELETE ON core_logins TO faith_admin;
 GRANT SELECT ON members, member_sync, sync_logs TO faith_admin;
 GRANT SELECT, UPDATE ON webhook_logs, dead_letters TO faith_admin;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO faith_admin;
+
+COMMIT;

@@ -8,7 +8,7 @@ use database::{Client, DatabaseError};
 use uuid::Uuid;
 
 /// Rows updated in one transaction: the worker may want one of them, and waits for it.
-const BATCH: i64 = 2_000;
+const BATCH: i64 = 10_000;
 
 /// What was done about ages.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -3,7 +3,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
 
+mod faithctl;
+mod gateway;
 mod guard;
 mod private_servers;
+mod reconciler;
 mod smoke;
 mod worker;

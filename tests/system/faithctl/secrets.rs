@@ -1,0 +1,113 @@
+//! Secrets: rotated with a grace, sealed at rest, and never shown twice.
+
+use std::time::Duration;
+
+use tests::harness::{TestSystem, eventually};
+
+use super::{assert_failed, campus_alone, faithctl_with};
+
+const OTHER_KEY: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+
+#[tokio::test]
+async fn within_the_grace_both_secrets_work_and_without_one_only_the_new() {
+    let system = TestSystem::builder().workers(0).spawn().await;
+    let campus = &system.campus;
+    let body = format!(r#"{{"event_type":"test","church_id":"{}"}}"#, campus.core_church_id);
+    let status = async |secret: &str| system.post_signed(secret, &body).await.status;
+    let rotate = async |more: &[&str]| {
+        let arguments = [&["campus", "rotate-secret", &campus.id, "--json"], more].concat();
+        let rotated = system.faithctl(&arguments).await.json();
+        assert_eq!(rotated["campus_id"], campus.id.as_str());
+        rotated["webhook_secret"].as_str().unwrap().to_owned()
+    };
+    let accepted = async |secret: &str| {
+        eventually("the secret works", Duration::from_secs(10), async || {
+            status(secret).await == 200
+        })
+        .await;
+    };
+
+    let second = rotate(&[]).await;
+    assert_eq!(second.len(), 32);
+    accepted(&second).await;
+    assert_eq!(status(&campus.secret).await, 200, "a day is the grace unless told otherwise");
+
+    let third = rotate(&["--grace", "0s"]).await;
+    accepted(&third).await;
+    assert_eq!((status(&second).await, status(&campus.secret).await), (401, 401));
+}
+
+#[tokio::test]
+async fn the_grace_is_shown_while_it_runs_by_the_databases_clock() {
+    let system = campus_alone().await;
+    let id = system.campus.id.as_str();
+    let rotate = ["campus", "rotate-secret", id, "--grace", "2h", "--secret-stdin"];
+    let rotated =
+        system.faithctl_with_input(&rotate, b"a secret that somebody else made, long\n").await;
+    assert_eq!(rotated.success(), "a secret that somebody else made, long\n");
+    let query = "SELECT extract(epoch FROM previous_secret_expires_at - now())::integer AS left,
+                        webhook_secret_set_at > now() - interval '1 minute' AS fresh FROM sync_configs";
+    let row = system.database.rows(query, &[]).await.pop().unwrap();
+    assert!((7100..=7200).contains(&row["left"].as_i64().unwrap()), "{row}");
+    assert_eq!(row["fresh"], true);
+    let shown = system.faithctl(&["campus", "show", id]).await.success();
+    assert!(shown.contains("both work until then"), "{shown}");
+
+    let again = system.faithctl(&["campus", "rotate-secret", id, "--grace", "1h"]).await;
+    assert!(again.stderr.contains("the secret before that one stopped working"), "{again:?}");
+    for grace in ["1", "-1s", "9999d"] {
+        let finished = system.faithctl(&["campus", "rotate-secret", id, "--grace", grace]).await;
+        assert_eq!(finished.code, Some(2), "{grace}");
+    }
+}
+
+#[tokio::test]
+async fn an_old_secret_is_worth_a_warning() {
+    let system = campus_alone().await;
+    let id = system.campus.id.as_str();
+    let age = "UPDATE sync_configs SET webhook_secret_set_at = now() - interval '91 days'";
+    system.database.client().batch_execute(age).await.unwrap();
+    let shown = system.faithctl(&["campus", "show", id]).await;
+    assert!(shown.stderr.contains("rotate-secret"), "{shown:?}");
+}
+
+#[tokio::test]
+async fn no_secret_is_shown_or_stored_in_the_clear() {
+    let system = campus_alone().await;
+    let (id, secret) = (system.campus.id.as_str(), system.campus.secret.as_str());
+    let password = tests::core_sim::DEFAULT_PASSWORD;
+    let debug = [("RUST_LOG", "debug")];
+    for arguments in [
+        &["campus", "show", id][..],
+        &["campus", "show", id, "--json"],
+        &["campus", "list"],
+        &["campus", "list", "--json"],
+        &["doctor", "--json"],
+        &["campus", "test-connection", id],
+    ] {
+        let finished = faithctl_with(&system, arguments, &debug).await;
+        let said = format!("{}{}", finished.stdout, finished.stderr);
+        assert!(!said.contains(secret), "{arguments:?}: {said}");
+        assert!(!said.contains(&format!("\"{password}\"")), "{arguments:?}: {said}");
+    }
+    let stored = "SELECT encode(webhook_secret_sealed || api_password_sealed, 'escape') AS sealed FROM sync_configs";
+    let sealed = system.database.rows(stored, &[]).await.pop().unwrap();
+    let sealed = sealed["sealed"].as_str().unwrap();
+    assert!(!sealed.contains(secret) && !sealed.contains(password));
+}
+
+#[tokio::test]
+async fn another_key_opens_nothing_and_that_is_said() {
+    let system = campus_alone().await;
+    let id = system.campus.id.as_str();
+    let key = [("SECRETS_KEY", OTHER_KEY)];
+    let send = ["send-test", id, "--gateway", "http://127.0.0.1:9"];
+    assert_failed(&faithctl_with(&system, &send, &key).await, 1, "SECRETS_KEY");
+    let test = ["campus", "test-connection", id];
+    assert_failed(&faithctl_with(&system, &test, &key).await, 1, "SECRETS_KEY");
+    for wrong in ["", "c2hvcnQ="] {
+        let finished = faithctl_with(&system, &send, &[("SECRETS_KEY", wrong)]).await;
+        assert_failed(&finished, 2, "SECRETS_KEY: ");
+        assert_eq!(finished.stderr.lines().count(), 1, "{finished:?}");
+    }
+}

@@ -1,0 +1,3 @@
+//! The reconciler through the front door.
+
+mod housekeeping;
