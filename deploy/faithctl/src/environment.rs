@@ -17,10 +17,14 @@ pub(crate) struct Environment {
 
 impl Environment {
     /// The environment of this process. A command's log lines are warnings unless asked for more;
-    /// lapin would also report the missing queues that `status` asks for.
+    /// lapin would also report the missing queues that `status` asks for, and rustls a machine
+    /// without certificates, which is provided for.
     pub(crate) fn of_this_process() -> Self {
         let settings = Settings::from_environment();
-        Self { settings: settings.with_default(variables::RUST_LOG, "warn,lapin=off") }
+        Self {
+            settings: settings
+                .with_default(variables::RUST_LOG, "warn,lapin=off,rustls_platform_verifier=off"),
+        }
     }
 
     /// The settings themselves.

@@ -13,6 +13,7 @@ mod moment;
 mod output;
 mod send_test;
 mod status;
+mod web;
 
 use std::process::ExitCode;
 

@@ -9,7 +9,7 @@ use clap::Args;
 use database::{Client, DatabaseError};
 use event::EventType;
 use hmac::{Hmac, KeyInit, Mac};
-use reqwest::{Response, redirect};
+use reqwest::Response;
 use runtime::{SettingError, variables};
 use serde::Serialize;
 use sha2::Sha256;
@@ -20,7 +20,7 @@ use crate::{
     campus::{CampusRecord, webhook_url},
     environment::Environment,
     failure::{Reported, UsageError, say},
-    input, output,
+    input, output, web,
 };
 
 /// FaithFlow gives up on its first try after two seconds; this waits for an answer to show.
@@ -122,12 +122,7 @@ async fn post(
     event_id: Option<Uuid>,
 ) -> anyhow::Result<Response> {
     let address = url.to_string();
-    let mut request = reqwest::Client::builder()
-        .timeout(PATIENCE)
-        // A redirect is a failure to FaithFlow: it is shown, not followed.
-        .redirect(redirect::Policy::none())
-        .user_agent(concat!("faithctl/", env!("CARGO_PKG_VERSION")))
-        .build()?
+    let mut request = web::client(PATIENCE)?
         .post(url)
         .header("Content-Type", "application/json")
         .header("X-Webhook-Signature", signature(secret, &body)?);

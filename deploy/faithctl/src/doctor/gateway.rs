@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use reqwest::redirect;
 use url::Url;
 
 use super::check::Report;
-use crate::{campus::webhook_url, environment::Environment, failure::in_words};
+use crate::{campus::webhook_url, environment::Environment, failure::in_words, web};
 
 /// FaithFlow gives up on its first try after two seconds.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -33,22 +32,15 @@ pub(super) async fn check(report: &mut Report, environment: &Environment, given:
 
 async fn ask(url: Url) -> Result<(), String> {
     let answer = async {
-        let client = reqwest::Client::builder()
-            .timeout(PATIENCE)
-            .redirect(redirect::Policy::none())
-            .user_agent(concat!("faithctl/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        let response =
-            client.post(url).header("Content-Type", "application/json").body("{}").send().await?;
+        let client = web::client(PATIENCE)?;
+        let request = client.post(url).header("Content-Type", "application/json").body("{}");
+        let response = request.send().await.map_err(reqwest::Error::without_url)?;
         let status = response.status().as_u16();
-        Ok((status, response.text().await?))
+        anyhow::Ok((status, response.text().await?))
     };
     match answer.await {
         Ok((401, body)) if body.contains("Missing webhook signature") => Ok(()),
         Ok((status, _)) => Err(format!("answers {status}, and not as a gateway does")),
-        Err(error) => {
-            let error: reqwest::Error = error;
-            Err(format!("does not answer within 2 s: {}", in_words(&error.without_url().into())))
-        }
+        Err(error) => Err(format!("does not answer within 2 s: {}", in_words(&error))),
     }
 }
