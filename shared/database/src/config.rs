@@ -14,9 +14,10 @@ use crate::tls::{self, Verification};
 /// * `lock_timeout`: a row held by a stuck session delays its own event, not the whole batch.
 /// * `idle_in_transaction_session_timeout`: a worker that froze gives its locks back.
 /// * `synchronous_commit`: an acknowledged event is on disk, whatever the server's default.
+/// * `jit`: compiling a statement takes longer than any of ours runs.
 /// * `statement_timeout`: nothing this product asks takes half a minute unless something is wrong.
 const SESSION_OPTIONS: &str = "-c lock_timeout=3s -c idle_in_transaction_session_timeout=5s \
-     -c synchronous_commit=on -c statement_timeout=30s";
+     -c synchronous_commit=on -c jit=off -c statement_timeout=30s";
 
 const EXPECTED: &str = "postgres://user:pass@host:port/db[?sslmode=disable|prefer|require|verify-ca|verify-full&sslrootcert=FILE]";
 

@@ -182,11 +182,14 @@ const SPENT: &str = "
     FROM core_logins WHERE host = $1 AND attempted_at > now() - interval '1 minute'";
 
 /// Somebody else's successor stays: whoever lost the lease may have slept through another's login.
+/// Without a lease nothing is written: `faithctl campus set` took it away with the token, because
+/// this login was to another core or account.
 const REPLACE: &str = "
     UPDATE core_tokens SET
         token_sealed = $3, version = version + 1, obtained_at = now(),
         expires_at = now() + make_interval(secs => $4), lease_until = NULL, not_before = NULL
-    WHERE campus_id = $1 AND (token_sealed IS NULL OR $2::bigint IS NULL OR version = $2)";
+    WHERE campus_id = $1 AND lease_until IS NOT NULL
+      AND (token_sealed IS NULL OR $2::bigint IS NULL OR version = $2)";
 
 fn seconds(value: Option<f64>) -> Duration {
     value.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or_default()
