@@ -145,14 +145,11 @@ async fn declare(channel: &lapin::Channel) -> lapin::Result<u32> {
 }
 
 fn descendants(root: u32) -> Vec<i32> {
-    let list = Command::new("ps").args(["-e", "-o", "pid=,ppid="]).output().unwrap();
-    let pairs: Vec<(i32, i32)> = String::from_utf8(list.stdout)
+    let pairs: Vec<(i32, i32)> = std::fs::read_dir("/proc")
         .unwrap()
-        .lines()
-        .map(|line| {
-            let mut numbers = line.split_whitespace().map(|number| number.parse().unwrap());
-            (numbers.next().unwrap(), numbers.next().unwrap())
-        })
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter_map(|pid| Some((pid, parent(pid)?)))
         .collect();
     let mut found = vec![root.cast_signed()];
     let mut next = 0;
@@ -163,13 +160,21 @@ fn descendants(root: u32) -> Vec<i32> {
     found.split_off(1)
 }
 
-/// The command line of a running process; empty when it has ended.
+/// The name of a running process; empty when it has ended.
 fn name(pid: i32) -> String {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.split_once('(')
-        .and_then(|(_, rest)| rest.rsplit_once(") "))
-        .filter(|(_, state)| !state.starts_with('Z'))
-        .map_or_else(String::new, |(name, _)| name.to_owned())
+    let name_and_state = stat(pid).filter(|(_, state)| !state.starts_with('Z'));
+    name_and_state.map_or_else(String::new, |(name, _)| name)
+}
+
+fn parent(pid: i32) -> Option<i32> {
+    stat(pid)?.1.split(' ').nth(1)?.parse().ok()
+}
+
+/// The name of a process, and the fields behind it: state, parent, …
+fn stat(pid: i32) -> Option<(String, String)> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (name, fields) = stat.split_once('(')?.1.rsplit_once(") ")?;
+    Some((name.to_owned(), fields.to_owned()))
 }
 
 fn data_folder(pids: &[i32]) -> PathBuf {

@@ -29,11 +29,12 @@ mod system;
 mod template;
 mod webhook;
 
+pub use crate::program::Finished;
+
 pub use self::{
     broker::TestBroker,
     builder::SystemBuilder,
     campus::Campus,
-    command::Finished,
     database::TestDatabase,
     environment::{ROLE_PASSWORD, Role},
     eventually::{Condition, eventually},

@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     core_sim::{ChurchOptions, CoreSim},
-    program::{Announcement, Program},
+    program::{Announcement, Finished, Program, run_to_end},
     servers::{DataFolder, Management, PrivateServers},
 };
 
-use super::{Campus, Finished, Role, SystemBuilder, TestBroker, TestDatabase, command};
+use super::{Campus, Role, SystemBuilder, TestBroker, TestDatabase};
 
 /// Lines of each program's log that a failed test shows.
 const SHOWN_LINES: usize = 40;
@@ -152,12 +152,14 @@ impl TestSystem {
 
     /// Runs `faithctl` with something on its standard input.
     pub async fn faithctl_with_input(&self, arguments: &[&str], input: &[u8]) -> Finished {
-        command::run("faithctl", arguments, input, self.variables(Role::Admin).clone()).await
+        run_to_end("faithctl", arguments, input, self.variables(Role::Admin).clone()).await.unwrap()
     }
 
     /// Runs the reconciler as a command, under its own role.
     pub async fn reconcile(&self, arguments: &[&str]) -> Finished {
-        command::run("reconciler", arguments, b"", self.variables(Role::Reconciler).clone()).await
+        run_to_end("reconciler", arguments, b"", self.variables(Role::Reconciler).clone())
+            .await
+            .unwrap()
     }
 
     /// Adds a campus for a church of the simulated core, with more arguments for `campus add`.
@@ -228,7 +230,9 @@ fn delete(database: &TestDatabase, broker: &TestBroker) {
     };
     let thread = std::thread::spawn(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        runtime.map(|runtime| runtime.block_on(tokio::time::timeout(CLEAN_UP_WITHIN, deletion)))
+        // Within an async block: a timeout that is made outside of the runtime panics.
+        let limited = async { tokio::time::timeout(CLEAN_UP_WITHIN, deletion).await };
+        runtime.map(|runtime| runtime.block_on(limited))
     });
     thread.join().ok();
 }

@@ -5,10 +5,10 @@ use std::{hash::Hasher, time::SystemTime};
 use tokio_postgres::Client;
 
 use super::{
-    command, database,
+    database,
     environment::{ROLE_PASSWORD, Role},
 };
-use crate::program::{binary, workspace};
+use crate::program::{binary, run_to_end, workspace};
 
 /// Any number that nobody else locks in the database `postgres` of a test server.
 const LOCK: i64 = 0x6661_6974_6874_6573;
@@ -39,7 +39,7 @@ async fn make(client: &Client, server: &str, name: &str) {
     client.batch_execute(&format!("CREATE DATABASE {unfinished}")).await.unwrap();
     let url = database::in_database(server, &unfinished);
     let variables = [("DATABASE_URL".to_owned(), url.clone())].into();
-    command::run("faithctl", &["migrate"], b"", variables).await.success();
+    run_to_end("faithctl", &["migrate"], b"", variables).await.unwrap().success();
 
     let owner = database::connect(&url).await;
     let roles = std::fs::read_to_string(workspace().join("deploy/roles.sql")).unwrap();

@@ -36,7 +36,9 @@ pub(super) fn orders() -> io::Result<PipeWriter> {
     }
     let (reader, orders) = io::pipe()?;
     let process = Command::new("/bin/sh")
-        .args(["-c", SCRIPT, "guardian"])
+        // Not as an argument, which would fill the list of processes.
+        .args(["-c", "eval \"$GUARDIAN\"", "guardian"])
+        .env("GUARDIAN", SCRIPT)
         .current_dir("/")
         .stdin(reader)
         .stdout(Stdio::null())

@@ -2,6 +2,7 @@
 
 mod announcement;
 mod binaries;
+mod command;
 
 use std::{
     collections::BTreeMap,
@@ -20,6 +21,7 @@ pub(crate) use self::binaries::workspace;
 pub use self::{
     announcement::Announcement,
     binaries::{binary, build_binaries},
+    command::{Finished, run_to_end},
 };
 use crate::process::{Launch, Process, log_tail};
 
@@ -138,6 +140,16 @@ impl Program {
             self.still_starting(deadline, "it has named no address")?;
             tokio::time::sleep(LOOK_EVERY).await;
         }
+    }
+
+    /// Waits until it accepts connections.
+    pub async fn listening(&self, address: SocketAddr, within: Duration) -> anyhow::Result<()> {
+        let deadline = Instant::now() + within;
+        while let Err(error) = tokio::net::TcpStream::connect(address).await {
+            self.still_starting(deadline, &error.to_string())?;
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(())
     }
 
     /// Waits until `/readyz` of its admin port answers 200.

@@ -150,7 +150,7 @@ pub(super) fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 /// Random letters and digits, two for each of `bytes`: safe in names, URLs and shell words.
-pub(super) fn random_text(bytes: usize) -> String {
+pub fn random_text(bytes: usize) -> String {
     let mut random = vec![0; bytes];
     rand::fill(&mut random[..]);
     hex::encode(random)

@@ -18,7 +18,7 @@ use anyhow::{Context, bail};
 
 pub use address::ServerAddresses;
 pub use command::run_with_private_servers;
-pub use folder::{DataFolder, is_reachable_for_servers};
+pub use folder::{DataFolder, is_reachable_for_servers, random_text};
 pub use ports::keep_or_choose;
 pub use postgres::{Postgres, StopMode};
 pub use rabbitmq::{Management, RabbitMq};
