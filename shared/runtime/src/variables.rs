@@ -52,3 +52,13 @@ catalogue! {
     RUST_LOG, Some("info"), "which log lines are written, for example info,worker=debug";
     LOG_FORMAT, None, "pretty or json; unset: pretty on a terminal, else json";
 }
+
+/// What a program's `--help` says of the variables that it reads.
+pub fn help(variables: &[Variable]) -> String {
+    let width = variables.iter().map(|variable| variable.name.len()).max().unwrap_or(0);
+    let lines = variables.iter().map(|Variable { name, default, help }| {
+        let default = default.map(|value| format!(" [default: {value}]")).unwrap_or_default();
+        format!("  {name:width$}  {help}{default}")
+    });
+    std::iter::once("Environment:".to_owned()).chain(lines).collect::<Vec<_>>().join("\n")
+}
