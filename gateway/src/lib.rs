@@ -67,12 +67,7 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
 
     let stop = CancellationToken::new();
     let directory = DirectoryHandle::default();
-    tokio::spawn(directory.clone().refresh(
-        config.database,
-        config.sealer,
-        campuses,
-        stop.clone(),
-    ));
+    tokio::spawn(directory.clone().refresh(config.database, config.sealer, campuses, stop.clone()));
     let link = Link {
         broker: Broker::new(config.amqp, PROGRAM.name),
         topology: config.topology,

@@ -66,13 +66,17 @@ impl Receiver {
         let deadline = received.ended_at + ANSWER_LIMIT;
         self.metrics.received(received.bytes.len());
 
-        // A refusal of a known campus, `InvalidSignature` or `Disabled`, is where its audit
-        // begins.
         let delivery = self.verify(signature, &received, deadline).await?;
         self.limit(&delivery.campus)?;
         let envelope = delivery.into_envelope();
         self.publish(&envelope, deadline).await?;
         self.metrics.accepted(&envelope.event_type);
+        tracing::debug!(
+            campus = %envelope.campus_id,
+            event_type = envelope.event_type.label(),
+            delivery = %envelope.delivery_id,
+            "accepted",
+        );
         Ok(Accepted::new(envelope))
     }
 
@@ -149,12 +153,25 @@ fn verify(
     let address = Address::read(body)?;
     let directory = directory.ok_or(Unavailable::NoCampuses)?;
     let campus = directory.find(address.name()).ok_or(Refusal::UnknownCampus)?;
+    // From here on the campus is known: the place where refusals of it can be audited.
+    let payload = open(signature, body, campus, received_at).inspect_err(|refusal| {
+        tracing::debug!(campus = %campus.id, reason = refusal.label(), "refused");
+    })?;
+    Ok(Delivery { campus: Arc::clone(campus), payload, received_at })
+}
+
+/// What a campus's own sender wrote.
+fn open(
+    signature: Signature,
+    body: &[u8],
+    campus: &Campus,
+    received_at: DateTime<Utc>,
+) -> Result<Payload, Refusal> {
     let verified = signature.verify(body, campus.secrets(received_at))?;
     if !campus.is_enabled {
         return Err(Refusal::Disabled);
     }
-    let payload = Payload::decode(verified, received_at)?;
-    Ok(Delivery { campus: Arc::clone(campus), payload, received_at })
+    Payload::decode(verified, received_at)
 }
 
 impl Delivery {

@@ -41,3 +41,19 @@ impl Throttle {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_writes_a_few_lines_and_counts_the_rest() {
+        let throttle = Throttle::new();
+        let written = (0..1000).filter(|_| throttle.line().is_some()).count();
+        assert!((5..=10).contains(&written), "{written}");
+        // As if the second had passed.
+        throttle.state.lock().unwrap().second_began -= Duration::from_secs(1);
+        assert!(throttle.line().is_some_and(|left_out| left_out >= 900));
+        assert_eq!(throttle.line(), Some(0));
+    }
+}
