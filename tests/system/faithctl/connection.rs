@@ -1,8 +1,10 @@
 //! `faithctl campus test-connection` and `discover-fields`.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
-use tests::core_sim::{ListShape, Options, Settings};
-use tests::harness::TestSystem;
+use tests::core_sim::{Endpoint, Fault, FaultKind, ListShape, Options, Settings};
+use tests::harness::{TestSystem, eventually};
 
 use super::{assert_failed, campus_alone};
 
@@ -85,4 +87,26 @@ async fn fields_are_listed_with_types_and_samples_also_those_the_list_leaves_out
     assert!(samples.as_array().unwrap().iter().all(|value| *value == "Male" || *value == "Female"));
     let table = system.faithctl(&arguments[..3]).await.success();
     assert!(table.lines().next().unwrap().starts_with("field "), "{table}");
+}
+
+#[tokio::test]
+async fn a_login_under_way_with_an_account_that_is_replaced_leaves_no_token() {
+    let system = campus_alone().await;
+    let id = system.campus.id.as_str();
+    let kind = FaultKind::Latency { ms: 3000, jitter_ms: 0, stale: false };
+    system.core.add_fault(Fault::everywhere(kind).at(Endpoint::Login));
+    let arguments = ["campus", "test-connection", id];
+    let testing = system.faithctl(&arguments);
+    let replacing = async {
+        let leased = "SELECT FROM core_tokens WHERE lease_until IS NOT NULL";
+        eventually("the login is under way", Duration::from_secs(10), async || {
+            !system.database.rows(leased, &[]).await.is_empty()
+        })
+        .await;
+        let set = ["campus", "set", id, "--api-email", "another@example.org"];
+        system.faithctl(&set).await.success();
+    };
+    tokio::join!(testing, replacing);
+    let token = "SELECT token_sealed FROM core_tokens";
+    assert_eq!(system.database.rows(token, &[]).await, [json!({"token_sealed": null})]);
 }
