@@ -19,6 +19,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{Worker, job::Job, settle};
 
+/// How long a shutdown waits for what the broker sent before it heard of it.
+const CANCEL_LIMIT: Duration = Duration::from_secs(3);
 /// How long what is under way at a shutdown may take; the rest then goes back to the queue, by
 /// publish and ack, within the 25 s of the drain.
 const FINISH_LIMIT: Duration = Duration::from_secs(12);
@@ -54,32 +56,51 @@ pub(crate) async fn consume(
             Some(Err(source)) => return Err(QueueError::during("consume events")(source)),
             None => return Ok(()),
         };
-        let headers = ReceivedHeaders::read(&delivery.properties);
-        match Envelope::decode(&delivery.data) {
-            Ok(envelope) => {
-                let job = Job::new(envelope, headers, delivery, held.token());
-                worker.metrics.received(&job);
-                // Admission may hold everything for Postgres: a shutdown must not wait for it. The
-                // broker brings a delivery that is dropped here again.
-                tokio::select! {
-                    sent = intake.jobs.send(job) => if sent.is_err() { return Ok(()) },
-                    () = intake.shutdown.cancelled() => break,
-                }
-            }
-            Err(error) => bury_undecodable(worker, delivery, &error).await,
-        }
+        take(delivery, worker, intake, &held).await;
     }
-    drain(&channel, &consumer, &held, intake).await;
+    drain(&channel, consumer, worker, intake, held).await;
     connection
         .close(200, "drained".into())
         .await
         .map_err(QueueError::during("close the connection"))
 }
 
-/// Takes no more, and waits until all that is held is settled.
-async fn drain(channel: &Channel, consumer: &Consumer, held: &TaskTracker, intake: &Intake) {
-    let cancel = channel.basic_cancel(consumer.tag(), BasicCancelOptions::default());
-    tokio::time::timeout(Duration::from_secs(2), cancel).await.ok();
+/// Hands a delivery to admission.
+async fn take(delivery: Delivery, worker: &Worker, intake: &Intake, held: &TaskTracker) {
+    let headers = ReceivedHeaders::read(&delivery.properties);
+    let envelope = match Envelope::decode(&delivery.data) {
+        Ok(envelope) => envelope,
+        Err(error) => return bury_undecodable(worker, delivery, &error).await,
+    };
+    let job = Job::new(envelope, headers, delivery, held.token());
+    worker.metrics.received(&job);
+    tokio::select! {
+        biased;
+        Ok(room) = intake.jobs.reserve() => room.send(job),
+        // Admission holds everything for Postgres: a shutdown does not wait for it.
+        () = intake.shutdown.cancelled() => {
+            tokio::time::timeout(CANCEL_LIMIT, settle::give_back(worker, &job)).await.ok();
+        }
+    }
+}
+
+/// Takes no more than the broker has sent already, and waits until all that is held is settled.
+async fn drain(
+    channel: &Channel,
+    mut consumer: Consumer,
+    worker: &Worker,
+    intake: &Intake,
+    held: TaskTracker,
+) {
+    // What is left in the consumer's buffer would be returned by the broker, which counts that
+    // towards the delivery limit; it ends where the broker has confirmed the cancellation.
+    let rest = async {
+        channel.basic_cancel(consumer.tag(), BasicCancelOptions::default()).await.ok();
+        while let Some(Ok(delivery)) = consumer.next().await {
+            take(delivery, worker, intake, &held).await;
+        }
+    };
+    tokio::time::timeout(CANCEL_LIMIT, rest).await.ok();
     held.close();
     tracing::info!(held = held.len(), "finishing what is held");
     if tokio::time::timeout(FINISH_LIMIT, held.wait()).await.is_ok() {
