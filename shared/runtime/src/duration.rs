@@ -42,7 +42,7 @@ mod tests {
     #[test]
     fn the_largest_whole_unit_is_written() {
         assert_eq!(format_duration(Duration::from_secs(90)), "90s");
-        assert_eq!(format_duration(Duration::from_mins(120)), "2h");
+        assert_eq!(format_duration(Duration::from_hours(2)), "2h");
         assert_eq!(format_duration(Duration::from_millis(1500)), "1500ms");
     }
 
