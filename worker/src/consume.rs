@@ -21,6 +21,8 @@ use crate::{Worker, job::Job, settle};
 
 /// How long a shutdown waits for what the broker sent before it heard of it.
 const CANCEL_LIMIT: Duration = Duration::from_secs(3);
+/// Nothing is on its way when nothing came for so long.
+const QUIET: Duration = Duration::from_millis(100);
 /// How long what is under way at a shutdown may take; the rest then goes back to the queue, by
 /// publish and ack, within the 25 s of the drain.
 const FINISH_LIMIT: Duration = Duration::from_secs(12);
@@ -92,15 +94,21 @@ async fn drain(
     intake: &Intake,
     held: TaskTracker,
 ) {
-    // What is left in the consumer's buffer would be returned by the broker, which counts that
-    // towards the delivery limit; it ends where the broker has confirmed the cancellation.
-    let rest = async {
+    let stop = async {
+        // What the broker sends and nobody takes it returns to the queue, and counts that towards
+        // the delivery limit. It sends on until the cancellation has reached the queue, and lapin
+        // drops what comes after its confirmation. So hold the acks, which make room for more, and
+        // cancel when nothing is on its way.
+        let _closed = worker.acks.write().await;
+        while let Ok(Some(Ok(delivery))) = tokio::time::timeout(QUIET, consumer.next()).await {
+            take(delivery, worker, intake, &held).await;
+        }
         channel.basic_cancel(consumer.tag(), BasicCancelOptions::default()).await.ok();
         while let Some(Ok(delivery)) = consumer.next().await {
             take(delivery, worker, intake, &held).await;
         }
     };
-    tokio::time::timeout(CANCEL_LIMIT, rest).await.ok();
+    tokio::time::timeout(CANCEL_LIMIT, stop).await.ok();
     held.close();
     tracing::info!(held = held.len(), "finishing what is held");
     if tokio::time::timeout(FINISH_LIMIT, held.wait()).await.is_ok() {

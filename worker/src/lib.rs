@@ -21,7 +21,7 @@ use database::Pool;
 use queue::{Broker, Link, Publisher, PublisherOptions, RetryQueue};
 use retry::RetrySchedule;
 use runtime::{Daemon, Program, variables};
-use tokio::sync::mpsc;
+use tokio::sync::{RwLock, mpsc};
 use tokio_util::sync::CancellationToken;
 
 pub use config::{Config, VARIABLES};
@@ -39,6 +39,8 @@ struct Worker {
     cores: Cores,
     schedule: RetrySchedule,
     metrics: Arc<Metrics>,
+    /// Held to write by a drain while it stops to consume: no ack, no new delivery.
+    acks: RwLock<()>,
     /// Cancelled late in a drain: what is still held goes back to the queue.
     give_back: CancellationToken,
 }
@@ -87,6 +89,7 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
         cores,
         schedule: config.schedule.clone(),
         metrics: Arc::clone(&metrics),
+        acks: RwLock::default(),
         give_back: CancellationToken::new(),
     });
 

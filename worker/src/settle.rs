@@ -89,6 +89,7 @@ async fn pass_on(worker: &Worker, job: &Job, message: Message, outcome: &'static
 }
 
 async fn acknowledge(worker: &Worker, job: &Job, outcome: &'static str) {
+    let _open = worker.acks.read().await;
     let outcome = if job.acknowledge().await { outcome } else { "redelivered" };
     worker.metrics.settled(outcome);
 }
