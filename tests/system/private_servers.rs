@@ -31,6 +31,7 @@ async fn data_and_ports_survive_every_kind_of_end() {
     query(&addresses.postgres, "CREATE TABLE kept (number integer)").await.unwrap();
     query(&addresses.postgres, "INSERT INTO kept VALUES (1)").await.unwrap();
     publish(&addresses.amqp).await.unwrap();
+    servers.rabbitmq.write_down_queues().await.unwrap();
 
     let refused = DataFolder::persistent(&home).err().unwrap().to_string();
     assert!(refused.contains("is used by a running process"), "{refused}");

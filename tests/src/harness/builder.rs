@@ -130,6 +130,10 @@ impl SystemBuilder {
         let arguments: Vec<&str> = self.campus_arguments.iter().map(String::as_str).collect();
         system.campus = system.add_campus(&church, &arguments).await;
         self.start_programs(&mut system).await;
+        if self.own_servers && self.wait {
+            // The programs have just declared their queues, and the test may kill the broker.
+            system.servers().rabbitmq.write_down_queues().await.unwrap();
+        }
         system
     }
 

@@ -116,6 +116,17 @@ impl RabbitMq {
         process.wait().await;
     }
 
+    /// Writes down which queues there are. Call it before a kill that follows closely on the first
+    /// declaration of a queue.
+    ///
+    /// RabbitMQ syncs the messages of a quorum queue before it confirms them, but keeps the queue's
+    /// entry in its directory of queues in memory for some seconds (`names.dets`, written late).
+    /// When it is killed in those seconds, the queue comes back empty and without a leader.
+    pub async fn write_down_queues(&self) -> anyhow::Result<()> {
+        let sync = "mnesia:sync_log(), [dets:sync(Table) || Table <- dets:all()].";
+        self.control(&["eval", sync]).await.map(drop)
+    }
+
     /// Kills the broker, as the loss of the machine would.
     pub fn kill(&self) {
         drop(self.process().take());
