@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chrono::{DateTime, Utc};
 use clap::Args;
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 use uuid::Uuid;
@@ -84,7 +85,8 @@ pub(super) async fn measure(load: &Load) {
 async fn run(system: &TestSystem, rate: u32, seconds: u32, members: u32) -> Measured {
     let posted = Posted::default();
     let total = rate * seconds;
-    let watching = tokio::spawn(watch(system.database.url(), Arc::clone(&posted), total as usize));
+    let watching =
+        tokio::spawn(watch(system.database.url(), Utc::now(), Arc::clone(&posted), total as usize));
     let (answers, mut answered) = mpsc::unbounded_channel();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let mut ticks = tokio::time::interval(Duration::from_secs(1) / rate);
@@ -123,7 +125,7 @@ async fn run(system: &TestSystem, rate: u32, seconds: u32, members: u32) -> Meas
 }
 
 /// Looks for rows with a session of its own: what it sees is committed.
-async fn watch(url: String, posted: Posted, total: usize) -> Samples {
+async fn watch(url: String, begin: DateTime<Utc>, posted: Posted, total: usize) -> Samples {
     let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
     let connection = tokio::spawn(connection);
     // Asking only for what is still missing keeps the watcher light: it must not slow down what it
@@ -135,7 +137,6 @@ async fn watch(url: String, posted: Posted, total: usize) -> Samples {
         )
         .await
         .unwrap();
-    let begin = chrono::Utc::now();
     let (mut samples, mut looks) = (Samples::default(), tokio::time::interval(LOOK_EVERY));
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last = Instant::now();
