@@ -1,0 +1,150 @@
+//! Deletes: prompt ones are taken at their word, all others are a question to the core
+//! (CORRECTNESS §2).
+
+use chrono::{TimeDelta, Utc};
+use serde_json::{Value, json};
+use tests::{core_sim::Webhook, harness::TestSystem};
+
+use super::{
+    church::{Church, archive_of},
+    queue::{publish, publish_replayed},
+};
+
+const PROMPT: TimeDelta = TimeDelta::seconds(1);
+const DELAYED: TimeDelta = TimeDelta::minutes(11);
+
+#[tokio::test]
+async fn a_prompt_delete_archives_without_asking_the_core() {
+    let system = TestSystem::spawn().await;
+    let church = Church::first(&system);
+    // The core still has the member alive: nobody asks it.
+    let member = church.bring(json!({"full_name": "Budi"})).await;
+    let log = church.sync("member.deleted", &member).await;
+    assert_eq!(
+        (&log["status"], &log["message"]),
+        (&json!("processed"), &json!("Member archived: Budi"))
+    );
+    assert!(archive_of(&church.member(&member).await).0);
+    assert_eq!(system.core.member_requests(&member), 1, "that of its creation");
+    // The next event repairs it.
+    assert_eq!(church.sync("member.updated", &member).await["message"], "Member updated: Budi");
+    assert_eq!(archive_of(&church.member(&member).await), (false, &Value::Null, &Value::Null));
+}
+
+#[tokio::test]
+async fn a_delete_without_a_timestamp_is_prompt_by_the_time_of_receipt() {
+    let system = TestSystem::spawn().await;
+    let church = Church::first(&system);
+    let member = church.bring(json!({"full_name": "Budi"})).await;
+    let event = church.deliver(&church.body("member.deleted", &member).without("timestamp")).await;
+    assert_eq!(church.end_of(&event).await["message"], "Member archived: Budi");
+    assert_eq!(system.core.member_requests(&member), 1);
+}
+
+#[tokio::test]
+async fn a_delayed_or_replayed_delete_is_confirmed_by_the_core() {
+    let system = TestSystem::spawn().await;
+    let church = Church::first(&system);
+    for (age, replays) in [(DELAYED, 0), (PROMPT, 1)] {
+        let alive = church.bring(json!({"full_name": "Alive"})).await;
+        let deleted = church.bring(json!({"full_name": "Deleted"})).await;
+        let purged = church.bring(json!({"full_name": "Purged"})).await;
+        church.change(&alive, json!({"full_name": "Alive and changed"}));
+        system.core.delete(&deleted, Webhook::Silent).unwrap();
+        system.core.purge(&purged, Webhook::Silent).unwrap();
+
+        let expected = [
+            (&alive, "stale", "Member updated: Alive and changed", false),
+            (&deleted, "processed", "Member archived: Deleted", true),
+            (&purged, "processed", "Member archived: Purged", true),
+        ];
+        for (member, status, message, archived) in expected {
+            let envelope = church.envelope("member.deleted", member, age);
+            publish_replayed(&system, &envelope, replays).await;
+            let log = church.end_of(&envelope.event_id).await;
+            assert_eq!((&log["status"], &log["message"]), (&json!(status), &json!(message)));
+            let row = church.member(member).await;
+            assert_eq!(row["is_archived"], archived, "{row}");
+            assert_eq!(system.core.member_requests(member), 2, "{message}");
+        }
+        // Nobody that was known: still a question, and still a tombstone.
+        let unknown = church.envelope("member.deleted", "unknown", age);
+        publish_replayed(&system, &unknown, replays).await;
+        let log = church.end_of(&unknown.event_id).await;
+        assert_eq!(
+            (&log["status"], &log["message"]),
+            (&json!("processed"), &json!("Member archived: (unknown)"))
+        );
+        assert!(system.core.member_requests("unknown") > 0);
+    }
+}
+
+#[tokio::test]
+async fn a_delete_that_something_later_is_known_of_is_confirmed_by_the_core() {
+    let system = TestSystem::spawn().await;
+    let church = Church::first(&system);
+    let alive = church.bring(json!({"full_name": "Alive"})).await;
+    let deleted = church.bring(json!({"full_name": "Deleted"})).await;
+    system.core.delete(&deleted, Webhook::Silent).unwrap();
+    let earlier = (Utc::now() - TimeDelta::minutes(2)).to_rfc3339();
+    for (member, status, archived) in [(&alive, "stale", false), (&deleted, "processed", true)] {
+        let body = church.body("member.deleted", member).with("timestamp", earlier.as_str());
+        let log = church.end_of(&church.deliver(&body).await).await;
+        assert_eq!(log["status"], status, "{log}");
+        assert_eq!(church.member(member).await["is_archived"], archived);
+        assert_eq!(system.core.member_requests(member), 2);
+    }
+}
+
+#[tokio::test]
+async fn of_events_that_wait_together_the_newest_decides_whether_the_core_is_asked() {
+    let system = TestSystem::spawn().await;
+    let church = Church::first(&system);
+    let at = |second: i64| (Utc::now() + TimeDelta::seconds(second - 60)).to_rfc3339();
+
+    let gone = church.bring(json!({"full_name": "Gone"})).await;
+    let busy = church.keep_busy(&gone).await;
+    let updated = church.body("member.updated", &gone).with("timestamp", at(70));
+    let deleted = church.body("member.deleted", &gone).with("timestamp", at(71));
+    let events = [church.deliver(&deleted).await, church.deliver(&updated).await];
+    assert!(church.log(&busy).await.is_empty(), "the fetch was to take longer than this");
+    for event in &events {
+        let log = church.end_of(event).await;
+        assert_eq!(
+            (&log["status"], &log["message"]),
+            (&json!("processed"), &json!("Member archived: Gone"))
+        );
+    }
+    assert_eq!(system.core.member_requests(&gone), 2, "created, kept busy, and no more");
+
+    let back = church.bring(json!({"full_name": "Back"})).await;
+    let busy = church.keep_busy(&back).await;
+    let deleted = church.body("member.deleted", &back).with("timestamp", at(70));
+    let updated = church.body("member.updated", &back).with("timestamp", at(71));
+    let events = [church.deliver(&deleted).await, church.deliver(&updated).await];
+    assert!(church.log(&busy).await.is_empty(), "the fetch was to take longer than this");
+    assert_eq!(church.end_of(&events[0]).await["status"], "stale");
+    assert_eq!(church.end_of(&events[1]).await["status"], "processed");
+    assert_eq!(church.member(&back).await["is_archived"], false);
+    assert_eq!(system.core.member_requests(&back), 3);
+}
+
+#[tokio::test]
+async fn an_old_event_after_a_delete_brings_nobody_back() {
+    let system = TestSystem::spawn().await;
+    let church = Church::first(&system);
+    let member = church.bring(json!({"full_name": "Budi"})).await;
+    system.core.delete(&member, Webhook::Silent).unwrap();
+    church.sync("member.deleted", &member).await;
+    let archived = church.member(&member).await;
+    for event_type in ["member.created", "member.updated", "member.deleted"] {
+        let old = church.envelope(event_type, &member, DELAYED);
+        publish(&system, &old).await;
+        let log = church.end_of(&old.event_id).await;
+        assert_eq!(
+            (&log["status"], &log["message"]),
+            (&json!("processed"), &json!("Member archived: Budi"))
+        );
+        assert_eq!(church.member(&member).await, archived);
+    }
+}

@@ -1,0 +1,102 @@
+//! A worker that is told to stop: nothing is lost, and nothing is left for the broker to return
+//! (CONTRACT §1, CORRECTNESS §6).
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use lapin::{options::BasicGetOptions, types::AMQPValue};
+use queue::WORK;
+use serde_json::json;
+use tests::{
+    core_sim::{Endpoint, Fault, FaultKind},
+    harness::{TestSystem, eventually},
+};
+
+use super::{
+    church::{Church, SOON},
+    load::Load,
+    queue::assert_queues_are_empty,
+};
+
+const LIMIT: Duration = Duration::from_secs(25);
+
+/// Ends a worker, and answers how long that took.
+async fn terminate(system: &TestSystem, worker: usize) -> Duration {
+    let begin = Instant::now();
+    let status = system.worker(worker).terminate(LIMIT).await.unwrap();
+    assert_eq!(status.code(), Some(0), "{status}");
+    begin.elapsed()
+}
+
+/// Asserts that no message in the work queue was returned by the broker, which counts towards the
+/// delivery limit, and answers how many there are.
+pub(super) async fn assert_none_was_returned(system: &TestSystem) -> usize {
+    let channel = system.broker.channel().await;
+    let mut messages = 0;
+    // Those that were taken are returned when the channel ends with this function.
+    while let Some(message) =
+        channel.basic_get(WORK.into(), BasicGetOptions::default()).await.unwrap()
+    {
+        messages += 1;
+        let headers = message.properties.headers().clone().unwrap_or_default();
+        let count = headers.inner().get("x-delivery-count").cloned();
+        assert!(
+            matches!(count, None | Some(AMQPValue::LongLongInt(0))),
+            "delivered {count:?} times before"
+        );
+        assert!(!message.redelivered);
+    }
+    messages
+}
+
+#[tokio::test]
+async fn a_worker_that_is_stopped_under_load_leaves_the_rest_to_another() {
+    let system =
+        TestSystem::builder().workers(2).variable("WORKER_CORE_CONCURRENCY", "4").spawn().await;
+    let church = Church::first(&system);
+    terminate(&system, 1).await;
+    let slow = FaultKind::Latency { ms: 20, jitter_ms: 20, stale: false };
+    system.core.add_fault(Fault::everywhere(slow).at(Endpoint::Member));
+    let load = Load::on(church, 200);
+    let client = system.database.client();
+    // More than a worker holds at once.
+    let events = load.run(500).await;
+    assert!(Load::ended(client).await < 500);
+
+    terminate(&system, 0).await;
+    let done = Load::ended(client).await;
+    let left = assert_none_was_returned(&system).await;
+    assert_eq!(usize::try_from(done).unwrap() + left, events.len());
+    assert!(left > 0, "it was to be stopped in the middle");
+
+    system.start_again("worker", 1).await;
+    eventually("every event has come to its end", SOON, async || {
+        Load::has_arrived(client, &events).await
+    })
+    .await;
+    terminate(&system, 1).await;
+    load.assert_done(client, &events).await;
+    assert_queues_are_empty(&system).await;
+}
+
+#[tokio::test]
+async fn a_worker_whose_core_hangs_still_stops_in_time() {
+    let system = TestSystem::spawn().await;
+    let church = Church::first(&system);
+    // It has logged in already.
+    church.bring(json!({"full_name": "First"})).await;
+    let members: Vec<String> =
+        (0..30).map(|n| church.create(json!({"full_name": format!("Member {n}")}))).collect();
+    system.core.add_fault(Fault::everywhere(FaultKind::Hang).at(Endpoint::Member));
+    let events = join_all(members.iter().map(|member| church.post("member.created", member))).await;
+    eventually("fetches hang", SOON, async || system.core.requests(Endpoint::Member) > 10).await;
+
+    terminate(&system, 0).await;
+    assert_none_was_returned(&system).await;
+    system.core.clear_faults();
+    system.start_again("worker", 0).await;
+    for event in &events {
+        assert_eq!(church.end_of(event).await["status"], "processed");
+    }
+    assert_queues_are_empty(&system).await;
+}

@@ -1,0 +1,111 @@
+//! The same event twice (CONTRACT §2, CORRECTNESS §3).
+
+use futures_util::future::{join, join_all};
+use serde_json::json;
+use tests::{
+    core_sim::{Webhook, WebhookBody},
+    harness::TestSystem,
+};
+
+use super::church::Church;
+
+#[tokio::test]
+async fn an_event_that_was_processed_is_not_fetched_again() {
+    let system = TestSystem::spawn().await;
+    let church = Church::first(&system);
+    let member = church.create(json!({"full_name": "Budi"}));
+    let body = church.body("member.created", &member).with("event_id", "e-1");
+    church.deliver(&body).await;
+    assert_eq!(church.end_of("e-1").await["status"], "processed");
+    church.change(&member, json!({"full_name": "Budi Santoso"}));
+    church.deliver(&body).await;
+    let rows = church.ends_of("e-1", 2).await;
+    assert_eq!(rows[0]["status"], "processed");
+    assert_eq!(rows[1]["status"], "duplicate");
+    assert_ne!(rows[0]["id"], rows[1]["id"]);
+    assert_eq!(system.core.member_requests(&member), 1);
+    assert_eq!(church.member(&member).await["name"], "Budi");
+
+    // What another campus, or about another member, or of another kind, is another event.
+    let other = church.create(json!({"full_name": "Other"}));
+    church.deliver(&body.clone().with("member_id", other.as_str())).await;
+    church.deliver(&body.clone().with("event_type", "member.updated")).await;
+    let rows = church.ends_of("e-1", 4).await;
+    assert_eq!(rows[2]["status"], "processed");
+    assert_eq!(rows[3]["status"], "processed");
+    assert_eq!(church.member(&member).await["name"], "Budi Santoso");
+    assert!(church.row(&other).await.is_some());
+
+    // A test is no member event, but the same one twice is the same one.
+    let test = WebhookBody::test(church.church_id()).with("event_id", "t-1");
+    for (deliveries, status) in [(1, "processed"), (2, "duplicate")] {
+        assert_eq!(system.post(church.campus, &test).await.status, 200);
+        assert_eq!(church.ends_of("t-1", deliveries).await[deliveries - 1]["status"], status);
+    }
+}
+
+#[tokio::test]
+async fn the_same_event_id_of_another_campus_is_another_event() {
+    let options = tests::core_sim::Options::default();
+    let second = options.churches[1].clone();
+    let system = TestSystem::builder().core(options).spawn().await;
+    let campus = system.add_campus(&second, &[]).await;
+    let church = Church::first(&system);
+    let other = Church { system: &system, campus: &campus };
+    other.until_known().await;
+
+    let (here, there) =
+        (church.create(json!({"full_name": "Here"})), other.create(json!({"full_name": "There"})));
+    for (church, member) in [(church, &here), (other, &there)] {
+        church.deliver(&church.body("member.created", member).with("event_id", "e-1")).await;
+    }
+    for row in church.ends_of("e-1", 2).await {
+        assert_eq!(row["status"], "processed", "{row}");
+    }
+    assert!(church.row(&here).await.is_some() && other.row(&there).await.is_some());
+}
+
+#[tokio::test]
+async fn twins_in_flight_at_once_are_one_processed_and_one_duplicate() {
+    let system = TestSystem::builder().workers(2).spawn().await;
+    let church = Church::first(&system);
+    let members: Vec<String> =
+        (0..30).map(|n| church.create(json!({"full_name": format!("Member {n}")}))).collect();
+    let bodies: Vec<WebhookBody> = members
+        .iter()
+        .enumerate()
+        .map(|(n, member)| {
+            // Every third is a delete, which is not fetched.
+            let event_type = if n % 3 == 0 { "member.deleted" } else { "member.created" };
+            church.body(event_type, member).with("event_id", format!("e-{n}"))
+        })
+        .collect();
+    for member in members.iter().step_by(3) {
+        system.core.delete(member, Webhook::Silent).unwrap();
+    }
+    join_all(bodies.iter().map(|body| join(church.deliver(body), church.deliver(body)))).await;
+    for (n, member) in members.iter().enumerate() {
+        let rows = church.ends_of(&format!("e-{n}"), 2).await;
+        let mut statuses: Vec<&str> =
+            rows.iter().map(|row| row["status"].as_str().unwrap()).collect();
+        statuses.sort_unstable();
+        assert_eq!(statuses, ["duplicate", "processed"], "{rows:?}");
+        let fetches = system.core.member_requests(member);
+        assert!(fetches <= 2, "{fetches} fetches");
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_that_failed_makes_no_later_one_a_duplicate() {
+    let system = TestSystem::builder().variable("RETRY_DELAYS", "100ms").spawn().await;
+    let church = Church::first(&system);
+    let body = church.body("member.created", "late").with("event_id", "e-1");
+    church.deliver(&body).await;
+    assert_eq!(church.end_of("e-1").await["status"], "dead");
+    let answer = json!({"id": "late", "church_id": church.church_id(), "full_name": "Late"});
+    system.core.put(church.church_id(), "late", answer).unwrap();
+    church.deliver(&body).await;
+    let rows = church.ends_of("e-1", 2).await;
+    assert_eq!(rows[1]["status"], "processed");
+    assert_eq!(church.member("late").await["name"], "Late");
+}

@@ -1,0 +1,80 @@
+//! Messages that the broker brings again, because a worker was lost.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use futures_util::future::join;
+use queue::WORK;
+use rand::RngExt;
+use serde_json::json;
+use tests::harness::{TestSystem, eventually};
+
+use super::{
+    church::{Church, SOON},
+    load::Load,
+    queue::{assert_queues_are_empty, publish},
+};
+
+const DRAIN: Duration = Duration::from_secs(25);
+
+#[tokio::test]
+async fn a_delivery_that_comes_again_after_its_commit_changes_nothing() {
+    let system = TestSystem::spawn().await;
+    let church = Church::first(&system);
+    let member = church.create(json!({"full_name": "Budi"}));
+    let created = church.envelope("member.created", &member, TimeDelta::zero());
+    let nobody = church.envelope("member.deleted", "nobody", TimeDelta::zero());
+    let mut before = Vec::new();
+    for envelope in [&created, &nobody] {
+        publish(&system, envelope).await;
+        before.push(church.end_of(&envelope.event_id).await);
+    }
+    church.change(&member, json!({"full_name": "Budi Santoso"}));
+    for envelope in [&created, &nobody, &created] {
+        publish(&system, envelope).await;
+    }
+    eventually("the worker has them", SOON, async || system.queue_depth(WORK).await == Some(0))
+        .await;
+    // It has acked what it held when it ends.
+    system.worker(0).terminate(DRAIN).await.unwrap();
+    assert_queues_are_empty(&system).await;
+    for (envelope, before) in [&created, &nobody].into_iter().zip(before) {
+        assert_eq!(church.log(&envelope.event_id).await, [before]);
+    }
+    assert_eq!(church.member(&member).await["name"], "Budi");
+    assert_eq!(system.core.member_requests(&member), 1);
+}
+
+#[tokio::test]
+async fn workers_that_are_killed_under_load_lose_and_double_nothing() {
+    const CHANGES: usize = 600;
+    const KILLS: i64 = 6;
+    let system = TestSystem::builder().workers(2).spawn().await;
+    let church = Church::first(&system);
+    let load = Load::on(church, 40);
+    let client = system.database.client();
+    let kills = async {
+        for kill in 0..KILLS {
+            // At any moment of the load, and of a commit.
+            let moment =
+                i64::try_from(CHANGES).unwrap() * kill / KILLS + rand::rng().random_range(1..40);
+            eventually("some events are done", Duration::from_secs(30), async || {
+                Load::ended(client).await >= moment
+            })
+            .await;
+            let worker = usize::try_from(kill % 2).unwrap();
+            system.worker(worker).kill();
+            system.start_again("worker", worker).await;
+        }
+    };
+    let (events, ()) = join(load.run(CHANGES), kills).await;
+    eventually("every event has come to its end", Duration::from_secs(30), async || {
+        Load::has_arrived(client, &events).await
+    })
+    .await;
+    for worker in 0..2 {
+        assert_eq!(system.worker(worker).terminate(DRAIN).await.unwrap().code(), Some(0));
+    }
+    load.assert_done(client, &events).await;
+    assert_queues_are_empty(&system).await;
+}
