@@ -96,7 +96,7 @@ async fn story(arguments: &Arguments, report: &mut Report) -> anyhow::Result<Run
     report.step("simulated FaithFlow core", product.start_core()).await?;
     let owner = foundation.owner().await?.client;
     let demo: Demo = report.step("demo campus", Demo::find_or_add(&product, &owner)).await?;
-    report.step("gateway and worker", product.start_programs()).await?;
+    report.step("gateway, worker and reconciler", product.start_programs()).await?;
     let webhook = FirstWebhook::new(&product, &demo);
     let member = report.step("one signed webhook through all of them", webhook.send()).await?;
     let row = report.step("its member row in Postgres", member.row(&owner)).await?;

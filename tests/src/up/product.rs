@@ -18,7 +18,7 @@ const READY_WITHIN: Duration = Duration::from_mins(1);
 /// A little more than the 25 s in which the daemons promise to drain.
 const DRAINED_WITHIN: Duration = Duration::from_secs(28);
 /// The daemons, and their usual admin ports.
-const DAEMONS: [(&str, u16); 2] = [("gateway", 9101), ("worker", 9102)];
+const DAEMONS: [(&str, u16); 3] = [("gateway", 9101), ("worker", 9102), ("reconciler", 9103)];
 /// Members of the simulated core's first church.
 const MEMBERS: &str = "25";
 
