@@ -164,7 +164,7 @@ async fn until_written(client: &Client, more: i64) {
         Some(row.get::<_, i64>(0))
     };
     let goal = count().await.unwrap() + more;
-    eventually("enough was written", Duration::from_secs(60), async || {
+    eventually("enough was written", Duration::from_mins(1), async || {
         let count = count().await.ok_or("Postgres does not answer")?;
         if count >= goal { Ok(()) } else { Err(format!("{count} of {goal} writes")) }
     })

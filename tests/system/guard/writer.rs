@@ -102,7 +102,7 @@ impl Writer {
     }
 
     async fn open(&self) -> (Session, SyncWriter) {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         loop {
             match Session::open(&self.config).await {
                 Ok(session) => return session,

@@ -24,9 +24,9 @@ async fn restarts_and_crashes_of_rabbitmq_under_load_lose_nothing() {
                 .await;
             let broker = &system.servers().rabbitmq;
             if crash {
-                broker.kill()
+                broker.kill();
             } else {
-                broker.stop().await
+                broker.stop().await;
             }
             broker.start_again().await.unwrap();
         }

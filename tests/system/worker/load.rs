@@ -107,18 +107,15 @@ impl<'a> Load<'a> {
             rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect();
         for member in &self.members {
             let there = self.church.system.core.member(member).unwrap();
-            match here.get(member.as_str()) {
-                Some((name, archived)) => {
-                    assert_eq!(*archived, there.is_true("is_deleted"), "{member} archived");
-                    // The name of a deleted member stays as it was last heard of.
-                    assert!(*archived || *name == there.get("full_name").and_then(Value::as_str));
-                }
+            if let Some((name, archived)) = here.get(member.as_str()) {
+                assert_eq!(*archived, there.is_true("is_deleted"), "{member} archived");
+                // The name of a deleted member stays as it was last heard of.
+                assert!(*archived || *name == there.get("full_name").and_then(Value::as_str));
+            } else {
                 // Never heard of, or only of its end.
-                None => {
-                    let heard = "SELECT FROM webhook_logs WHERE member_id = $1";
-                    let heard = !client.query(heard, &[member]).await.unwrap().is_empty();
-                    assert!(!heard || there.is_true("is_deleted"), "{member} has no row");
-                }
+                let heard = "SELECT FROM webhook_logs WHERE member_id = $1";
+                let heard = !client.query(heard, &[member]).await.unwrap().is_empty();
+                assert!(!heard || there.is_true("is_deleted"), "{member} has no row");
             }
         }
     }
