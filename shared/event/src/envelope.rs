@@ -1,10 +1,10 @@
 //! The message body: everything of a webhook that goes further than the gateway.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::EventType;
+use crate::{EventType, is_event_id, is_event_type, is_member_id};
 
 /// The version this code writes. A reader refuses newer ones: they may mean something else.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -44,6 +44,9 @@ pub enum DecodeError {
     /// A member event that names no member.
     #[error("the envelope of a member event names no member")]
     NoMember,
+    /// A value that no gateway lets in, and Postgres may not even be asked about.
+    #[error("the envelope's {0} is none")]
+    NotOne(&'static str),
 }
 
 impl Envelope {
@@ -53,17 +56,35 @@ impl Envelope {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// Reads a message body.
+    /// Reads a message body. What it answers can be stored: one value that Postgres refuses, in a
+    /// query about many events, would hold them all up.
     pub fn decode(body: &[u8]) -> Result<Self, DecodeError> {
-        let envelope: Self = serde_json::from_slice(body)?;
+        let mut envelope: Self = serde_json::from_slice(body)?;
         if envelope.schema_version > SCHEMA_VERSION {
             return Err(DecodeError::Version(envelope.schema_version));
         }
         if envelope.event_type.is_member() && envelope.member_id.is_none() {
             return Err(DecodeError::NoMember);
         }
+        for (name, is_one) in [
+            ("event_id", is_event_id(&envelope.event_id)),
+            ("event_type", is_event_type(envelope.event_type.as_str())),
+            ("member_id", envelope.member_id.as_deref().is_none_or(is_member_id)),
+            ("received_at", is_storable(&envelope.received_at)),
+        ] {
+            if !is_one {
+                return Err(DecodeError::NotOne(name));
+            }
+        }
+        // A sender's clock only raises doubt: a mad one is none.
+        envelope.occurred_at = envelope.occurred_at.filter(is_storable);
         Ok(envelope)
     }
+}
+
+/// Whether Postgres can hold the moment, which ends earlier than chrono does, on both sides.
+fn is_storable(moment: &DateTime<Utc>) -> bool {
+    (0..=9999).contains(&moment.year())
 }
 
 #[cfg(test)]
@@ -97,5 +118,20 @@ mod tests {
         let nobody = Envelope { member_id: None, ..envelope() };
         assert!(matches!(Envelope::decode(&nobody.encode()), Err(DecodeError::NoMember)));
         assert!(matches!(Envelope::decode(b"{}"), Err(DecodeError::Json(_))));
+    }
+
+    #[test]
+    fn what_cannot_be_stored_is_not_decoded() {
+        let bad = [
+            Envelope { event_id: "a\0".into(), ..envelope() },
+            Envelope { event_type: EventType::Other("a\0".into()), ..envelope() },
+            Envelope { member_id: Some("a\0".into()), ..envelope() },
+            Envelope { received_at: DateTime::<Utc>::MIN_UTC, ..envelope() },
+        ];
+        for bad in bad {
+            assert!(matches!(Envelope::decode(&bad.encode()), Err(DecodeError::NotOne(_))));
+        }
+        let mad_clock = Envelope { occurred_at: Some(DateTime::<Utc>::MIN_UTC), ..envelope() };
+        assert_eq!(Envelope::decode(&mad_clock.encode()).unwrap().occurred_at, None);
     }
 }
