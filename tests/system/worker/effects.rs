@@ -203,3 +203,28 @@ async fn a_photo_address_that_a_browser_would_not_fetch_counts_as_null() {
         assert_eq!(church.member(&member).await["photo_url"], Value::Null, "{address}");
     }
 }
+
+#[tokio::test]
+async fn a_sender_with_a_mad_clock_is_served_all_the_same() {
+    let system = TestSystem::spawn().await;
+    let church = Church::first(&system);
+    let member = church.create(json!({"full_name": "Budi"}));
+    let moments = [
+        json!("-200000-01-01T00:00:00Z"),
+        json!("-4800-01-01T00:00Z"),
+        json!("0000-01-01T00:00:00Z"),
+        json!("+250000-01-01T00:00Z"),
+        json!("9999-12-31T23:59:59.999999Z"),
+        json!("yesterday"),
+        json!(1_700_000_000),
+        Value::Null,
+    ];
+    for moment in moments {
+        for event_type in ["member.updated", "member.deleted"] {
+            let body = church.body(event_type, &member).with("timestamp", moment.clone());
+            let log = church.end_of(&church.deliver(&body).await).await;
+            assert!(["processed", "stale"].contains(&log["status"].as_str().unwrap()), "{log}");
+            assert_eq!(log["attempts"], 1, "{moment}");
+        }
+    }
+}

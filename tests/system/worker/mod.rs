@@ -1,7 +1,9 @@
 //! The worker through the front door: signed webhooks go in, and what stands in Postgres and
 //! RabbitMQ afterwards is judged.
 
+mod addresses;
 mod archive;
+mod bad_rows;
 mod broker_away;
 mod church;
 mod configuration;
@@ -10,12 +12,18 @@ mod drain;
 mod duplicates;
 mod effects;
 mod filter;
+mod isolation;
 mod load;
 mod merging;
 mod ordering;
+mod outages;
+mod ownership;
 mod photos;
 mod postgres_away;
 mod queue;
 mod recorded;
 mod redelivery;
+mod refusals;
+mod tokens;
+mod undecodable;
 mod values;

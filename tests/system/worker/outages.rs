@@ -1,0 +1,174 @@
+//! Outages: the core cannot answer. Events wait for it, and use up nothing but time
+//! (CONTRACT §1 `RETRY_OUTAGE_AGE`, DESIGN "two kinds of failure").
+
+use futures_util::future::join_all;
+use serde_json::json;
+use tests::{
+    core_sim::{Endpoint, Fault, FaultKind},
+    harness::{TestSystem, eventually},
+};
+
+use super::{
+    church::{Church, SOON},
+    queue::assert_queues_are_empty,
+};
+
+impl Church<'_> {
+    /// Waits until an event has failed that often and waits for its next attempt.
+    async fn until_failed(&self, event: &str, times: i64) {
+        eventually("the event failed and waits", SOON, async || {
+            let log = self.log(event).await;
+            match log.first() {
+                Some(row)
+                    if row["status"] == "retrying" && row["attempts"].as_i64() >= Some(times) =>
+                {
+                    Ok(())
+                }
+                row => Err(format!("{row:?}")),
+            }
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn events_wait_for_a_core_that_is_away() {
+    let mut system = TestSystem::builder().variable("RETRY_DELAYS", "300ms").spawn().await;
+    let church = Church::first(&system);
+    let mut members = vec![church.bring(json!({"full_name": "Member"})).await];
+    members.extend((0..10).map(|n| church.create(json!({"full_name": format!("Member {n}")}))));
+    system.core.go_away().await;
+
+    let church = Church::first(&system);
+    let events = join_all(members.iter().map(|member| church.post("member.updated", member))).await;
+    // A prompt delete asks nobody.
+    let deleted = church.post("member.deleted", "nobody").await;
+    assert_eq!(church.end_of(&deleted).await["status"], "processed");
+    for event in &events {
+        // More often than a refusal may.
+        church.until_failed(event, 2).await;
+    }
+    system.core.come_back().await.unwrap();
+    let church = Church::first(&system);
+    for event in &events {
+        let log = church.end_of(event).await;
+        assert_eq!((&log["status"], &log["error"]), (&json!("processed"), &json!(null)));
+        assert!(log["attempts"].as_i64() > Some(2), "{log}");
+    }
+    assert!(system.database.rows("SELECT FROM dead_letters", &[]).await.is_empty());
+    assert_eq!(system.core.requests(Endpoint::Login), 1);
+    assert_queues_are_empty(&system).await;
+}
+
+#[tokio::test]
+async fn blips_are_bridged_within_the_attempt() {
+    let system = TestSystem::spawn().await;
+    let church = Church::first(&system);
+    let status = |status| FaultKind::Status { status, retry_after: None };
+    for kind in [status(500), status(503), FaultKind::Reset, FaultKind::CutBody] {
+        let member = church.create(json!({"full_name": "Budi"}));
+        let fault = Fault::everywhere(kind.clone()).at(Endpoint::Member).of_member(&member);
+        system.core.add_fault(fault.with_times(2));
+        let log = church.sync("member.created", &member).await;
+        assert_eq!(
+            (&log["status"], &log["attempts"]),
+            (&json!("processed"), &json!(1)),
+            "{kind:?}"
+        );
+        assert_eq!(system.core.member_requests(&member), 3, "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_core_that_answers_with_errors_is_asked_again_but_not_hotly() {
+    let system = TestSystem::builder().variable("RETRY_DELAYS", "500ms").spawn().await;
+    let church = Church::first(&system);
+    let kinds = [
+        FaultKind::Status { status: 500, retry_after: None },
+        FaultKind::BadRow,
+        FaultKind::RateLimited { retry_after: Some(1), plain: false },
+        FaultKind::RateLimited { retry_after: None, plain: true },
+    ];
+    let mut events = Vec::new();
+    for kind in kinds {
+        let member = church.create(json!({"full_name": "Budi"}));
+        system
+            .core
+            .add_fault(Fault::everywhere(kind.clone()).at(Endpoint::Member).of_member(&member));
+        events.push((church.post("member.created", &member).await, member, kind));
+    }
+    for (event, member, kind) in &events {
+        church.until_failed(event, 2).await;
+        // Two seconds of bridging in each attempt are at most seven requests, and the third attempt
+        // may be under way.
+        let requests = system.core.member_requests(member);
+        assert!(requests <= 3 * 7, "{requests} requests: {kind:?}");
+    }
+    system.core.clear_faults();
+    for (event, ..) in &events {
+        assert_eq!(church.end_of(event).await["message"], "Member created: Budi");
+    }
+    assert!(system.database.rows("SELECT FROM dead_letters", &[]).await.is_empty());
+}
+
+#[tokio::test]
+async fn patience_with_an_outage_ends() {
+    let system = TestSystem::builder()
+        .variable("RETRY_DELAYS", "100ms,300ms")
+        .variable("RETRY_OUTAGE_AGE", "1s")
+        .spawn()
+        .await;
+    let church = Church::first(&system);
+    let member = church.bring(json!({"full_name": "Budi"})).await;
+    let away = FaultKind::Status { status: 503, retry_after: None };
+    system.core.add_fault(Fault::everywhere(away).at(Endpoint::Member));
+    let event = church.post("member.updated", &member).await;
+    let letter = church.dead_letter(&event).await;
+    assert_eq!(letter["cause"], "core_unavailable");
+    assert!(letter["attempts"].as_i64() >= Some(2), "{letter}");
+    let log = church.end_of(&event).await;
+    assert_eq!((&log["status"], &log["attempts"]), (&json!("dead"), &letter["attempts"]));
+    assert_eq!(church.member(&member).await["name"], "Budi");
+    assert_queues_are_empty(&system).await;
+}
+
+#[tokio::test]
+async fn a_refused_login_is_an_outage_that_an_operator_can_end() {
+    let system = TestSystem::builder().variable("RETRY_DELAYS", "300ms").spawn().await;
+    let church = Church::first(&system);
+    let set_password = async |password: &[u8]| {
+        let set = ["campus", "set", &church.campus.id, "--api-password-stdin"];
+        system.faithctl_with_input(&set, password).await.success();
+    };
+    set_password(b"wrong").await;
+    let member = church.create(json!({"full_name": "Budi"}));
+    let event = church.post("member.created", &member).await;
+    church.until_failed(&event, 3).await;
+    // The core counts logins, refused ones too: none follows soon.
+    assert_eq!(system.core.requests(Endpoint::Login), 1);
+    assert_eq!(system.core.member_requests(&member), 0);
+
+    set_password(tests::core_sim::DEFAULT_PASSWORD.as_bytes()).await;
+    let log = church.end_of(&event).await;
+    assert_eq!(log["message"], "Member created: Budi");
+    assert_eq!(system.core.requests(Endpoint::Login), 2);
+}
+
+#[tokio::test]
+async fn a_login_that_stays_refused_ends_in_the_dead_letters() {
+    let system = TestSystem::builder()
+        .variable("RETRY_DELAYS", "200ms")
+        .variable("RETRY_OUTAGE_AGE", "1s")
+        .spawn()
+        .await;
+    let church = Church::first(&system);
+    system.core.add_fault(Fault::everywhere(FaultKind::NoLogins));
+    let events =
+        join_all((0..5).map(|n| church.post("member.updated", ["a", "b", "c", "d", "e"][n]))).await;
+    for event in &events {
+        let letter = church.dead_letter(event).await;
+        assert_eq!(letter["cause"], "core_rejected_login", "{letter}");
+    }
+    assert_eq!(system.core.requests(Endpoint::Login), 1);
+    assert_eq!(system.core.requests(Endpoint::Member), 0);
+}

@@ -1,0 +1,105 @@
+//! One login for all workers (DESIGN "one login", CORRECTNESS §10).
+
+use futures_util::future::join_all;
+use serde_json::json;
+use tests::{
+    core_sim::{Endpoint, Options},
+    harness::{TestSystem, eventually},
+};
+
+use super::church::{Church, SOON};
+
+/// A token under a minute old is not replaced; this one is older.
+const AGE_TOKEN: &str = "UPDATE core_tokens SET obtained_at = obtained_at - interval '2 minutes'";
+
+/// Brings that many new members, all at once, and asserts that each took one attempt.
+async fn bring_many(church: Church<'_>, members: usize) {
+    let members = (0..members).map(|n| church.create(json!({"full_name": format!("Member {n}")})));
+    let members: Vec<String> = members.collect();
+    let events = join_all(members.iter().map(|member| church.post("member.created", member))).await;
+    for event in &events {
+        let log = church.end_of(event).await;
+        assert_eq!((&log["status"], &log["attempts"]), (&json!("processed"), &json!(1)), "{log}");
+    }
+}
+
+#[tokio::test]
+async fn all_workers_share_one_login_and_renew_it_once() {
+    let system = TestSystem::builder().workers(3).spawn().await;
+    let church = Church::first(&system);
+    bring_many(church, 40).await;
+    assert_eq!(system.core.requests(Endpoint::Login), 1);
+
+    // All of them hear of it at once, and only one logs in.
+    church.execute(AGE_TOKEN).await;
+    system.core.revoke_tokens();
+    bring_many(church, 40).await;
+    assert_eq!(system.core.requests(Endpoint::Login), 2);
+
+    // A worker that starts takes the token that there is.
+    system.worker(0).kill();
+    system.start_again("worker", 0).await;
+    bring_many(church, 40).await;
+    assert_eq!(system.core.requests(Endpoint::Login), 2);
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_at_once_leads_to_no_storm_of_logins() {
+    let system = TestSystem::builder().workers(2).variable("RETRY_DELAYS", "200ms").spawn().await;
+    let church = Church::first(&system);
+    church.bring(json!({"full_name": "First"})).await;
+    system.core.revoke_tokens();
+    let members: Vec<String> =
+        (0..10).map(|n| church.create(json!({"full_name": format!("Member {n}")}))).collect();
+    let events = join_all(members.iter().map(|member| church.post("member.created", member))).await;
+    for event in &events {
+        eventually("the event has failed twice", SOON, async || {
+            church.log(event).await.first().is_some_and(|row| row["attempts"].as_i64() >= Some(2))
+        })
+        .await;
+    }
+    assert_eq!(system.core.requests(Endpoint::Login), 1);
+    church.execute(AGE_TOKEN).await;
+    for event in &events {
+        assert_eq!(church.end_of(event).await["status"], "processed");
+    }
+    assert_eq!(system.core.requests(Endpoint::Login), 2);
+}
+
+#[tokio::test]
+async fn campuses_of_one_core_stay_within_its_limit_of_logins() {
+    // Five campuses need five logins, and the core allows five a minute to one address: one is
+    // left for people.
+    let options = Options { churches: Options::churches_of(1, 5, 0), ..Options::default() };
+    let churches = options.churches.clone();
+    let system =
+        TestSystem::builder().core(options).variable("RETRY_DELAYS", "300ms").spawn().await;
+    let mut campuses = vec![system.campus.clone()];
+    for church in &churches[1..] {
+        campuses.push(system.add_campus(church, &[]).await);
+    }
+    let mut events = Vec::new();
+    for campus in &campuses {
+        let church = Church { system: &system, campus };
+        church.until_known().await;
+        let member = church.create(json!({"full_name": "Budi"}));
+        events.push((church, church.post("member.created", &member).await));
+    }
+    // Whichever came fifth waits for the budget, and goes on trying.
+    let (last, event) = eventually("four are synced and one waits", SOON, async || {
+        let mut waiting = Vec::new();
+        for (church, event) in &events {
+            match church.log(event).await.first() {
+                Some(row) if row["status"] == "processed" => {}
+                Some(row) if row["attempts"].as_i64() >= Some(2) => waiting.push((church, event)),
+                _ => return None,
+            }
+        }
+        if waiting.len() == 1 { waiting.pop() } else { None }
+    })
+    .await;
+    assert_eq!(system.core.requests(Endpoint::Login), 4);
+    last.execute("UPDATE core_logins SET attempted_at = attempted_at - interval '1 minute'").await;
+    assert_eq!(last.end_of(event).await["status"], "processed");
+    assert_eq!(system.core.requests(Endpoint::Login), 5);
+}
