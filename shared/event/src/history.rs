@@ -16,6 +16,9 @@ pub struct History {
     pub first_failed_at: Option<DateTime<Utc>>,
     /// How often an operator has replayed it.
     pub replays: u32,
+    /// How often in a row it was put off because its campus's core had no room for it, or was known
+    /// to be away. No attempt was made then, and none is counted.
+    pub bounces: u32,
 }
 
 impl History {
@@ -24,9 +27,9 @@ impl History {
         self.refusals.saturating_add(self.outages)
     }
 
-    /// Whether nothing was tried yet, nor anything replayed: only such a delete may archive
-    /// without asking the core.
+    /// Whether nothing was tried yet, nor anything replayed or put off: only such a delete may
+    /// archive without asking the core.
     pub fn is_first_attempt(&self) -> bool {
-        self.failed_attempts() == 0 && self.replays == 0
+        self.failed_attempts() == 0 && self.replays == 0 && self.bounces == 0
     }
 }

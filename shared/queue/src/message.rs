@@ -14,6 +14,7 @@ const REFUSALS: &str = "x-refusals";
 const OUTAGES: &str = "x-outages";
 const FIRST_FAILED_AT: &str = "x-first-failed-at";
 const REPLAYS: &str = "x-replays";
+const BOUNCES: &str = "x-bounces";
 const CAUSE: &str = "x-cause";
 const REASON: &str = "x-reason";
 /// RabbitMQ's own count of deliveries that ended without an ack.
@@ -69,6 +70,7 @@ impl Message {
             (REFUSALS, AMQPValue::LongUInt(history.refusals)),
             (OUTAGES, AMQPValue::LongUInt(history.outages)),
             (REPLAYS, AMQPValue::LongUInt(history.replays)),
+            (BOUNCES, AMQPValue::LongUInt(history.bounces)),
         ];
         if let Some(at) = history.first_failed_at {
             entries.push((FIRST_FAILED_AT, AMQPValue::LongLongInt(at.timestamp_millis())));
@@ -135,6 +137,7 @@ impl ReceivedHeaders {
                 first_failed_at: number(headers, FIRST_FAILED_AT)
                     .and_then(DateTime::<Utc>::from_timestamp_millis),
                 replays: count(headers, REPLAYS),
+                bounces: count(headers, BOUNCES),
             },
             letter: cause
                 .map(|cause| Letter { cause, reason: text(headers, REASON).unwrap_or_default() }),

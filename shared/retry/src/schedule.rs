@@ -8,6 +8,10 @@ use runtime::{SettingError, Settings, parse_duration, variables};
 
 use crate::{Failure, Kind};
 
+/// Events that are only put off come back at least this often: the core may be well again long
+/// before an event that failed many times is tried again.
+const LONGEST_BOUNCE: Duration = Duration::from_mins(10);
+
 /// `RETRY_DELAYS` and `RETRY_OUTAGE_AGE`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetrySchedule {
@@ -73,16 +77,48 @@ impl RetrySchedule {
         };
         let step = usize::try_from(*counter).unwrap_or(usize::MAX);
         *counter = counter.saturating_add(1);
+        history.bounces = 0;
         let delay = match failure.kind {
             Kind::Final => None,
             Kind::Refusal => self.delays.get(step),
-            Kind::Outage if now - first_failed_at >= self.outage_age => None,
+            Kind::Outage if self.is_over(first_failed_at, now) => None,
             Kind::Outage => self.delays.get(step).or(self.delays.last()),
         };
         match delay {
             Some(delay) => Next::Again(*delay, history),
             None => Next::Dead(history),
         }
+    }
+
+    /// Decides about an event that is put off at `now` without an attempt, and would find no room
+    /// for another `wait`: the shortest delay that is long enough, and a longer one each time, or
+    /// it would circle through the broker for nothing. None once its patience with an outage is
+    /// over: it must be attempted then, or be dead.
+    ///
+    /// What is put off for an outage that others have met begins to lose its patience too.
+    pub fn bounce(
+        &self,
+        history: &History,
+        wait: Duration,
+        now: DateTime<Utc>,
+    ) -> Option<(Duration, History)> {
+        let mut history = history.clone();
+        let first_failed_at = *history.first_failed_at.get_or_insert(now);
+        if self.is_over(first_failed_at, now) {
+            return None;
+        }
+        let mut delays = self.delays();
+        let longest = delays.iter().rposition(|delay| *delay <= LONGEST_BOUNCE).unwrap_or(0);
+        delays.truncate(longest + 1);
+        let enough = delays.iter().position(|delay| *delay >= wait).unwrap_or(longest);
+        let climbed = usize::try_from(history.bounces).unwrap_or(usize::MAX);
+        history.bounces = history.bounces.saturating_add(1);
+        Some((*delays.get(enough.max(climbed)).or(delays.last())?, history))
+    }
+
+    /// Whether the patience with an outage that began at `first_failed_at` is over.
+    fn is_over(&self, first_failed_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+        now - first_failed_at >= self.outage_age
     }
 }
 
@@ -149,6 +185,43 @@ mod tests {
             history = next;
         }
         assert!(matches!(schedule.next(&history, &refusal(), now), Next::Again(..)));
+    }
+
+    #[test]
+    fn what_is_put_off_climbs_the_delays_up_to_ten_minutes_and_is_no_attempt() {
+        let schedule = schedule("5s,30s,2m,10m,1h", "24h");
+        let now = Utc::now();
+        let mut history = History::default();
+        for seconds in [5, 30, 120, 600, 600] {
+            let (delay, next) = schedule.bounce(&history, Duration::from_secs(2), now).unwrap();
+            assert_eq!(delay, Duration::from_secs(seconds));
+            history = next;
+        }
+        assert_eq!(history.failed_attempts(), 0);
+        assert!(!history.is_first_attempt(), "a delete that was delayed asks the core");
+        let Next::Again(delay, history) = schedule.next(&history, &outage(), now) else { panic!() };
+        assert_eq!((delay, history.bounces), (Duration::from_secs(5), 0));
+    }
+
+    #[test]
+    fn what_is_put_off_comes_back_when_there_may_be_room() {
+        let schedule = schedule("5s,30s,2m", "24h");
+        let wait = Duration::from_secs(12);
+        let (delay, _) = schedule.bounce(&History::default(), wait, Utc::now()).unwrap();
+        assert_eq!(delay, Duration::from_secs(30));
+        let wait = Duration::from_hours(1);
+        let (delay, _) = schedule.bounce(&History::default(), wait, Utc::now()).unwrap();
+        assert_eq!(delay, Duration::from_mins(2), "no longer than the longest there is");
+    }
+
+    #[test]
+    fn patience_ends_for_what_is_only_put_off_too() {
+        let schedule = schedule("5s", "1h");
+        let begin = Utc::now();
+        let wait = Duration::ZERO;
+        let (_, history) = schedule.bounce(&History::default(), wait, begin).unwrap();
+        let late = begin + TimeDelta::hours(1);
+        assert!(schedule.bounce(&history, wait, late).is_none());
     }
 
     #[test]
