@@ -56,21 +56,9 @@ impl Config {
             },
             sealer: Sealer::from_settings(settings)?,
             schedule: RetrySchedule::from_settings(settings)?,
-            allowed_hosts: allowed_hosts(settings)?,
+            allowed_hosts: AllowedHosts::from_settings(settings)?,
             prefetch: u16::try_from(prefetch).unwrap_or(u16::MAX),
             core_concurrency: usize::try_from(concurrency).unwrap_or(usize::MAX),
         })
     }
-}
-
-fn allowed_hosts(settings: &Settings) -> Result<AllowedHosts, SettingError> {
-    settings.optional(variables::CORE_URLS_ALLOW).unwrap_or_default().parse().map_err(
-        |error: core_api::BadAllowedHost| {
-            SettingError::new(
-                variables::CORE_URLS_ALLOW,
-                error.to_string(),
-                "hosts, comma-separated, such as core.internal,10.0.0.5:8001",
-            )
-        },
-    )
 }

@@ -6,15 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use campus::{Purpose, Sealer};
-use core_api::{
-    AllowedHosts, ClientError, ClientSettings, CoreClient, CoreError, Credentials, Endpoint,
-    EndpointParts, Session, SessionError, Sessions,
-};
+use campus::Sealer;
+use campus_core::{CampusCores, CoreSession};
+use core_api::{AllowedHosts, ClientError, ClientSettings, CoreError, SessionError};
 use database::Pool;
 use member::CoreMember;
-use retry::{Cause, Failure, Kind, bridge, classify, is_blip};
-use store::{CampusConfig, PostgresTokens};
+use retry::{Failure, bridge, classify, is_blip};
+use store::CampusConfig;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
@@ -37,9 +35,7 @@ pub(crate) enum Unfetched {
 
 /// All cores.
 pub(crate) struct Cores {
-    sessions: Sessions<PostgresTokens>,
-    sealer: Sealer,
-    allowed: AllowedHosts,
+    opened: CampusCores,
     concurrency: usize,
     campuses: Mutex<HashMap<Uuid, Core>>,
     metrics: Arc<Metrics>,
@@ -49,7 +45,7 @@ pub(crate) struct Cores {
 #[derive(Clone)]
 struct Core {
     version: i64,
-    session: Arc<Session<PostgresTokens>>,
+    session: Arc<CoreSession>,
     permits: Arc<Semaphore>,
 }
 
@@ -61,13 +57,9 @@ impl Cores {
         concurrency: usize,
         metrics: Arc<Metrics>,
     ) -> Result<Self, ClientError> {
-        let client =
-            CoreClient::new(ClientSettings { allowed: allowed.clone(), ..Default::default() })?;
-        let tokens = PostgresTokens::new(pool, sealer.clone());
+        let settings = ClientSettings { allowed, ..Default::default() };
         Ok(Self {
-            sessions: Sessions::new(client, Arc::new(tokens)),
-            sealer,
-            allowed,
+            opened: CampusCores::new(pool, sealer, settings)?,
             concurrency,
             campuses: Mutex::default(),
             metrics,
@@ -115,39 +107,12 @@ impl Cores {
         {
             return Ok(core.clone());
         }
-        // A configuration that cannot be used is mended by an operator: until then an outage.
-        let unusable = |problem: String| {
-            Failure::new(
-                Cause::CoreUnavailable,
-                Kind::Outage,
-                format!("The core cannot be asked: {problem}."),
-            )
-        };
-        let endpoint = Endpoint::parse(
-            EndpointParts {
-                base_url: &campus.api_base_url,
-                path_prefix: &campus.api_path_prefix,
-                login_path: &campus.api_login_path,
-                members_path: &campus.api_members_path,
-            },
-            &self.allowed,
-        )
-        .map_err(|error| unusable(error.to_string()))?;
-        let password = self
-            .sealer
-            .open(campus.id, Purpose::CorePassword, &campus.api_password_sealed)
-            .map_err(|error| unusable(error.to_string()))?;
-        let credentials =
-            Credentials { email: campus.api_email.clone(), password: password.expose().to_owned() };
+        let session = self.opened.open(campus)?;
         let permits = campuses.get(&campus.id).map_or_else(
             || Arc::new(Semaphore::new(self.concurrency)),
             |core| Arc::clone(&core.permits),
         );
-        let core = Core {
-            version: campus.version,
-            session: self.sessions.of(campus.id, &endpoint, &credentials),
-            permits,
-        };
+        let core = Core { version: campus.version, session, permits };
         campuses.insert(campus.id, core.clone());
         Ok(core)
     }

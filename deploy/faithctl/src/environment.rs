@@ -54,15 +54,7 @@ impl Environment {
 
     /// The hosts that a core API may have although they are private or not https.
     pub(crate) fn allowed_hosts(&self) -> Result<AllowedHosts, SettingError> {
-        self.settings.optional(variables::CORE_URLS_ALLOW).unwrap_or_default().parse().map_err(
-            |error: core_api::BadAllowedHost| {
-                SettingError::new(
-                    variables::CORE_URLS_ALLOW,
-                    error.to_string(),
-                    "for example core.internal,127.0.0.1:8001",
-                )
-            },
-        )
+        AllowedHosts::from_settings(&self.settings)
     }
 
     /// The gateway's address as senders see it, where it is known.

@@ -2,6 +2,7 @@
 
 use std::{net::Ipv6Addr, str::FromStr};
 
+use runtime::{SettingError, Settings, variables};
 use thiserror::Error;
 use url::{Host, Url};
 
@@ -42,6 +43,18 @@ impl FromStr for AllowedHosts {
 }
 
 impl AllowedHosts {
+    /// Reads `CORE_URLS_ALLOW`.
+    pub fn from_settings(settings: &Settings) -> Result<Self, SettingError> {
+        let text = settings.optional(variables::CORE_URLS_ALLOW).unwrap_or_default();
+        text.parse().map_err(|error: BadAllowedHost| {
+            SettingError::new(
+                variables::CORE_URLS_ALLOW,
+                error.to_string(),
+                "hosts, comma-separated, such as core.internal,10.0.0.5:8001",
+            )
+        })
+    }
+
     /// Whether the operator named this address's host, with its port or with none.
     pub(crate) fn names(&self, url: &Url) -> bool {
         self.0.iter().any(|allowed| {
