@@ -4,6 +4,7 @@
 //! the story of one webhook. Raw bytes become a [`Payload`] only through [`Verified`], which only
 //! [`Signature::verify`] makes.
 
+mod audit;
 mod body;
 mod budget;
 mod config;
@@ -36,8 +37,8 @@ pub use refusal::{Refusal, Unavailable};
 pub use signature::{Signature, Verified};
 
 use crate::{
-    body::Intake, budget::Budget, connections::Connections, limiter::Limiter, metrics::Metrics,
-    receive::Receiver, server::Server, service::Service, throttle::Throttle,
+    audit::Audit, body::Intake, budget::Budget, connections::Connections, limiter::Limiter,
+    metrics::Metrics, receive::Receiver, server::Server, service::Service, throttle::Throttle,
 };
 
 /// Who the gateway is.
@@ -49,6 +50,9 @@ const BODY_BUDGET_BYTES: usize = 256 * 1024 * 1024;
 
 /// How much may be on its way to RabbitMQ at once.
 const PUBLISHING: PublisherOptions = PublisherOptions { channels: 4, waiting: 512 };
+
+/// What a campus may send at once: a second's worth of its limit.
+const RATE_LIMIT_BURST: Duration = Duration::from_secs(1);
 
 /// How long RabbitMQ may take to take leave.
 const CLOSE_LIMIT: Duration = Duration::from_secs(4);
@@ -89,7 +93,8 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
     let receiver = Receiver {
         directory,
         intake: Intake { max_body_bytes: config.max_body_bytes, budget },
-        limiter: Limiter::default(),
+        limiter: Limiter::new(RATE_LIMIT_BURST),
+        audit: Arc::new(Audit::start(publisher.clone())),
         publisher,
         metrics: Arc::clone(&metrics),
     };

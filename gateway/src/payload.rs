@@ -4,7 +4,11 @@
 use chrono::{DateTime, Utc};
 use event::{EventType, is_event_id, is_event_type, is_member_id};
 
-use crate::{Refusal, Verified, fields::Fields, timestamp};
+use crate::{
+    Refusal, Verified,
+    fields::{Field, Fields},
+    timestamp,
+};
 
 /// The campus that an unverified body names. Good for picking the secret and for nothing else.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +69,31 @@ impl Payload {
             member_id: member_id.map(Into::into),
             occurred_at,
         })
+    }
+}
+
+/// What a body says of itself, proven or not: for the audit of refusals and for nothing else.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Claims {
+    /// Where it could be one.
+    pub(crate) event_id: Option<String>,
+    /// Where it could be one.
+    pub(crate) event_type: Option<String>,
+    /// Where it could be one.
+    pub(crate) member_id: Option<String>,
+}
+
+impl Claims {
+    pub(crate) fn read(body: &[u8]) -> Self {
+        let Some(fields) = Fields::read(body) else { return Self::default() };
+        let text = |field: Field<'_>, is_one: fn(&str) -> bool| {
+            field.text().filter(|text| is_one(text)).map(Into::into)
+        };
+        Self {
+            event_id: text(fields.event_id, is_event_id),
+            event_type: text(fields.event_type, is_event_type),
+            member_id: text(fields.member_id, is_member_id),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::{
     Address, Payload, Refusal, Signature,
+    audit::Audit,
     body::{Intake, Received},
     limiter::Limiter,
     metrics::Metrics,
@@ -38,6 +39,7 @@ pub(crate) struct Receiver {
     pub(crate) intake: Intake,
     pub(crate) limiter: Limiter,
     pub(crate) publisher: Publisher,
+    pub(crate) audit: Arc<Audit>,
     pub(crate) metrics: Arc<Metrics>,
 }
 
@@ -88,11 +90,12 @@ impl Receiver {
     ) -> Result<Delivery, Refusal> {
         let directory = self.directory.snapshot();
         if received.bytes.len() <= LARGE {
-            return verify(signature, &received.bytes, directory.as_deref());
+            return verify(signature, &received.bytes, directory.as_deref(), &self.audit);
         }
-        let body = received.bytes.clone();
-        let verified =
-            tokio::task::spawn_blocking(move || verify(signature, &body, directory.as_deref()));
+        let (body, audit) = (received.bytes.clone(), Arc::clone(&self.audit));
+        let verified = tokio::task::spawn_blocking(move || {
+            verify(signature, &body, directory.as_deref(), &audit)
+        });
         match timeout_at(deadline, verified).await {
             Ok(Ok(verified)) => verified,
             // Too much to do; a panic, which there is none, would be told as the same.
@@ -148,15 +151,15 @@ fn verify(
     signature: Signature,
     body: &[u8],
     directory: Option<&Directory>,
+    audit: &Audit,
 ) -> Result<Delivery, Refusal> {
     let received_at = timestamp::to_microseconds(Utc::now());
     let address = Address::read(body)?;
     let directory = directory.ok_or(Unavailable::NoCampuses)?;
     let campus = directory.find(address.name()).ok_or(Refusal::UnknownCampus)?;
-    // From here on the campus is known: the place where refusals of it can be audited.
-    let payload = open(signature, body, campus, received_at).inspect_err(|refusal| {
-        tracing::debug!(campus = %campus.id, reason = refusal.label(), "refused");
-    })?;
+    // From here on the campus is known, and its operator wants to know what is refused.
+    let payload = open(signature, body, campus, received_at)
+        .inspect_err(|refusal| audit.refused(campus, *refusal, body, received_at))?;
     Ok(Delivery { campus: Arc::clone(campus), payload, received_at })
 }
 

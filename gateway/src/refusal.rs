@@ -96,6 +96,12 @@ impl Refusal {
         }
     }
 
+    /// The answer in words, for the audit.
+    pub(crate) fn sentence(self) -> String {
+        let detail = self.body().trim_start_matches(r#"{"detail":""#).trim_end_matches(r#""}"#);
+        format!("Refused with status {}: {detail}.", self.status().as_u16())
+    }
+
     /// When the sender may try again, where waiting helps.
     pub fn retry_after(self) -> Option<Duration> {
         match self {

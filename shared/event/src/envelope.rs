@@ -83,7 +83,7 @@ impl Envelope {
 }
 
 /// Whether Postgres can hold the moment, which ends earlier than chrono does, on both sides.
-fn is_storable(moment: &DateTime<Utc>) -> bool {
+pub(crate) fn is_storable(moment: &DateTime<Utc>) -> bool {
     (0..=9999).contains(&moment.year())
 }
 

@@ -7,8 +7,10 @@ mod envelope;
 mod event_type;
 mod history;
 mod identifier;
+mod rejection;
 
 pub use envelope::{DecodeError, Envelope, SCHEMA_VERSION};
 pub use event_type::EventType;
 pub use history::History;
 pub use identifier::{is_event_id, is_event_type, is_member_id};
+pub use rejection::Rejection;

@@ -2,7 +2,7 @@
 //! copied: RabbitMQ 3.10 loses or sticks messages that come back with their old `x-death`.
 
 use chrono::{DateTime, Utc};
-use event::{Envelope, History};
+use event::{Envelope, History, Rejection};
 use lapin::{
     BasicProperties,
     types::{AMQPValue, FieldTable, ShortString},
@@ -50,6 +50,15 @@ impl Message {
             .with_type(ShortString::from(envelope.event_type.as_str()))
             .with_timestamp(u64::try_from(envelope.received_at.timestamp()).unwrap_or(0));
         Self { route, body: envelope.encode(), properties: common(properties) }
+            .with_headers(trace_context::current())
+    }
+
+    /// A message for the audit of a refused delivery.
+    pub fn rejection(rejection: &Rejection) -> Self {
+        let properties = BasicProperties::default()
+            .with_message_id(rejection.delivery_id.to_string().into())
+            .with_timestamp(u64::try_from(rejection.received_at.timestamp()).unwrap_or(0));
+        Self { route: Route::Rejections, body: rejection.encode(), properties: common(properties) }
             .with_headers(trace_context::current())
     }
 

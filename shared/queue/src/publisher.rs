@@ -19,7 +19,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{EXCHANGE, Link, Message, QueueError, connection::open_channel};
+use crate::{Link, Message, QueueError, connection::open_channel};
 
 /// A publish that takes longer hangs: a frozen broker, a half-open or a blocked connection. The
 /// connection is then given up, and with it everything unconfirmed on it.
@@ -237,7 +237,7 @@ impl Lane {
     /// lapin's publish hangs while the broker blocks the connection, hence the limit.
     async fn publish(&self, message: &Message) -> Result<PublisherConfirm, QueueError> {
         let publish = self.channel.basic_publish(
-            EXCHANGE.into(),
+            message.route.exchange().into(),
             message.route.key().into(),
             // Not `mandatory`: pipelined, a returned message can reach another's confirm. The
             // alternate exchange keeps what finds no queue.

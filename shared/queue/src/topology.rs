@@ -32,7 +32,7 @@ const DELIVERY_LIMIT: i32 = 20;
 /// Refusals waiting for the audit; under attack the rest is dropped, intake goes on.
 const REJECTIONS_MAX_LENGTH: i32 = 10_000;
 
-/// Where a message goes to from [`EXCHANGE`].
+/// Where a message goes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route {
     /// To the workers.
@@ -41,15 +41,26 @@ pub enum Route {
     Retry(Duration),
     /// To the dead letters.
     Dead,
+    /// To the audit of refused deliveries.
+    Rejections,
 }
 
 impl Route {
+    /// The exchange to publish to.
+    pub fn exchange(&self) -> &'static str {
+        match self {
+            Self::Work | Self::Retry(_) | Self::Dead => EXCHANGE,
+            Self::Rejections => REJECTIONS,
+        }
+    }
+
     /// The routing key, which is the queue's name.
     pub fn key(&self) -> String {
         match self {
             Self::Work => WORK.to_owned(),
             Self::Retry(delay) => RetryQueue(*delay).name(),
             Self::Dead => DEAD.to_owned(),
+            Self::Rejections => REJECTIONS.to_owned(),
         }
     }
 }
