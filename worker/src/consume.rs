@@ -5,7 +5,7 @@ use std::time::Duration;
 use event::Envelope;
 use futures_util::StreamExt;
 use queue::{
-    Message, QueueError, ReceivedHeaders, WORK,
+    QueueError, ReceivedHeaders, WORK,
     lapin::{
         Channel, Connection, Consumer,
         message::Delivery,
@@ -13,7 +13,6 @@ use queue::{
         types::FieldTable,
     },
 };
-use retry::Cause;
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -123,12 +122,7 @@ async fn drain(
 /// back for ever otherwise.
 async fn bury_undecodable(worker: &Worker, delivery: Delivery, error: &event::DecodeError) {
     tracing::error!(%error, "a message that is no event goes to the dead letters");
-    let id = delivery.properties.message_id().as_ref().map(|id| id.as_str().to_owned());
-    let letter = queue::Letter {
-        cause: Cause::InvalidEvent.as_str().to_owned(),
-        reason: format!("The message could not be read: {error}."),
-    };
-    let message = Message::undecodable(delivery.data.clone(), id.as_deref()).with_letter(&letter);
+    let message = settle::undecodable(&delivery, error);
     if settle::publish(&worker.publisher, message, &worker.give_back).await {
         delivery.ack(queue::lapin::options::BasicAckOptions::default()).await.ok();
     }

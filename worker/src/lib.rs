@@ -2,6 +2,7 @@
 //! by side. The rules that let them work without talking to each other are in `shared/store`.
 
 mod admit;
+mod audit;
 mod collect;
 mod commit;
 mod config;
@@ -12,13 +13,15 @@ mod metrics;
 mod process;
 mod sessions;
 mod settle;
+mod side_queue;
 mod trace;
+mod unrouted;
 
 use std::sync::Arc;
 
 use anyhow::Context;
 use database::Pool;
-use queue::{Broker, Link, Publisher, PublisherOptions, RetryQueue};
+use queue::{Broker, Link, Publisher, PublisherOptions, QueueError, RetryQueue, lapin::Connection};
 use retry::RetrySchedule;
 use runtime::{Daemon, Program, variables};
 use tokio::sync::{RwLock, mpsc};
@@ -97,10 +100,20 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
     let admitting = tokio::spawn(admit::admit(Arc::clone(&worker), waiting, stop.clone()));
     let collecting = {
         let link = link("worker collector", "rabbitmq_collector");
-        let stop = stop.clone();
+        let (pool, stop) = (pool.clone(), stop.clone());
         tokio::spawn(async move {
             link.keep(&stop, |connection| collect::collect(connection, &pool, &metrics, &stop))
                 .await;
+        })
+    };
+    let side_queues = {
+        let (link, pool) = (link("worker side queues", "rabbitmq_side_queues"), pool.clone());
+        let (worker, stop) = (Arc::clone(&worker), stop.clone());
+        tokio::spawn(async move {
+            link.keep(&stop, |connection| {
+                serve_side_queues(connection, &link, &worker, &pool, &stop)
+            })
+            .await;
         })
     };
     let intake = Intake {
@@ -115,8 +128,24 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
 
     // Only now, when nothing is held any more.
     stop.cancel();
-    for part in [admitting, collecting, publishing] {
+    for part in [admitting, collecting, side_queues, publishing] {
         part.await.context("a part of the worker panicked")?;
     }
     Ok(())
+}
+
+/// Everything that is neither an event on its way nor a dead letter, on one connection.
+async fn serve_side_queues(
+    connection: Connection,
+    link: &Link,
+    worker: &Worker,
+    pool: &Pool,
+    stop: &CancellationToken,
+) -> Result<(), QueueError> {
+    let result = tokio::select! {
+        result = audit::audit(&connection, pool, stop) => result,
+        result = unrouted::drain(&connection, link, worker, stop) => result,
+    };
+    connection.close(200, "stopped".into()).await.ok();
+    result
 }

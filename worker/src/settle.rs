@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use chrono::Utc;
-use queue::{Letter, Message, Publisher, Route};
-use retry::{Failure, Next};
+use queue::{Letter, Message, Publisher, Route, lapin::message::Delivery};
+use retry::{Cause, Failure, Next};
 use store::{Commit, LogLine, Status};
 use tokio_util::sync::CancellationToken;
 
@@ -92,6 +92,16 @@ async fn acknowledge(worker: &Worker, job: &Job, outcome: &'static str) {
     let _open = worker.acks.read().await;
     let outcome = if job.acknowledge().await { outcome } else { "redelivered" };
     worker.metrics.settled(outcome);
+}
+
+/// The way to the dead letters for what no version of this program can read.
+pub(crate) fn undecodable(delivery: &Delivery, error: &event::DecodeError) -> Message {
+    let id = delivery.properties.message_id().as_ref().map(|id| id.as_str().to_owned());
+    let letter = Letter {
+        cause: Cause::InvalidEvent.as_str().to_owned(),
+        reason: format!("The message could not be read: {error}."),
+    };
+    Message::undecodable(delivery.data.clone(), id.as_deref()).with_letter(&letter)
 }
 
 /// Publishes until it is confirmed; false when `give_up` came first.

@@ -77,7 +77,8 @@ impl Link {
         }
     }
 
-    async fn declare(&self, connection: &Connection) -> Result<(), QueueError> {
+    /// Declares everything again, for whoever finds something missing.
+    pub async fn declare(&self, connection: &Connection) -> Result<(), QueueError> {
         declare(connection, self.topology).await?;
         declare_retries(connection, &self.retries).await
     }

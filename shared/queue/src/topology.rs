@@ -29,6 +29,10 @@ pub const REJECTIONS: &str = "webhook-rejections";
 /// default and 4.x has 20: the same number everywhere.
 const DELIVERY_LIMIT: i32 = 20;
 
+/// No limit, in the words of both: what is held here belongs to nobody else, and a queue that gave
+/// it up after 20 lost connections, as 4.x does by default, would lose it.
+const NO_DELIVERY_LIMIT: (&str, AMQPValue) = ("x-delivery-limit", AMQPValue::LongInt(i32::MAX));
+
 /// Refusals waiting for the audit; under attack the rest is dropped, intake goes on.
 const REJECTIONS_MAX_LENGTH: i32 = 10_000;
 
@@ -88,19 +92,20 @@ pub async fn declare(connection: &Connection, topology: Topology) -> Result<(), 
     declare_work(connection, topology).await?;
     let channel = &open_channel(connection).await?;
     exchange(channel, UNROUTED, ExchangeKind::Fanout, FieldTable::default()).await?;
-    queue(channel, UNROUTED, quorum([])).await?;
+    queue(channel, UNROUTED, quorum([NO_DELIVERY_LIMIT])).await?;
     bind(channel, UNROUTED, UNROUTED, "").await?;
 
     let alternate = table([("alternate-exchange", text(UNROUTED))]);
     exchange(channel, EXCHANGE, ExchangeKind::Direct, alternate).await?;
     bind(channel, WORK, EXCHANGE, WORK).await?;
-    queue(channel, DEAD, quorum([])).await?;
+    queue(channel, DEAD, quorum([NO_DELIVERY_LIMIT])).await?;
     bind(channel, DEAD, EXCHANGE, DEAD).await?;
 
     exchange(channel, REJECTIONS, ExchangeKind::Fanout, FieldTable::default()).await?;
     let rejections = quorum([
         ("x-max-length", AMQPValue::LongInt(REJECTIONS_MAX_LENGTH)),
         ("x-overflow", text("reject-publish")),
+        NO_DELIVERY_LIMIT,
     ]);
     queue(channel, REJECTIONS, rejections).await?;
     bind(channel, REJECTIONS, REJECTIONS, "").await?;

@@ -12,6 +12,7 @@ mod members;
 mod migrations;
 mod partitions;
 mod photos;
+pub mod rejections;
 mod session;
 mod tokens;
 

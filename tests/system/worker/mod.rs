@@ -3,6 +3,7 @@
 
 mod addresses;
 mod archive;
+mod audit;
 mod bad_rows;
 mod broker_away;
 mod church;
@@ -26,4 +27,5 @@ mod redelivery;
 mod refusals;
 mod tokens;
 mod undecodable;
+mod unrouted;
 mod values;

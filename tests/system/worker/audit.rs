@@ -1,0 +1,79 @@
+//! Refused deliveries of known campuses: told in `webhook_logs`, within bounds.
+
+use serde_json::{Value, json};
+use tests::{
+    core_sim::sign,
+    harness::{SIGNATURE_HEADER, TestSystem, WEBHOOK_PATH, eventually},
+};
+
+use super::church::{Church, SOON};
+
+async fn rejections(system: &TestSystem, number: usize) -> Vec<Value> {
+    eventually("the refused deliveries are logged", SOON, async || {
+        let query = "SELECT * FROM webhook_logs WHERE status = 'rejected' ORDER BY received_at";
+        let rows = system.database.rows(query, &[]).await;
+        if rows.len() == number { Ok(rows) } else { Err(format!("{rows:?}")) }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_delivery_that_is_refused_is_logged_as_rejected() {
+    let system = TestSystem::spawn().await;
+    let church = Church::first(&system);
+    let body = church
+        .body("member.updated", "m-1")
+        .with("event_id", "e-1")
+        .with("data", json!({"full_name": "Somebody's Name", "phone": "0812345678"}))
+        .to_bytes();
+    let wrong = sign("another secret", &body);
+    let headers: [(&str, &[u8]); 1] = [(SIGNATURE_HEADER, wrong.as_bytes())];
+    assert_eq!(system.post_raw(WEBHOOK_PATH, &headers, &body).await.status, 401);
+
+    let row = rejections(&system, 1).await.remove(0);
+    assert_eq!(row["campus_id"], church.campus.id.as_str());
+    assert_eq!((&row["event_id"], &row["member_id"]), (&json!("e-1"), &json!("m-1")));
+    assert_eq!((&row["event_type"], &row["attempts"]), (&json!("member.updated"), &json!(0)));
+    assert_eq!(row["signature_valid"], false);
+    assert_eq!(row["error"], "Refused with status 401: Invalid webhook signature.");
+    assert_ne!(row["processed_at"], Value::Null);
+    let logged = row["payload"].to_string();
+    assert!(!logged.contains("Somebody") && !logged.contains("0812"), "{logged}");
+
+    // A rejected delivery is no twin: the good one with its id is worked on.
+    let member = church.create(json!({"full_name": "Budi"}));
+    let good = church.body("member.created", &member).with("event_id", "e-1");
+    let answer = system.post(church.campus, &good).await;
+    assert_eq!(answer.event_id(), "e-1");
+    eventually("the good delivery is processed", SOON, async || {
+        church.log("e-1").await.iter().any(|row| row["status"] == "processed")
+    })
+    .await;
+
+    system.faithctl(&["campus", "disable", &church.campus.id]).await.success();
+    eventually("the campus is disabled", SOON, async || {
+        system.post_signed(&church.campus.secret, &body).await.status == 403
+    })
+    .await;
+    let row = rejections(&system, 2).await.remove(1);
+    assert_eq!(row["signature_valid"], true, "only who signs is told that sync is disabled");
+    assert_eq!(row["error"], "Refused with status 403: Sync is disabled for this campus.");
+}
+
+#[tokio::test]
+async fn a_flood_of_bad_signatures_leaves_few_rows() {
+    let system = TestSystem::spawn().await;
+    let church = Church::first(&system);
+    let body = church.body("member.updated", "m-1").to_bytes();
+    let wrong = sign("another secret", &body);
+    for _ in 0..300 {
+        let headers: [(&str, &[u8]); 1] = [(SIGNATURE_HEADER, wrong.as_bytes())];
+        assert_eq!(system.post_raw(WEBHOOK_PATH, &headers, &body).await.status, 401);
+    }
+    // What is posted after them is worked on, and their rows are there by then.
+    let member = church.bring(json!({"full_name": "Budi"})).await;
+    assert_eq!(church.member(&member).await["name"], "Budi");
+    let rows =
+        system.database.rows("SELECT FROM webhook_logs WHERE status = 'rejected'", &[]).await;
+    assert!(rows.len() <= 100, "{} rows", rows.len());
+}

@@ -1,0 +1,59 @@
+//! The audit of refused deliveries: from `webhook-rejections` into `webhook_logs`.
+
+use std::time::Duration;
+
+use database::{DatabaseError, Fault, Pool, fault};
+use event::Rejection;
+use queue::{
+    QueueError, REJECTIONS,
+    lapin::{Connection, message::Delivery},
+};
+use store::rejections;
+use tokio_util::sync::CancellationToken;
+
+use crate::side_queue::consume_batches;
+
+const PREFETCH: u16 = 256;
+const POSTGRES_PAUSE: Duration = Duration::from_secs(1);
+
+/// Records what gateways refused, on one connection until it is lost or `stop`.
+pub(crate) async fn audit(
+    connection: &Connection,
+    pool: &Pool,
+    stop: &CancellationToken,
+) -> Result<(), QueueError> {
+    consume_batches(connection, REJECTIONS, PREFETCH, stop, async |batch| {
+        // What cannot be read was an audit and no event: nothing is lost with it but itself.
+        let refused: Vec<Rejection> = batch.iter().filter_map(read).collect();
+        record(pool, &refused).await;
+        Ok(batch)
+    })
+    .await
+}
+
+fn read(delivery: &Delivery) -> Option<Rejection> {
+    Rejection::decode(&delivery.data)
+        .inspect_err(|error| tracing::warn!(%error, "a refused delivery cannot be read"))
+        .ok()
+}
+
+/// Records the batch, however long Postgres takes to come back.
+async fn record(pool: &Pool, refused: &[Rejection]) {
+    while let Err(error) = try_record(pool, refused).await {
+        if let DatabaseError::Statement { source, .. } = &error
+            && fault(source) == Fault::Row
+        {
+            tracing::error!(
+                refused = refused.len(),
+                "Postgres takes no audit of refused deliveries"
+            );
+            return;
+        }
+        tracing::warn!(%error, "the audit of refused deliveries waits for Postgres");
+        tokio::time::sleep(POSTGRES_PAUSE).await;
+    }
+}
+
+async fn try_record(pool: &Pool, refused: &[Rejection]) -> Result<(), DatabaseError> {
+    rejections::record(&*pool.get().await?, refused).await
+}

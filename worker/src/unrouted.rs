@@ -1,0 +1,88 @@
+//! Draining `member-events.unrouted`: events that found no queue, because someone deleted a queue
+//! or its binding, go back on their way.
+
+use std::time::Duration;
+
+use event::Envelope;
+use queue::{
+    DEAD, Link, Message, QueueError, ReceivedHeaders, RetryQueue, Route, UNROUTED,
+    lapin::{Connection, message::Delivery},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Worker, settle, side_queue::consume_batches, trace};
+
+const PREFETCH: u16 = 64;
+/// Before a batch goes back: where the way is still not there, it circles no faster than this.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Drains on one connection until it is lost or `stop`.
+pub(crate) async fn drain(
+    connection: &Connection,
+    link: &Link,
+    worker: &Worker,
+    stop: &CancellationToken,
+) -> Result<(), QueueError> {
+    consume_batches(connection, UNROUTED, PREFETCH, stop, async |batch| {
+        tracing::warn!(
+            events = batch.len(),
+            "events found no queue and are sent on their way again"
+        );
+        tokio::time::sleep(PAUSE).await;
+        // They would only come back if what they miss were not there again first.
+        link.declare(connection).await?;
+        let mut passed_on = Vec::with_capacity(batch.len());
+        for delivery in batch {
+            let message = again(&delivery, worker);
+            if settle::publish(&worker.publisher, message, stop).await {
+                passed_on.push(delivery);
+            }
+        }
+        Ok(passed_on)
+    })
+    .await
+}
+
+/// The message that was meant, built anew.
+fn again(delivery: &Delivery, worker: &Worker) -> Message {
+    let headers = ReceivedHeaders::read(&delivery.properties);
+    let envelope = match Envelope::decode(&delivery.data) {
+        Ok(envelope) => envelope,
+        Err(error) => return settle::undecodable(delivery, &error),
+    };
+    let span = tracing::info_span!("drain unrouted", delivery = %envelope.delivery_id);
+    if let Some(parent) = &headers.traceparent {
+        trace::join(&span, parent);
+    }
+    let route = route(delivery.routing_key.as_str(), &worker.schedule.delays());
+    let message =
+        span.in_scope(|| Message::new(&envelope, route.clone())).with_history(&headers.history);
+    match headers.letter {
+        Some(letter) if route == Route::Dead => message.with_letter(&letter),
+        _ => message,
+    }
+}
+
+/// Where the routing key led. A delay that no queue is declared for any more is over at once.
+fn route(key: &str, delays: &[Duration]) -> Route {
+    if key == DEAD {
+        return Route::Dead;
+    }
+    let delay = delays.iter().find(|delay| RetryQueue(**delay).name() == key);
+    delay.map_or(Route::Work, |delay| Route::Retry(*delay))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_goes_where_it_was_meant_to_go() {
+        let delays = [Duration::from_secs(5), Duration::from_mins(2)];
+        assert_eq!(route("member-events.work", &delays), Route::Work);
+        assert_eq!(route("member-events.dead", &delays), Route::Dead);
+        assert_eq!(route("member-events.retry.2m", &delays), Route::Retry(delays[1]));
+        assert_eq!(route("member-events.retry.7s", &delays), Route::Work);
+        assert_eq!(route("", &delays), Route::Work);
+    }
+}
