@@ -18,5 +18,6 @@ pub mod core_sim;
 pub mod harness;
 pub mod process;
 pub mod program;
+pub mod proxy;
 pub mod servers;
 pub mod up;
