@@ -3,9 +3,11 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
+    time::Duration,
 };
 
-use event::Envelope;
+use chrono::Utc;
+use event::{Envelope, History};
 use store::{Admission, CampusConfig, Standing};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -15,10 +17,14 @@ use crate::{
     job::{Group, Job, Key},
     process,
     sessions::Live,
+    settle,
 };
 
 /// Deliveries admitted with one query.
 const LARGEST_BATCH: usize = 256;
+
+/// When a member whose core is in trouble may be free again.
+const MEMBER_WAIT: Duration = Duration::from_secs(1);
 
 /// What a group is told at admission.
 pub(crate) struct Ticket {
@@ -59,6 +65,7 @@ pub(crate) async fn admit(
                 None => return,
             },
             Some(left) = left.recv() => desk.release(left),
+            () = worker.cores.changed() => {}
             () = stop.cancelled() => return,
         }
         // Whatever waits already comes along; nothing is waited for.
@@ -70,6 +77,12 @@ pub(crate) async fn admit(
             } else {
                 break;
             }
+        }
+        for (job, delay, history) in desk.put_off(&worker) {
+            let worker = Arc::clone(&worker);
+            tokio::spawn(async move {
+                settle::delay_by(&worker, &job, delay, &history, "put_off").await;
+            });
         }
         let batch = desk.next_batch();
         if !batch.is_empty() {
@@ -123,6 +136,25 @@ impl Desk {
             // Its member stays busy, and nobody joins: their number would be too old for them.
             Left::Again(group) => self.ready.push(group),
         }
+    }
+
+    /// Takes out what waits for a member whose core is in trouble: that may last, and others need
+    /// the room. What has lost its patience stays, to be attempted.
+    fn put_off(&mut self, worker: &Worker) -> Vec<(Job, Duration, History)> {
+        let mut off = Vec::new();
+        self.waiting.retain(|(campus, _), jobs| {
+            if !worker.cores.is_strained(*campus) {
+                return true;
+            }
+            for job in std::mem::take(jobs) {
+                match worker.schedule.bounce(&job.history, MEMBER_WAIT, Utc::now()) {
+                    Some((delay, history)) => off.push((job, delay, history)),
+                    None => jobs.push(job),
+                }
+            }
+            !jobs.is_empty()
+        });
+        off
     }
 
     fn next_batch(&mut self) -> Vec<Group> {

@@ -1,4 +1,4 @@
-//! The campuses' cores: one session each, and a bound on what is asked of it at once.
+//! The campuses' cores: one session each, and one gate that bounds what is asked of it.
 
 use std::{
     collections::HashMap,
@@ -11,16 +11,24 @@ use campus_core::{CampusCores, CoreSession};
 use core_api::{AllowedHosts, ClientError, ClientSettings, CoreError, SessionError};
 use database::Pool;
 use member::CoreMember;
-use retry::{Failure, bridge, classify, is_blip};
+use retry::{Failure, Kind, bridge, classify, is_blip};
 use store::CampusConfig;
-use tokio::sync::Semaphore;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::metrics::Metrics;
+use crate::{
+    gate::{Gate, PutOff, Share},
+    metrics::Metrics,
+};
 
 /// How long an event is held when the shared token cannot be read: Postgres is in trouble, and
 /// asking at once again would only heat it.
 const TOKEN_PAUSE: Duration = Duration::from_secs(1);
+
+/// The longest that a refused or crowded login keeps a campus's events away from its core: an
+/// operator may mend it at any moment, and asking the session costs the core nothing.
+const LOGIN_PAUSE: Duration = Duration::from_secs(5);
 
 /// Why a member is not at hand.
 #[derive(Debug)]
@@ -29,6 +37,13 @@ pub(crate) enum Unfetched {
     Absent(Failure),
     /// The core could not or would not answer.
     Failed(Failure),
+    /// The core was not even asked, for lack of room or of use: again after `wait`.
+    PutOff {
+        /// When there may be room.
+        wait: Duration,
+        /// What is wrong with the core.
+        trouble: Failure,
+    },
     /// Postgres is in trouble: nothing can be said about the event.
     Held,
 }
@@ -36,8 +51,11 @@ pub(crate) enum Unfetched {
 /// All cores.
 pub(crate) struct Cores {
     opened: CampusCores,
-    concurrency: usize,
+    share: Share,
     campuses: Mutex<HashMap<Uuid, Core>>,
+    /// Told whenever a campus's core gets into trouble, or out of it.
+    changed: Arc<Notify>,
+    stopping: CancellationToken,
     metrics: Arc<Metrics>,
 }
 
@@ -46,7 +64,7 @@ pub(crate) struct Cores {
 struct Core {
     version: i64,
     session: Arc<CoreSession>,
-    permits: Arc<Semaphore>,
+    gate: Arc<Gate>,
 }
 
 impl Cores {
@@ -54,43 +72,72 @@ impl Cores {
         pool: Pool,
         sealer: Sealer,
         allowed: AllowedHosts,
-        concurrency: usize,
+        share: Share,
+        stopping: CancellationToken,
         metrics: Arc<Metrics>,
     ) -> Result<Self, ClientError> {
         let settings = ClientSettings { allowed, ..Default::default() };
         Ok(Self {
             opened: CampusCores::new(pool, sealer, settings)?,
-            concurrency,
+            share,
             campuses: Mutex::default(),
+            changed: Arc::default(),
+            stopping,
             metrics,
         })
     }
 
-    /// Asks the campus's core for a member, bridging blips.
+    /// Resolves when some campus's core has got into trouble, or out of it.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Whether the campus's core is in trouble, so that no more of it should be held than must be.
+    pub(crate) fn is_strained(&self, campus: Uuid) -> bool {
+        let campuses = self.campuses.lock().unwrap_or_else(PoisonError::into_inner);
+        campuses.get(&campus).is_some_and(|core| core.gate.is_strained())
+    }
+
+    /// Asks the campus's core for a member, bridging blips, if it is of use to ask.
     pub(crate) async fn fetch(
         &self,
         campus: &CampusConfig,
         member_id: &str,
     ) -> Result<CoreMember, Unfetched> {
         let core = self.core(campus).map_err(Unfetched::Failed)?;
-        let Ok(_permit) = core.permits.acquire().await else { return Err(Unfetched::Held) };
+        let pass = core
+            .gate
+            .enter(&self.stopping)
+            .await
+            .map_err(|PutOff(wait)| Unfetched::PutOff { wait, trouble: core.gate.trouble() })?;
         let begin = Instant::now();
         // The number drawn at admission stays good for a repeated request: an earlier number only
         // makes the interval wider. What failed before it returned nothing to apply.
-        let answer = bridge(
+        let request = bridge(
             || core.session.member(member_id),
             |error| matches!(error, SessionError::Core(error) if is_blip(error)),
-        )
-        .await;
+        );
+        let answer = core.gate.watch(request).await;
         self.metrics.fetched(begin.elapsed());
         match answer {
-            Ok(member) => Ok(member),
-            Err(SessionError::Core(error)) => Err(match error {
-                CoreError::NotFound { .. } | CoreError::Gone { .. } => {
-                    Unfetched::Absent(classify(&error))
+            Ok(member) => {
+                core.gate.answered(pass);
+                Ok(member)
+            }
+            Err(SessionError::Core(error)) => {
+                let failure = classify(&error);
+                if failure.kind == Kind::Outage {
+                    core.gate.failed(pass, &failure, wish(&error));
+                } else {
+                    core.gate.answered(pass);
                 }
-                _ => Unfetched::Failed(classify(&error)),
-            }),
+                Err(match error {
+                    CoreError::NotFound { .. } | CoreError::Gone { .. } => {
+                        Unfetched::Absent(failure)
+                    }
+                    _ => Unfetched::Failed(failure),
+                })
+            }
             Err(error @ SessionError::Store(_)) => {
                 tracing::warn!(%error, "the core's shared token cannot be reached, an event is held");
                 tokio::time::sleep(TOKEN_PAUSE).await;
@@ -108,12 +155,23 @@ impl Cores {
             return Ok(core.clone());
         }
         let session = self.opened.open(campus)?;
-        let permits = campuses.get(&campus.id).map_or_else(
-            || Arc::new(Semaphore::new(self.concurrency)),
-            |core| Arc::clone(&core.permits),
+        let gate = campuses.get(&campus.id).map_or_else(
+            || Gate::new(self.share, Arc::clone(&self.changed)),
+            |core| core.gate.renewed(self.share),
         );
-        let core = Core { version: campus.version, session, permits };
+        let core = Core { version: campus.version, session, gate: Arc::new(gate) };
         campuses.insert(campus.id, core.clone());
         Ok(core)
+    }
+}
+
+/// For how long the core, or the way to its login, asks to be left alone; at least a moment where
+/// it says that there was too much.
+fn wish(error: &CoreError) -> Option<Duration> {
+    match error {
+        CoreError::RateLimited { retry_after, .. } => Some(retry_after.unwrap_or_default()),
+        CoreError::LoginPaused { retry_after } => Some((*retry_after).min(LOGIN_PAUSE)),
+        CoreError::LoginRefused { .. } => Some(LOGIN_PAUSE),
+        error => error.retry_after(),
     }
 }

@@ -3,11 +3,13 @@
 
 mod admit;
 mod audit;
+mod breaker;
 mod collect;
 mod commit;
 mod config;
 mod consume;
 mod cores;
+mod gate;
 mod job;
 mod metrics;
 mod process;
@@ -29,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use config::{Config, VARIABLES};
 
-use crate::{consume::Intake, cores::Cores, metrics::Metrics, sessions::Sessions};
+use crate::{consume::Intake, cores::Cores, gate::Share, metrics::Metrics, sessions::Sessions};
 
 /// Who this is.
 pub const PROGRAM: Program =
@@ -82,7 +84,8 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
         pool.clone(),
         config.sealer.clone(),
         config.allowed_hosts.clone(),
-        config.core_concurrency,
+        Share::of(usize::from(config.prefetch), config.core_concurrency),
+        shutdown.clone(),
         Arc::clone(&metrics),
     )
     .context("cannot make the client of the core")?;

@@ -97,7 +97,7 @@ impl Metrics {
         {
             self.received.add(0, &[KeyValue::new("event_type", event_type)]);
         }
-        for outcome in ["done", "delayed", "dead", "returned", "redelivered"] {
+        for outcome in ["done", "delayed", "put_off", "dead", "returned", "redelivered"] {
             self.settled.add(0, &[KeyValue::new("outcome", outcome)]);
         }
         for cause in Cause::ALL {

@@ -1,6 +1,6 @@
 //! The story of a group of events: fetch → map + filter → commit → settle.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use campus_core::judge;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -28,6 +28,13 @@ pub(crate) enum Fate {
     Done,
     /// Its attempt failed: delay or dead letter.
     Failed(Failure),
+    /// No attempt was made: it comes again after `wait`, when there may be room.
+    PutOff {
+        /// When that may be.
+        wait: Duration,
+        /// Why there is none.
+        trouble: Failure,
+    },
     /// It needs another number and another read.
     Again {
         /// Its delete may not be taken at its word.
@@ -61,11 +68,14 @@ pub(crate) async fn process(worker: Arc<Worker>, group: Group, ticket: Ticket, e
     for (job, fate) in jobs.into_iter().zip(fates) {
         let fate = match fate {
             Fate::Failed(failure) => settle::fail(&worker, &ticket, &job, failure).await,
+            Fate::PutOff { wait, trouble } => {
+                settle::put_off(&worker, &ticket, &job, wait, trouble).await
+            }
             other => other,
         };
         match fate {
             Fate::Done => settle::done(&worker, &job).await,
-            Fate::Failed(_) => {}
+            Fate::Failed(_) | Fate::PutOff { .. } => {}
             Fate::Again { ask, void } => {
                 again.must_ask |= ask;
                 if void {
@@ -174,6 +184,9 @@ async fn sync_member(worker: &Worker, group: &Group, ticket: &Ticket, jobs: &[&J
         },
         Err(Unfetched::Absent(failure)) => commit_absence(group, ticket, jobs, &failure).await,
         Err(Unfetched::Failed(failure)) => failed(jobs, &failure),
+        Err(Unfetched::PutOff { wait, trouble }) => {
+            vec![Fate::PutOff { wait, trouble }; jobs.len()]
+        }
         Err(Unfetched::Held) => vec![Fate::LOST; jobs.len()],
     }
 }

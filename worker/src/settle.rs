@@ -5,12 +5,17 @@
 use std::time::Duration;
 
 use chrono::Utc;
+use event::History;
 use queue::{Letter, Message, Publisher, Route, lapin::message::Delivery};
+use rand::RngExt;
 use retry::{Cause, Failure, Next};
 use store::{Commit, LogLine, Status};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Worker, admit::Ticket, commit::Committed, job::Job, process::Fate};
+
+/// Held in the worker's hands, and so short: a delay queue has one delay for all.
+const LONGEST_JITTER: Duration = Duration::from_millis(500);
 
 /// Between tries to publish while RabbitMQ takes nothing.
 const PUBLISH_PAUSE: Duration = Duration::from_millis(200);
@@ -45,11 +50,8 @@ pub(crate) async fn fail(worker: &Worker, ticket: &Ticket, job: &Job, failure: F
                     "an event failed and is tried again"
                 );
             });
-            let message = job
-                .span
-                .in_scope(|| Message::new(&job.envelope, Route::Retry(delay)))
-                .with_history(&history);
-            pass_on(worker, job, message, "delayed").await;
+            tokio::time::sleep(jitter(delay)).await;
+            delay_by(worker, job, delay, &history, "delayed").await;
         }
         Next::Dead(history) => {
             job.span.in_scope(|| {
@@ -71,6 +73,49 @@ pub(crate) async fn fail(worker: &Worker, ticket: &Ticket, job: &Job, failure: F
         }
     }
     Fate::Failed(failure)
+}
+
+/// Settles a delivery that nothing was tried for: delayed, and not counted as an attempt. Once its
+/// patience with the outage is over, it fails for the `trouble` that its core is in.
+pub(crate) async fn put_off(
+    worker: &Worker,
+    ticket: &Ticket,
+    job: &Job,
+    wait: Duration,
+    trouble: Failure,
+) -> Fate {
+    let Some((delay, history)) = worker.schedule.bounce(&job.history, wait, Utc::now()) else {
+        return fail(worker, ticket, job, trouble).await;
+    };
+    // Told once: what circles for a day must not write a row each time.
+    if history.bounces == 1 {
+        let mut entry = job.entry();
+        entry.attempts = job.history.failed_attempts();
+        let error = format!("It waits for its campus's core. {}", trouble.reason);
+        let line = LogLine { entry, status: Status::Retrying, message: None, error: Some(error) };
+        if matches!(ticket.live.commit(Commit::Log(line)).await, Committed::Lost) {
+            return Fate::Again { ask: false, void: true };
+        }
+    }
+    delay_by(worker, job, delay, &history, "put_off").await;
+    Fate::PutOff { wait, trouble }
+}
+
+/// Sends a delivery through a delay queue, and back to the workers.
+pub(crate) async fn delay_by(
+    worker: &Worker,
+    job: &Job,
+    delay: Duration,
+    history: &History,
+    outcome: &'static str,
+) {
+    let message = job.span.in_scope(|| Message::new(&job.envelope, Route::Retry(delay)));
+    pass_on(worker, job, message.with_history(history), outcome).await;
+}
+
+/// Events that failed together should not all come back in the same instant.
+fn jitter(delay: Duration) -> Duration {
+    (delay / 10).min(LONGEST_JITTER).mul_f64(rand::rng().random_range(0.0..1.0))
 }
 
 /// Returns a delivery to the work queue as it was.
