@@ -11,6 +11,7 @@ use event::{Envelope, History};
 use store::{Admission, CampusConfig, Standing};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::{
     Worker,
@@ -138,22 +139,31 @@ impl Desk {
         }
     }
 
-    /// Takes out what waits for a member whose core is in trouble: that may last, and others need
-    /// the room. What has lost its patience stays, to be attempted.
+    /// Takes out what waits for members whose campus's core is in trouble, beyond the campus's
+    /// share: that may last, and others need the room. What has lost its patience stays, to be
+    /// attempted.
     fn put_off(&mut self, worker: &Worker) -> Vec<(Job, Duration, History)> {
         let mut off = Vec::new();
-        self.waiting.retain(|(campus, _), jobs| {
+        let mut kept: HashMap<Uuid, usize> = HashMap::new();
+        for ((campus, _), jobs) in &mut self.waiting {
             if !worker.cores.is_strained(*campus) {
-                return true;
+                continue;
             }
+            let kept = kept.entry(*campus).or_default();
             for job in std::mem::take(jobs) {
-                match worker.schedule.bounce(&job.history, MEMBER_WAIT, Utc::now()) {
-                    Some((delay, history)) => off.push((job, delay, history)),
-                    None => jobs.push(job),
+                let bounce = if *kept < worker.cores.share().waiting {
+                    None
+                } else {
+                    worker.schedule.bounce(&job.history, MEMBER_WAIT, Utc::now())
+                };
+                if let Some((delay, history)) = bounce {
+                    off.push((job, delay, history));
+                } else {
+                    *kept += 1;
+                    jobs.push(job);
                 }
             }
-            !jobs.is_empty()
-        });
+        }
         off
     }
 

@@ -92,6 +92,11 @@ impl Cores {
         self.changed.notified().await;
     }
 
+    /// What a campus may hold while its core is in trouble.
+    pub(crate) fn share(&self) -> Share {
+        self.share
+    }
+
     /// Whether the campus's core is in trouble, so that no more of it should be held than must be.
     pub(crate) fn is_strained(&self, campus: Uuid) -> bool {
         let campuses = self.campuses.lock().unwrap_or_else(PoisonError::into_inner);

@@ -12,6 +12,7 @@ mod deletes;
 mod drain;
 mod duplicates;
 mod effects;
+mod fairness;
 mod filter;
 mod isolation;
 mod load;

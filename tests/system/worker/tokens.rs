@@ -53,8 +53,8 @@ async fn a_token_that_is_refused_at_once_leads_to_no_storm_of_logins() {
         (0..10).map(|n| church.create(json!({"full_name": format!("Member {n}")}))).collect();
     let events = join_all(members.iter().map(|member| church.post("member.created", member))).await;
     for event in &events {
-        eventually("the event has failed twice", SOON, async || {
-            church.log(event).await.first().is_some_and(|row| row["attempts"].as_i64() >= Some(2))
+        eventually("the event has failed, or was put off", SOON, async || {
+            !church.log(event).await.is_empty()
         })
         .await;
     }

@@ -1,0 +1,129 @@
+//! A campus whose core is in trouble waits for itself and slows nobody (DESIGN, fairness).
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use serde_json::json;
+use tests::{
+    core_sim::{Endpoint, Fault, FaultKind, Options},
+    harness::{Campus, TestSystem, eventually},
+};
+
+use super::{church::Church, queue::assert_queues_are_empty};
+
+/// Everything put off, and its campus's core well again: the delays and a probe.
+const RECOVERED: Duration = Duration::from_mins(1);
+
+/// A worker that holds few events, and two churches with a core that answers both.
+async fn two_churches() -> (TestSystem, Campus) {
+    let options = Options::default();
+    let second = options.churches[1].clone();
+    let system = TestSystem::builder()
+        .core(options)
+        .variable("RETRY_DELAYS", "500ms,1s,2s")
+        .variable("WORKER_PREFETCH", "32")
+        .spawn()
+        .await;
+    let campus = system.add_campus(&second, &[]).await;
+    (system, campus)
+}
+
+async fn until_processed(church: Church<'_>, events: &[String]) {
+    let ids: Vec<&str> = events.iter().map(String::as_str).collect();
+    eventually("all events are processed", RECOVERED, async || {
+        let query =
+            "SELECT count(*) FROM webhook_logs WHERE event_id = ANY($1) AND status = 'processed'";
+        let processed = church.system.database.rows(query, &[&ids]).await[0]["count"].as_u64();
+        if processed == Some(events.len() as u64) { Ok(()) } else { Err(format!("{processed:?}")) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_church_whose_core_hangs_does_not_slow_the_others() {
+    let (system, campus) = two_churches().await;
+    let hanging = Church::first(&system);
+    let healthy = Church { system: &system, campus: &campus };
+    let people: Vec<String> =
+        (0..60).map(|n| hanging.create(json!({"full_name": format!("Person {n}")}))).collect();
+    let one = hanging.create(json!({"full_name": "Somebody with many events"}));
+    let fault = Fault::everywhere(FaultKind::Hang).at(Endpoint::Member);
+    let fault = system.core.add_fault(fault.of_church(hanging.church_id()));
+
+    // Many members, and one member with many events: each could fill the worker's hands by itself.
+    let mut held = join_all(people.iter().map(|id| hanging.post("member.created", id))).await;
+    held.extend(join_all((0..60).map(|_| hanging.post("member.updated", &one))).await);
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_secs(12) {
+        let member = healthy.create(json!({"full_name": "Budi"}));
+        assert_eq!(healthy.sync("member.created", &member).await["attempts"], 1);
+    }
+
+    system.core.remove_fault(fault);
+    until_processed(hanging, &held).await;
+    assert!(system.database.rows("SELECT FROM dead_letters", &[]).await.is_empty());
+    assert_queues_are_empty(&system).await;
+}
+
+#[tokio::test]
+async fn a_core_that_is_away_is_probed_and_not_besieged() {
+    let (system, _) = two_churches().await;
+    let church = Church::first(&system);
+    let people: Vec<String> =
+        (0..80).map(|n| church.create(json!({"full_name": format!("Person {n}")}))).collect();
+    let away = Fault::everywhere(FaultKind::Status { status: 503, retry_after: None });
+    let fault = system.core.add_fault(away.at(Endpoint::Member));
+    let events = join_all(people.iter().map(|id| church.post("member.created", id))).await;
+    let requests = || system.core.requests(Endpoint::Member);
+    eventually("the core is left alone", RECOVERED, async || {
+        let rows = system.database.rows("SELECT FROM webhook_logs WHERE status = 'retrying'", &[]);
+        rows.await.len() == events.len()
+    })
+    .await;
+    // From here on there are probes only, each with what it bridges; 80 events that each ask on
+    // their own would send hundreds.
+    let (before, begin) = (requests(), Instant::now());
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let probes = begin.elapsed().as_secs() + 1;
+    assert!(requests() - before <= 8 * probes, "{} requests", requests() - before);
+
+    // Without a human hand.
+    system.core.remove_fault(fault);
+    until_processed(church, &events).await;
+    let attempts = "SELECT max(attempts) FROM webhook_logs";
+    let attempts = system.database.rows(attempts, &[]).await[0]["max"].as_u64();
+    assert!(attempts < Some(10), "being put off is no attempt: {attempts:?}");
+    assert_queues_are_empty(&system).await;
+}
+
+#[tokio::test]
+async fn a_core_that_asks_for_a_pause_gets_it() {
+    let (system, campus) = two_churches().await;
+    let limited = Church::first(&system);
+    let other = Church { system: &system, campus: &campus };
+    let people: Vec<String> =
+        (0..20).map(|n| limited.create(json!({"full_name": format!("Person {n}")}))).collect();
+    // Once, with an answer that all requests under way at that moment may get.
+    let wish = Fault::everywhere(FaultKind::RateLimited { retry_after: Some(8), plain: false });
+    let fault = system.core.add_fault(wish.at(Endpoint::Member).of_church(limited.church_id()));
+    let first = limited.post("member.created", &people[0]).await;
+    eventually("the core has said that there were too many requests", RECOVERED, async || {
+        !limited.log(&first).await.is_empty()
+    })
+    .await;
+    system.core.remove_fault(fault);
+    let (asked, begin) = (Instant::now(), system.core.requests(Endpoint::Member));
+    let mut events =
+        join_all(people[1..].iter().map(|id| limited.post("member.created", id))).await;
+    events.push(first);
+    // Others are not part of it.
+    let member = other.create(json!({"full_name": "Budi"}));
+    assert_eq!(other.sync("member.created", &member).await["attempts"], 1);
+    eventually("the core is asked again", RECOVERED, async || {
+        system.core.requests(Endpoint::Member) > begin + 1
+    })
+    .await;
+    assert!(asked.elapsed() > Duration::from_secs(5), "{:?}", asked.elapsed());
+    until_processed(limited, &events).await;
+    assert_queues_are_empty(&system).await;
+}
