@@ -1,28 +1,30 @@
 //! The collector: from the dead queue, which survives Postgres being away, into `dead_letters`,
 //! where an operator can group, filter and replay.
 
+mod letter;
+
 use std::time::Duration;
 
-use base64::{Engine, prelude::BASE64_STANDARD};
 use database::{DatabaseError, Fault, Pool, fault};
-use event::Envelope;
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use queue::{
-    DEAD, QueueError, ReceivedHeaders,
-    lapin::{Connection, message::Delivery, options::BasicAckOptions},
+    DEAD, QueueError,
+    lapin::{
+        Connection, Consumer,
+        message::Delivery,
+        options::{BasicAckOptions, BasicCancelOptions},
+    },
 };
-use retry::Cause;
-use serde_json::json;
-use sha2::{Digest, Sha256};
-use store::dead_letters::{DeadLetter, collect as store_letter};
+use store::dead_letters::{DeadLetter, collect as store_letters};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
-use crate::{consume, metrics::Metrics, trace};
+use crate::{consume, metrics::Metrics};
 
-/// Letters held at once: they are rare, and each is a transaction.
-const PREFETCH: u16 = 16;
+/// Letters held at once, and stored in one transaction where so many wait.
+const PREFETCH: u16 = 256;
 const POSTGRES_PAUSE: Duration = Duration::from_secs(1);
+/// How long a drain may take to store what is held; the broker brings the rest again.
+const FINISH_LIMIT: Duration = Duration::from_secs(5);
 
 /// Collects on one connection until it is lost or `stop`.
 pub(crate) async fn collect(
@@ -34,102 +36,96 @@ pub(crate) async fn collect(
     let channel = consume::open(&connection, PREFETCH).await?;
     let mut consumer = consume::start(&channel, DEAD).await?;
     loop {
-        let delivery = tokio::select! {
+        let first = tokio::select! {
             () = stop.cancelled() => break,
             delivery = consumer.next() => delivery,
         };
-        let delivery = match delivery {
+        let first = match first {
             Some(Ok(delivery)) => delivery,
             Some(Err(source)) => return Err(QueueError::during("consume dead letters")(source)),
             None => return Ok(()),
         };
-        let letter = read(&delivery);
+        let batch = with_what_waits(first, &mut consumer);
         let stored = tokio::select! {
-            () = stop.cancelled() => break,
-            () = keep(pool, letter, metrics) => delivery.ack(BasicAckOptions::default()).await,
+            () = overdue(stop) => break,
+            stored = store(pool, &batch, metrics) => stored,
         };
-        stored.map_err(QueueError::during("acknowledge a dead letter"))?;
+        stored?;
     }
+    // What the broker has sent already is stored too, where that is quick: what is returned to the
+    // queue counts as a delivery that failed, and RabbitMQ 4 gives a message up after some of them.
+    let drain = async {
+        channel.basic_cancel(consumer.tag(), BasicCancelOptions::default()).await.ok();
+        while let Some(Ok(first)) = consumer.next().await {
+            let batch = with_what_waits(first, &mut consumer);
+            store(pool, &batch, metrics).await?;
+        }
+        Ok(())
+    };
+    tokio::time::timeout(FINISH_LIMIT, drain).await.unwrap_or(Ok(()))?;
     connection
         .close(200, "stopped".into())
         .await
         .map_err(QueueError::during("close the connection"))
 }
 
-/// Stores the letter, however long that takes: it is held in the queue meanwhile.
-async fn keep(pool: &Pool, mut letter: DeadLetter, metrics: &Metrics) {
-    loop {
-        match try_keep(pool, &letter).await {
-            Ok(()) => {
-                metrics.collected(&letter.cause);
-                tracing::info!(letter = %letter.id, cause = letter.cause, "a dead letter was collected");
-                return;
-            }
-            // Something in it that no text or jsonb column takes: kept as bytes, never retried for ever.
-            Err(DatabaseError::Statement { source, .. })
-                if fault(&source) == Fault::Row && letter.envelope.is_some() =>
-            {
-                let bytes = letter.envelope.take().map(|envelope| envelope.encode());
-                letter.body = undecoded(&bytes.unwrap_or_default());
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a dead letter waits for Postgres");
-                tokio::time::sleep(POSTGRES_PAUSE).await;
-            }
-        }
-    }
+/// Some time after `stop`: what is under way may still end well.
+async fn overdue(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(FINISH_LIMIT).await;
 }
 
-async fn try_keep(pool: &Pool, letter: &DeadLetter) -> Result<(), DatabaseError> {
+/// A batch of all that is here already; nothing is waited for.
+fn with_what_waits(first: Delivery, consumer: &mut Consumer) -> Vec<Delivery> {
+    let mut batch = vec![first];
+    while batch.len() < usize::from(PREFETCH) {
+        // An error comes again as the end of the stream.
+        let Some(Some(Ok(delivery))) = consumer.next().now_or_never() else { break };
+        batch.push(delivery);
+    }
+    batch
+}
+
+/// Stores a batch, however long that takes: it is held in the queue meanwhile. Then acks.
+async fn store(pool: &Pool, batch: &[Delivery], metrics: &Metrics) -> Result<(), QueueError> {
+    let mut letters: Vec<DeadLetter> = batch.iter().map(letter::read).collect();
+    while let Err(error) = try_store(pool, &mut letters).await {
+        tracing::warn!(%error, letters = letters.len(), "dead letters wait for Postgres");
+        tokio::time::sleep(POSTGRES_PAUSE).await;
+    }
+    tracing::info!(letters = letters.len(), "dead letters were collected");
+    for (letter, delivery) in letters.iter().zip(batch) {
+        metrics.collected(&letter.cause);
+        tracing::debug!(letter = %letter.id, cause = letter.cause, "a dead letter was collected");
+        delivery
+            .ack(BasicAckOptions::default())
+            .await
+            .map_err(QueueError::during("acknowledge a dead letter"))?;
+    }
+    Ok(())
+}
+
+/// Stores all in one transaction. If a letter's own content fails it, each is stored alone, and the
+/// guilty one is kept as bytes: something in it is taken by no text or jsonb column.
+async fn try_store(pool: &Pool, letters: &mut [DeadLetter]) -> Result<(), DatabaseError> {
     let mut client = pool.get().await?;
-    store_letter(&mut client, letter).await
-}
-
-/// What a message from the dead queue says. One that no worker sent there was sent by the broker:
-/// it was delivered too often without an ack, most likely because it crashes whoever takes it.
-fn read(delivery: &Delivery) -> DeadLetter {
-    let headers = ReceivedHeaders::read(&delivery.properties);
-    let envelope = Envelope::decode(&delivery.data).ok();
-    let (cause, reason) = match headers.letter {
-        Some(letter) => (letter.cause, letter.reason),
-        None if envelope.is_some() => (
-            Cause::Poison.as_str().to_owned(),
-            "It was delivered too often without coming to an end: it may crash workers.".to_owned(),
-        ),
-        None => {
-            (Cause::InvalidEvent.as_str().to_owned(), "The message could not be read.".to_owned())
-        }
-    };
-    let body = envelope
-        .as_ref()
-        .and_then(|envelope| serde_json::to_value(envelope).ok())
-        .unwrap_or_else(|| undecoded(&delivery.data));
-    DeadLetter {
-        id: envelope.as_ref().map_or_else(|| id_of(delivery), |envelope| envelope.delivery_id),
-        envelope,
-        body,
-        // A cause that this version does not know would not be taken by the table.
-        cause: if Cause::ALL.iter().any(|known| known.as_str() == cause) {
-            cause
-        } else {
-            Cause::InvalidEvent.as_str().to_owned()
-        },
-        reason,
-        history: headers.history,
-        trace_id: headers.traceparent.as_deref().and_then(trace::id),
+    let all: Vec<&DeadLetter> = letters.iter().collect();
+    match store_letters(&mut client, &all).await {
+        Err(error) if is_own_fault(&error) => {}
+        result => return result,
     }
+    for letter in letters {
+        match store_letters(&mut client, &[&*letter]).await {
+            Err(error) if is_own_fault(&error) && letter.envelope.is_some() => {
+                letter::undecode(letter);
+                store_letters(&mut client, &[&*letter]).await?;
+            }
+            result => result?,
+        }
+    }
+    Ok(())
 }
 
-fn undecoded(bytes: &[u8]) -> serde_json::Value {
-    json!({"base64": BASE64_STANDARD.encode(bytes)})
-}
-
-/// The message's id, or one made from its bytes: the same message is the same letter.
-fn id_of(delivery: &Delivery) -> Uuid {
-    let id = delivery.properties.message_id().as_ref();
-    id.and_then(|id| Uuid::try_parse(id.as_str()).ok()).unwrap_or_else(|| {
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&Sha256::digest(&delivery.data)[..16]);
-        uuid::Builder::from_custom_bytes(bytes).into_uuid()
-    })
+fn is_own_fault(error: &DatabaseError) -> bool {
+    matches!(error, DatabaseError::Statement { source, .. } if fault(source) == Fault::Row)
 }

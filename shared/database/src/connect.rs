@@ -12,6 +12,9 @@ use crate::DatabaseConfig;
 /// A client of the pool.
 pub type PooledClient = deadpool_postgres::Client;
 
+/// A transaction on a client of the pool, which keeps the statements that it was asked to prepare.
+pub type PooledTransaction<'a> = deadpool_postgres::Transaction<'a>;
+
 /// How long a statement's turn in the pool is waited for.
 const POOL_WAIT: Duration = Duration::from_secs(5);
 

@@ -8,6 +8,6 @@ mod failure;
 mod tls;
 
 pub use config::DatabaseConfig;
-pub use connect::{Connected, DatabaseError, Pool, PooledClient};
+pub use connect::{Connected, DatabaseError, Pool, PooledClient, PooledTransaction};
 pub use failure::{Fault, fault};
 pub use tokio_postgres::{Client, Error, Row, Statement, Transaction, types};

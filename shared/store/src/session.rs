@@ -84,6 +84,8 @@ impl Drop for SyncWriter {
 /// Statements are planned once a session. Planning anew over all partitions of `webhook_logs`, as
 /// Postgres does while it believes that the parameters matter, takes ten times as long as running.
 const PLAN_ONCE: &str = "SET plan_cache_mode = force_generic_plan";
+/// The same for one transaction, where the session is not one's own.
+pub(crate) const PLAN_ONCE_LOCALLY: &str = "SET LOCAL plan_cache_mode = force_generic_plan";
 
 async fn connect(
     config: &DatabaseConfig,

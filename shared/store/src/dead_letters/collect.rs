@@ -1,0 +1,200 @@
+//! From the dead queue into the table.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use database::{DatabaseError, PooledClient, types::ToSql};
+use event::{Envelope, History};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{
+    delivery_log::{ABSORBING, payload},
+    session::PLAN_ONCE_LOCALLY,
+};
+
+/// A message from the dead queue.
+#[derive(Debug, Clone)]
+pub struct DeadLetter {
+    /// The delivery; for a message that could not be decoded, an id made from its bytes.
+    pub id: Uuid,
+    /// The event, where the message could be decoded.
+    pub envelope: Option<Envelope>,
+    /// The envelope, or `{"base64": "…"}`.
+    pub body: Value,
+    /// One of the closed list of causes.
+    pub cause: String,
+    /// A sentence.
+    pub reason: String,
+    /// What was tried.
+    pub history: History,
+    /// The trace it belongs to.
+    pub trace_id: Option<String>,
+}
+
+/// Puts letters into Postgres, all in one transaction; repeating it changes nothing.
+///
+/// The log rows are touched first and `dead_letters` in a later statement, as the worker does:
+/// otherwise a delivery that succeeds at the same moment could be left `open`. Both statements take
+/// their rows in one order, so that collectors with letters in common do not lock each other out.
+pub async fn collect(
+    client: &mut PooledClient,
+    letters: &[&DeadLetter],
+) -> Result<(), DatabaseError> {
+    let letters = once_each(letters);
+    let during = || DatabaseError::during("collect dead letters");
+    let transaction = client.transaction().await.map_err(during())?;
+    transaction.batch_execute(PLAN_ONCE_LOCALLY).await.map_err(during())?;
+    let log = transaction.prepare_cached(&log_sql()).await.map_err(during())?;
+    let store = transaction.prepare_cached(&letter_sql()).await.map_err(during())?;
+    write_log(&transaction, &log, &letters).await.map_err(during())?;
+    write_letters(&transaction, &store, &letters).await.map_err(during())?;
+    transaction.commit().await.map_err(during())
+}
+
+/// One row a letter: the one that came last, and the count of the one that was replayed most.
+fn once_each(letters: &[&DeadLetter]) -> Vec<DeadLetter> {
+    let mut latest: BTreeMap<Uuid, DeadLetter> = BTreeMap::new();
+    for letter in letters {
+        let mut letter = (*letter).clone();
+        if let Some(before) = latest.get(&letter.id) {
+            letter.history.replays = letter.history.replays.max(before.history.replays);
+        }
+        latest.insert(letter.id, letter);
+    }
+    latest.into_values().collect()
+}
+
+async fn write_log(
+    transaction: &database::PooledTransaction<'_>,
+    statement: &database::Statement,
+    letters: &[DeadLetter],
+) -> Result<(), database::Error> {
+    // What belongs to nobody has no place in the log.
+    let events: Vec<(&DeadLetter, &Envelope)> =
+        letters.iter().filter_map(|letter| Some((letter, letter.envelope.as_ref()?))).collect();
+    if events.is_empty() {
+        return Ok(());
+    }
+    let envelopes = || events.iter().map(|(_, envelope)| *envelope);
+    let received_at: Vec<DateTime<Utc>> = envelopes().map(|event| event.received_at).collect();
+    let ids: Vec<Uuid> = envelopes().map(|event| event.delivery_id).collect();
+    let campuses: Vec<Uuid> = envelopes().map(|event| event.campus_id).collect();
+    let event_ids: Vec<&str> = envelopes().map(|event| event.event_id.as_str()).collect();
+    let event_types: Vec<&str> = envelopes().map(|event| event.event_type.as_str()).collect();
+    let members: Vec<Option<&str>> = envelopes().map(|event| event.member_id.as_deref()).collect();
+    let payloads: Vec<Value> = envelopes().map(payload).collect();
+    let reasons: Vec<&str> = events.iter().map(|(letter, _)| letter.reason.as_str()).collect();
+    let attempts: Vec<i32> = events.iter().map(|(letter, _)| attempts(&letter.history)).collect();
+    let traces: Vec<Option<&str>> =
+        events.iter().map(|(letter, _)| letter.trace_id.as_deref()).collect();
+    let parameters: [&(dyn ToSql + Sync); 10] = [
+        &received_at,
+        &ids,
+        &campuses,
+        &event_ids,
+        &event_types,
+        &members,
+        &payloads,
+        &reasons,
+        &attempts,
+        &traces,
+    ];
+    transaction.execute(statement, &parameters).await.map(drop)
+}
+
+fn log_sql() -> String {
+    format!(
+        "INSERT INTO webhook_logs AS l (received_at, id, campus_id, event_id, event_type, member_id,
+             payload, signature_valid, status, error, attempts, trace_id, processed_at)
+         SELECT r.received_at, r.id, r.campus_id, r.event_id, r.event_type, r.member_id,
+                r.payload, true, 'dead', r.reason, r.attempts, r.trace_id, now()
+         FROM unnest($1::timestamptz[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[],
+                     $7::jsonb[], $8::text[], $9::integer[], $10::text[])
+              AS r(received_at, id, campus_id, event_id, event_type, member_id,
+                   payload, reason, attempts, trace_id)
+         ORDER BY r.received_at, r.id
+         ON CONFLICT (received_at, id) DO UPDATE SET
+             status = 'dead', message = NULL, error = excluded.error,
+             attempts = greatest(l.attempts, excluded.attempts), processed_at = now()
+         WHERE l.status NOT IN {ABSORBING}"
+    )
+}
+
+async fn write_letters(
+    transaction: &database::PooledTransaction<'_>,
+    statement: &database::Statement,
+    letters: &[DeadLetter],
+) -> Result<(), database::Error> {
+    let envelopes = || letters.iter().map(|letter| letter.envelope.as_ref());
+    let ids: Vec<Uuid> = letters.iter().map(|letter| letter.id).collect();
+    let event_ids: Vec<Option<&str>> =
+        envelopes().map(|event| Some(event?.event_id.as_str())).collect();
+    let campuses: Vec<Option<Uuid>> = envelopes().map(|event| Some(event?.campus_id)).collect();
+    let event_types: Vec<Option<&str>> =
+        envelopes().map(|event| Some(event?.event_type.as_str())).collect();
+    let members: Vec<Option<&str>> = envelopes().map(|event| event?.member_id.as_deref()).collect();
+    let causes: Vec<&str> = letters.iter().map(|letter| letter.cause.as_str()).collect();
+    let reasons: Vec<&str> = letters.iter().map(|letter| letter.reason.as_str()).collect();
+    let attempts: Vec<i32> = letters.iter().map(|letter| attempts(&letter.history)).collect();
+    let first_failed_at: Vec<Option<DateTime<Utc>>> =
+        letters.iter().map(|letter| letter.history.first_failed_at).collect();
+    let received_at: Vec<Option<DateTime<Utc>>> =
+        envelopes().map(|event| Some(event?.received_at)).collect();
+    let bodies: Vec<&Value> = letters.iter().map(|letter| &letter.body).collect();
+    let traces: Vec<Option<&str>> =
+        letters.iter().map(|letter| letter.trace_id.as_deref()).collect();
+    let replays: Vec<i32> = letters
+        .iter()
+        .map(|letter| i32::try_from(letter.history.replays).unwrap_or(i32::MAX))
+        .collect();
+    let parameters: [&(dyn ToSql + Sync); 13] = [
+        &ids,
+        &event_ids,
+        &campuses,
+        &event_types,
+        &members,
+        &causes,
+        &reasons,
+        &attempts,
+        &first_failed_at,
+        &received_at,
+        &bodies,
+        &traces,
+        &replays,
+    ];
+    transaction.execute(statement, &parameters).await.map(drop)
+}
+
+/// A letter whose delivery came to a good end is resolved, one that an operator discarded stays
+/// discarded, and any other is open, however often it was replayed before.
+fn letter_sql() -> String {
+    format!(
+        "INSERT INTO dead_letters AS d (id, event_id, campus_id, event_type, member_id, cause, reason,
+             attempts, first_failed_at, received_at, envelope, trace_id, replay_count, status, resolved_at)
+         SELECT r.id, r.event_id, r.campus_id, r.event_type, r.member_id, r.cause, r.reason,
+                r.attempts, r.first_failed_at, r.received_at, r.envelope, r.trace_id, r.replay_count,
+                CASE WHEN log.ended THEN 'resolved' ELSE 'open' END,
+                CASE WHEN log.ended THEN now() END
+         FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
+                     $8::integer[], $9::timestamptz[], $10::timestamptz[], $11::jsonb[], $12::text[],
+                     $13::integer[])
+              AS r(id, event_id, campus_id, event_type, member_id, cause, reason,
+                   attempts, first_failed_at, received_at, envelope, trace_id, replay_count),
+              LATERAL (SELECT EXISTS (
+                  SELECT FROM webhook_logs l
+                  WHERE l.received_at = r.received_at AND l.id = r.id AND l.status IN {ABSORBING})
+              ) AS log(ended)
+         ORDER BY r.id
+         ON CONFLICT (id) DO UPDATE SET
+             cause = excluded.cause, reason = excluded.reason, attempts = excluded.attempts,
+             first_failed_at = excluded.first_failed_at, trace_id = excluded.trace_id, dead_at = now(),
+             status = excluded.status, replay_count = greatest(d.replay_count, excluded.replay_count),
+             resolved_at = excluded.resolved_at
+         WHERE d.status <> 'discarded'"
+    )
+}
+
+fn attempts(history: &History) -> i32 {
+    i32::try_from(history.failed_attempts()).unwrap_or(i32::MAX)
+}

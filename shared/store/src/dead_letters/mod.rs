@@ -1,0 +1,19 @@
+//! `dead_letters`: every change of a letter's status but one, which is the worker's own when a
+//! delivery has come to a good end (CORRECTNESS §7).
+//!
+//! ```text
+//!              collect                    replay                       worker
+//! dead queue ─────────▶ open ───────────────────────▶ replaying ─────────────────▶ resolved
+//!                        │  ▲                             │ it died again
+//!                discard │  └─────────────────────────────┘ (collect)
+//!                        ▼
+//!                    discarded
+//! ```
+
+mod collect;
+mod discard;
+mod replay;
+
+pub use collect::{DeadLetter, collect};
+pub use discard::discard;
+pub use replay::{Claim, Claimed, Replayable};
