@@ -1,19 +1,24 @@
 //! The commands, and running the one that was asked for.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 use runtime::exit_code;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
-    campus, deliveries, doctor, environment::Environment, failure, migrate, send_test, status,
+    campus, dead_letters, deliveries, doctor, environment::Environment, failure, migrate,
+    send_test, status,
 };
+
+/// How long a command that ends in order may take for it: longer than a publish that hangs.
+const ORDERLY_END: Duration = Duration::from_secs(20);
 
 const ENVIRONMENT: &str = "\
 Environment:
   DATABASE_URL   Postgres; every command needs it
   SECRETS_KEY    what secrets are sealed with (or SECRETS_KEY_FILE); for commands that touch one
-  AMQP_URL       RabbitMQ; for `status` and `doctor`
+  AMQP_URL       RabbitMQ; for `status`, `doctor` and `dead-letters replay`
   .env.example lists every variable.
 
 Exit codes:
@@ -23,6 +28,7 @@ Examples:
   faithctl migrate
   faithctl campus add --help
   faithctl deliveries list --status dead --since 1h
+  faithctl dead-letters groups
   faithctl doctor";
 
 /// Operates the FaithTracker member sync.
@@ -39,6 +45,7 @@ enum Command {
     Campus(campus::Arguments),
     SendTest(send_test::Arguments),
     Deliveries(deliveries::Arguments),
+    DeadLetters(dead_letters::Arguments),
     Status(status::Arguments),
     Doctor(doctor::Arguments),
 }
@@ -51,13 +58,18 @@ pub(crate) fn execute(cli: Cli, environment: &Environment) -> ExitCode {
     };
     let code = runtime.block_on(async {
         let interrupted = runtime::shutdown_signal();
+        let patience = cli.command.patience();
+        let cut_short = async {
+            interrupted.cancelled().await;
+            tokio::time::sleep(patience).await;
+        };
         tokio::select! {
-            result = run(cli.command, environment) => match result {
+            result = run(cli.command, environment, &interrupted) => match result {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => failure::report(&error),
             },
             // What the command had begun in Postgres is rolled back with its session.
-            () = interrupted.cancelled() => ExitCode::from(exit_code::INTERRUPTED),
+            () = cut_short => ExitCode::from(exit_code::INTERRUPTED),
         }
     });
     // A read of stdin that was interrupted would be waited for.
@@ -65,12 +77,29 @@ pub(crate) fn execute(cli: Cli, environment: &Environment) -> ExitCode {
     code
 }
 
-async fn run(command: Command, environment: &Environment) -> anyhow::Result<()> {
+impl Command {
+    /// How long after a signal the command may go on, to end in order.
+    fn patience(&self) -> Duration {
+        match self {
+            Self::DeadLetters(arguments) if arguments.ends_in_order() => ORDERLY_END,
+            _ => Duration::ZERO,
+        }
+    }
+}
+
+async fn run(
+    command: Command,
+    environment: &Environment,
+    interrupted: &CancellationToken,
+) -> anyhow::Result<()> {
     match command {
         Command::Migrate(arguments) => migrate::run(&arguments, environment).await,
         Command::Campus(arguments) => campus::run(arguments, environment).await,
         Command::SendTest(arguments) => send_test::run(arguments, environment).await,
         Command::Deliveries(arguments) => deliveries::run(arguments, environment).await,
+        Command::DeadLetters(arguments) => {
+            dead_letters::run(arguments, environment, interrupted).await
+        }
         Command::Status(arguments) => status::run(&arguments, environment).await,
         Command::Doctor(arguments) => doctor::run(arguments, environment).await,
     }

@@ -17,13 +17,16 @@ pub(crate) struct Environment {
 
 impl Environment {
     /// The environment of this process. A command's log lines are warnings unless asked for more;
-    /// lapin would also report the missing queues that `status` asks for, and rustls a machine
-    /// without certificates, which is provided for.
+    /// lapin would also report the missing queues that `status` asks for, a connection each try to
+    /// make it again, which a replay tells in its own words, and rustls a machine without
+    /// certificates, which is provided for.
     pub(crate) fn of_this_process() -> Self {
         let settings = Settings::from_environment();
         Self {
-            settings: settings
-                .with_default(variables::RUST_LOG, "warn,lapin=off,rustls_platform_verifier=off"),
+            settings: settings.with_default(
+                variables::RUST_LOG,
+                "warn,lapin=off,queue::connection=off,rustls_platform_verifier=off",
+            ),
         }
     }
 

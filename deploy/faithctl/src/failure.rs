@@ -22,10 +22,18 @@ impl UsageError {
 #[error("the report says what failed")]
 pub(crate) struct Reported;
 
+/// A signal came; what was done until then has been said.
+#[derive(Debug, Error)]
+#[error("interrupted")]
+pub(crate) struct Interrupted;
+
 /// Says on stderr why the command failed, and answers its exit code.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     if !error.is::<Reported>() {
         say(&format!("faithctl: {}", in_words(error)));
+    }
+    if error.is::<Interrupted>() {
+        return ExitCode::from(exit_code::INTERRUPTED);
     }
     let usage = error.is::<SettingError>() || error.is::<UsageError>();
     ExitCode::from(if usage { exit_code::USAGE } else { exit_code::FAILED })

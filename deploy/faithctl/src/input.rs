@@ -72,7 +72,7 @@ pub(crate) fn web_address(value: &str) -> Result<Url, String> {
 }
 
 /// On a thread of its own, so that a signal can interrupt the wait.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     read: impl FnOnce() -> std::io::Result<T> + Send + 'static,
 ) -> std::io::Result<T> {
     tokio::task::spawn_blocking(read).await.map_err(std::io::Error::other)?

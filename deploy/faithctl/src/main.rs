@@ -3,6 +3,8 @@
 
 mod campus;
 mod cli;
+mod confirm;
+mod dead_letters;
 mod deliveries;
 mod doctor;
 mod environment;

@@ -87,6 +87,12 @@ impl Message {
         self.with_headers(entries)
     }
 
+    /// Puts the message into a trace that was begun before, by its id, where that is one.
+    #[must_use]
+    pub fn in_trace(self, trace_id: &str) -> Self {
+        self.with_headers(trace_context::of(trace_id))
+    }
+
     /// Adds why the event is dead.
     #[must_use]
     pub fn with_letter(self, letter: &Letter) -> Self {

@@ -1,0 +1,52 @@
+//! What to do about dead letters, by their cause.
+
+use retry::Cause;
+
+/// A sentence or two for the operator.
+pub(super) fn advice(cause: Cause) -> &'static str {
+    match cause {
+        Cause::MemberNotFound => {
+            "The core answers 404. Few: the members are gone there, discard them. Every event of a \
+             campus: its path prefix is wrong (`faithctl campus test-connection`); mend it, replay."
+        }
+        Cause::CoreUnavailable => {
+            "The core was away for longer than RETRY_OUTAGE_AGE. When it answers again \
+             (`faithctl campus test-connection`), replay."
+        }
+        Cause::CoreRejectedLogin => {
+            "The core refuses the campus's account. `faithctl campus set ID --api-email … \
+             --api-password-stdin`, then test-connection, then replay."
+        }
+        Cause::CoreForbidden => {
+            "The account may not see these members. Give it the right in FaithFlow, then replay."
+        }
+        Cause::CoreBadResponse => {
+            "The core's answer made no sense, or lacks a field that the filter names. Compare with \
+             `faithctl campus discover-fields`; mend the filter or the core, then replay."
+        }
+        Cause::WrongChurch => {
+            "The account sees members of another church. Use an account of this church, then replay."
+        }
+        Cause::SyncDisabled => {
+            "The campus was disabled before their turn came. `faithctl campus enable ID`, then \
+             replay; or discard them if it stays so."
+        }
+        Cause::InvalidEvent => {
+            "Messages that are no events, and cannot be replayed: somebody else wrote to the queue, \
+             or a newer version did. Look at one (`show`), then discard them."
+        }
+        Cause::Database => {
+            "Postgres refuses the member's values: its log says which. Mend what refuses them, then \
+             replay."
+        }
+        Cause::Poison => {
+            "Processing them crashes workers. Report it with the trace_id (`show`); replay one with \
+             `--id` after an update, and the rest when that went well."
+        }
+    }
+}
+
+/// The same for a cause as the table has it.
+pub(super) fn advice_for(cause: &str) -> Option<&'static str> {
+    Cause::ALL.into_iter().find(|known| known.as_str() == cause).map(advice)
+}

@@ -1,0 +1,159 @@
+//! The letters that a replay or a discard is about, chosen once when it begins: what dies or opens
+//! again meanwhile is left for the next.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+use database::{Client, DatabaseError};
+use uuid::Uuid;
+
+use super::filters::{CONDITION, Filters, Status};
+use crate::failure::{UsageError, say};
+
+/// How an operator chooses.
+#[derive(Debug, Args)]
+pub(super) struct Choice {
+    #[command(flatten)]
+    filters: Filters,
+    /// Only these letters; several may follow
+    #[arg(long = "id", value_name = "ID", num_args = 1.., conflicts_with_all = ["Filters", "limit"])]
+    ids: Vec<Uuid>,
+    /// At most so many, those that died first
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+}
+
+/// What was chosen.
+pub(super) struct Chosen {
+    /// When, by the database's clock.
+    pub(super) at: DateTime<Utc>,
+    /// The letters, those that died first first.
+    pub(super) ids: Vec<Uuid>,
+    /// Those that match too and hold no event, where only events were wanted.
+    pub(super) unreadable: usize,
+}
+
+/// Which letters a command can do something with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    /// Only those that hold an event.
+    pub(super) events_only: bool,
+    /// Of those named by their ids, also what was replayed already.
+    pub(super) replaying_too: bool,
+}
+
+impl Choice {
+    /// Refuses a status other than `open`.
+    pub(super) fn check(&self) -> Result<(), UsageError> {
+        match self.filters.status {
+            None | Some(Status::Open) => Ok(()),
+            Some(_) => Err(UsageError::new(
+                "--status: only letters that are open can be chosen by filters (name others by --id)",
+            )),
+        }
+    }
+
+    /// Whether letters were named by their ids.
+    pub(super) fn is_by_id(&self) -> bool {
+        !self.ids.is_empty()
+    }
+
+    pub(super) async fn choose(&self, client: &Client, wanted: Wanted) -> anyhow::Result<Chosen> {
+        let now = client
+            .query_one("SELECT clock_timestamp()", &[])
+            .await
+            .map_err(DatabaseError::during("ask for the time"))?;
+        let at = now.get(0);
+        let chosen = if self.is_by_id() {
+            self.by_id(client, wanted, at).await?
+        } else {
+            self.by_filters(client, wanted, at).await?
+        };
+        if chosen.ids.is_empty() {
+            let unreadable = unreadable_in_words(chosen.unreadable);
+            anyhow::bail!("no dead letter matches that could be taken{unreadable}");
+        }
+        Ok(chosen)
+    }
+
+    async fn by_filters(
+        &self,
+        client: &Client,
+        wanted: Wanted,
+        at: DateTime<Utc>,
+    ) -> Result<Chosen, DatabaseError> {
+        let parameters = self.filters.parameters(Some(Status::Open));
+        let rows = client
+            .query(
+                &format!(
+                    "SELECT d.id FROM dead_letters d
+                     WHERE {CONDITION} AND d.dead_at < $8 AND (d.event_id IS NOT NULL OR NOT $9)
+                     ORDER BY d.dead_at, d.id LIMIT $10"
+                ),
+                &parameters.with(&[&at, &wanted.events_only, &self.limit.map(i64::from)]),
+            )
+            .await
+            .map_err(DatabaseError::during("choose dead letters"))?;
+        let unreadable = client
+            .query_one(
+                &format!(
+                    "SELECT count(*) FROM dead_letters d
+                     WHERE {CONDITION} AND d.dead_at < $8 AND d.event_id IS NULL AND $9"
+                ),
+                &parameters.with(&[&at, &wanted.events_only]),
+            )
+            .await
+            .map_err(DatabaseError::during("count what holds no event"))?;
+        Ok(Chosen {
+            at,
+            ids: rows.iter().map(|row| row.get("id")).collect(),
+            unreadable: usize::try_from(unreadable.get::<_, i64>(0)).unwrap_or(0),
+        })
+    }
+
+    /// Says of each letter that cannot be taken why not.
+    async fn by_id(
+        &self,
+        client: &Client,
+        wanted: Wanted,
+        at: DateTime<Utc>,
+    ) -> Result<Chosen, DatabaseError> {
+        let rows = client
+            .query(
+                "SELECT id, status, event_id IS NOT NULL AS is_event FROM dead_letters
+                 WHERE id = ANY($1) ORDER BY dead_at, id",
+                &[&self.ids],
+            )
+            .await
+            .map_err(DatabaseError::during("look for the dead letters"))?;
+        let mut missing: HashSet<&Uuid> = self.ids.iter().collect();
+        let mut chosen = Chosen { at, ids: Vec::new(), unreadable: 0 };
+        for row in &rows {
+            let (id, status): (Uuid, &str) = (row.get("id"), row.get("status"));
+            missing.remove(&id);
+            if wanted.events_only && !row.get::<_, bool>("is_event") {
+                chosen.unreadable += 1;
+            } else if status == "open" || status == "replaying" && wanted.replaying_too {
+                chosen.ids.push(id);
+            } else {
+                say(&format!("{id} is left as it is: {status}"));
+            }
+        }
+        for id in missing {
+            say(&format!("there is no dead letter {id}"));
+        }
+        Ok(chosen)
+    }
+}
+
+/// `; 3 hold no event …`, or nothing.
+pub(super) fn unreadable_in_words(unreadable: usize) -> String {
+    match unreadable {
+        0 => String::new(),
+        number => format!(
+            "; {number} cannot be replayed, since they hold no event but a message that could not be \
+             read: look at them with `show`, then `discard` them"
+        ),
+    }
+}

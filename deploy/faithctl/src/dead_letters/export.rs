@@ -1,0 +1,55 @@
+//! `faithctl dead-letters export`
+
+use clap::Args;
+use database::DatabaseError;
+use uuid::Uuid;
+
+use super::{
+    filters::{CONDITION, Filters},
+    record::Letter,
+};
+use crate::{environment::Environment, output};
+
+/// Letters read at once: an export is as long as the table, and memory is not.
+const PAGE: usize = 1_000;
+
+/// Writes all letters that match, one JSON object a line, those that died first first.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    faithctl dead-letters export --status open > letters.jsonl\n  \
+    faithctl dead-letters export --since 24h | jq -r .member_id | sort -u")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    filters: Filters,
+    /// At most so many
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+    /// One JSON object a line is the only form
+    #[arg(long, hide = true)]
+    json: bool,
+}
+
+pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> anyhow::Result<()> {
+    let client = environment.client().await?;
+    let parameters = arguments.filters.parameters(None);
+    let rows = client
+        .query(
+            &format!(
+                "SELECT d.id FROM dead_letters d WHERE {CONDITION} ORDER BY d.dead_at, d.id LIMIT $8"
+            ),
+            &parameters.with(&[&arguments.limit.map(i64::from)]),
+        )
+        .await
+        .map_err(DatabaseError::during("list dead letters"))?;
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.get("id")).collect();
+    if ids.is_empty() {
+        anyhow::bail!("no dead letter matches");
+    }
+    // Read page by page, not as one statement that lasts as long as its reader takes.
+    for page in ids.chunks(PAGE) {
+        let letters = Letter::load(&client, page).await?;
+        let lines: Result<Vec<String>, _> = letters.iter().map(serde_json::to_string).collect();
+        output::line(&lines?.join("\n"))?;
+    }
+    Ok(())
+}

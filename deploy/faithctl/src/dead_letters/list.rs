@@ -1,0 +1,83 @@
+//! `faithctl dead-letters list`
+
+use clap::Args;
+use database::DatabaseError;
+
+use super::{
+    filters::{CONDITION, Filters},
+    record::{COLUMNS, Letter},
+};
+use crate::{
+    environment::Environment,
+    failure::say,
+    moment,
+    output::{self, Column},
+};
+
+/// Lists letters, those that died last first; of every status unless one is asked for.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    faithctl dead-letters list --status open\n  \
+    faithctl dead-letters list --cause wrong_church --since 1h --limit 200\n  \
+    faithctl dead-letters list --member 8655d76b-9be0-4681-bd2c-35cd5e09a809 --json")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    filters: Filters,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+    /// Print a JSON array of objects
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> anyhow::Result<()> {
+    let client = environment.client().await?;
+    let parameters = arguments.filters.parameters(None);
+    // One more than is shown, to know whether there are more.
+    let limit = i64::from(arguments.limit) + 1;
+    let rows = client
+        .query(
+            &format!(
+                "SELECT {COLUMNS} FROM dead_letters d WHERE {CONDITION}
+                 ORDER BY d.dead_at DESC, d.id DESC LIMIT $8"
+            ),
+            &parameters.with(&[&limit]),
+        )
+        .await
+        .map_err(DatabaseError::during("list dead letters"))?;
+    let mut letters: Vec<Letter> = rows.iter().map(Letter::from_row).collect();
+    let shown = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
+    let more = letters.len() > shown;
+    letters.truncate(shown);
+    output::listing(&letters, &columns(), arguments.json)?;
+    if letters.is_empty() {
+        anyhow::bail!("no dead letter matches");
+    }
+    if more {
+        say(&format!(
+            "only the last {shown} are shown: --limit N for more, `export` for all, `groups` for a summary"
+        ));
+    }
+    Ok(())
+}
+
+fn columns() -> [Column<Letter>; 9] {
+    [
+        Column::new("dead_at", |letter: &Letter| moment::show(letter.dead_at)),
+        Column::new("id", |letter| letter.id.to_string()),
+        Column::under("id", "campus_id", |letter| {
+            letter.campus_id.map_or_else(|| "-".to_owned(), |id| id.to_string())
+        }),
+        Column::under("id", "member_id", |letter| {
+            letter.member_id.clone().unwrap_or_else(|| "-".to_owned())
+        }),
+        Column::under("dead_at", "event_type", |letter| {
+            letter.event_type.clone().unwrap_or_else(|| "-".to_owned())
+        }),
+        Column::under("dead_at", "status", |letter| letter.status.clone()),
+        Column::new("replay_count", |letter| letter.replay_count.to_string()),
+        Column::new("cause", |letter| letter.cause.clone()),
+        Column::under("cause", "reason", |letter| letter.reason.clone()),
+    ]
+}

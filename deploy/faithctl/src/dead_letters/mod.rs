@@ -1,0 +1,67 @@
+//! `faithctl dead-letters …`: what failed for good, and what becomes of it.
+
+mod advice;
+mod choice;
+mod discard;
+mod export;
+mod filters;
+mod groups;
+mod list;
+mod pace;
+mod progress;
+mod publisher;
+mod record;
+mod replay;
+mod show;
+
+use clap::{Args, Subcommand};
+use tokio_util::sync::CancellationToken;
+
+use crate::environment::Environment;
+
+/// Events that failed for good: what they are, and another try for them.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    faithctl dead-letters groups\n  \
+    faithctl dead-letters list --cause member_not_found --since 24h\n  \
+    faithctl dead-letters replay --cause core_unavailable --dry-run\n  \
+    faithctl dead-letters replay --cause core_unavailable --rate 200/s\n  \
+    faithctl dead-letters discard --campus ID --until 30d --note 'church has left' --dry-run\n\n\
+    A letter is open until it is replayed, replaying while the event is on its way again, resolved\n\
+    when a worker has finished it, and open once more when it fails anew.")]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Groups(groups::Arguments),
+    List(list::Arguments),
+    Export(export::Arguments),
+    Show(show::Arguments),
+    Replay(replay::Arguments),
+    Discard(discard::Arguments),
+}
+
+impl Arguments {
+    /// Whether the command ends in order by itself when it is interrupted.
+    pub(crate) fn ends_in_order(&self) -> bool {
+        matches!(self.command, Command::Replay(_) | Command::Discard(_))
+    }
+}
+
+pub(crate) async fn run(
+    arguments: Arguments,
+    environment: &Environment,
+    interrupted: &CancellationToken,
+) -> anyhow::Result<()> {
+    match arguments.command {
+        Command::Groups(arguments) => groups::run(&arguments, environment).await,
+        Command::List(arguments) => list::run(&arguments, environment).await,
+        Command::Export(arguments) => export::run(&arguments, environment).await,
+        Command::Show(arguments) => show::run(&arguments, environment).await,
+        Command::Replay(arguments) => replay::run(&arguments, environment, interrupted).await,
+        Command::Discard(arguments) => discard::run(&arguments, environment, interrupted).await,
+    }
+}

@@ -1,0 +1,240 @@
+//! `faithctl dead-letters replay`
+
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use database::Client;
+use event::{Envelope, History};
+use indicatif::HumanCount;
+use queue::{Message, PublishError, Route};
+use serde_json::json;
+use store::dead_letters::{Claim, Replayable};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{
+    choice::{Choice, Chosen, Wanted, unreadable_in_words},
+    pace::{Pace, parse_rate},
+    progress::Progress,
+    publisher::ReplayPublisher,
+};
+use crate::{
+    confirm,
+    environment::Environment,
+    failure::{Interrupted, say},
+    output,
+};
+
+/// How long a broker that takes nothing is waited for before the run ends.
+const BROKER_PATIENCE: Duration = Duration::from_secs(30);
+const BROKER_PAUSE: Duration = Duration::from_millis(500);
+
+/// Sends open letters through the workers again, those that died first first.
+///
+/// Takes what is open when it begins; what fails again meanwhile is left for the next replay. It may
+/// be interrupted at any moment and run again, also twice at once: no letter is lost, none is
+/// replayed twice.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    faithctl dead-letters replay --cause core_unavailable --dry-run\n  \
+    faithctl dead-letters replay --cause core_unavailable --since 24h\n  \
+    faithctl dead-letters replay --campus ID --rate 50/s --yes\n  \
+    faithctl dead-letters replay --id 01936d4e-5f0a-7c3e-9b1d-2a4c6e8f0a1b\n\n\
+    Try a few first (`--limit 10`), and look at what became of them:\n  \
+    faithctl dead-letters list --limit 10\n\n\
+    By --id, letters that were replayed already and came to no end can be sent once more.")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    choice: Choice,
+    /// Say how many would be replayed, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// At most so many a second, such as 50/s
+    #[arg(long, value_name = "N/s", value_parser = parse_rate)]
+    rate: Option<u32>,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    /// Print a JSON object with the numbers
+    #[arg(long)]
+    json: bool,
+}
+
+/// What became of the letters that were chosen.
+#[derive(Debug, Default)]
+struct Tally {
+    replayed: usize,
+    /// Another replay took them, or they are no longer open.
+    left: usize,
+    unreadable: usize,
+}
+
+pub(super) async fn run(
+    arguments: &Arguments,
+    environment: &Environment,
+    interrupted: &CancellationToken,
+) -> anyhow::Result<()> {
+    arguments.choice.check()?;
+    if !arguments.dry_run {
+        confirm::require(arguments.yes)?;
+        // A bad setting is said before anything is asked.
+        environment.broker()?;
+    }
+    let mut client = environment.client().await?;
+    let by_id = arguments.choice.is_by_id();
+    let wanted = Wanted { events_only: true, replaying_too: by_id };
+    let chosen = arguments.choice.choose(&client, wanted).await?;
+    let mut tally = Tally { unreadable: chosen.unreadable, ..Tally::default() };
+    if arguments.dry_run {
+        return report(arguments, &chosen, &tally);
+    }
+    let question = format!("Replay {} dead letters?", HumanCount(chosen.ids.len() as u64));
+    confirm::ask(&question, arguments.yes, interrupted).await?;
+
+    let publisher = ReplayPublisher::connect(environment).await?;
+    let mut replay = Replay {
+        client: &mut client,
+        publisher: &publisher,
+        claim: Claim { before: chosen.at, replaying_too: by_id },
+        pace: Pace::new(arguments.rate),
+        progress: Progress::new("replayed", chosen.ids.len()),
+        interrupted,
+        tally: &mut tally,
+    };
+    let result = replay.all(&chosen.ids).await;
+    replay.progress.finish();
+    publisher.close().await;
+    report(arguments, &chosen, &tally)?;
+    if result.is_err() {
+        say("the rest stays open: the same command again goes on with it");
+    }
+    result
+}
+
+/// A replay under way.
+struct Replay<'a> {
+    client: &'a mut Client,
+    publisher: &'a ReplayPublisher,
+    claim: Claim,
+    pace: Pace,
+    progress: Progress,
+    interrupted: &'a CancellationToken,
+    tally: &'a mut Tally,
+}
+
+impl Replay<'_> {
+    async fn all(&mut self, ids: &[Uuid]) -> anyhow::Result<()> {
+        for batch in ids.chunks(self.pace.batch()) {
+            self.until_confirmed(batch).await?;
+            tokio::select! {
+                () = self.pace.keep(batch.len()) => {}
+                () = self.interrupted.cancelled() => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Replays a batch, again and again while the broker does not take all of it.
+    async fn until_confirmed(&mut self, batch: &[Uuid]) -> anyhow::Result<()> {
+        let mut waiting = batch.to_vec();
+        let mut since: Option<Instant> = None;
+        loop {
+            if self.interrupted.is_cancelled() {
+                return Err(Interrupted.into());
+            }
+            let before = waiting.len();
+            let (rest, failure) = self.once(&waiting).await?;
+            waiting = rest;
+            let Some(failure) = failure else { return Ok(()) };
+            if waiting.len() < before {
+                since = None;
+            }
+            if since.is_none() {
+                self.progress.note(&format!("{failure}: waiting for it"));
+            }
+            if since.get_or_insert_with(Instant::now).elapsed() > BROKER_PATIENCE {
+                return Err(
+                    anyhow::Error::from(failure).context("the replay did not come to its end")
+                );
+            }
+            tokio::select! {
+                () = tokio::time::sleep(BROKER_PAUSE) => {}
+                () = self.interrupted.cancelled() => {}
+            }
+        }
+    }
+
+    /// One transaction: lock, publish, mark what was confirmed. Answers what was not, and why.
+    async fn once(&mut self, ids: &[Uuid]) -> anyhow::Result<(Vec<Uuid>, Option<PublishError>)> {
+        let claimed = self.claim.lock(self.client, ids).await?;
+        let mut readable: Vec<(Uuid, Message)> = Vec::with_capacity(claimed.letters.len());
+        let mut unreadable = 0;
+        for letter in &claimed.letters {
+            match message(letter) {
+                Some(message) => readable.push((letter.id, message)),
+                None => unreadable += 1,
+            }
+        }
+        let (letters, messages): (Vec<Uuid>, Vec<Message>) = readable.into_iter().unzip();
+        let results = self.publisher.publish(messages).await;
+        let (mut confirmed, mut rest, mut failure) = (Vec::new(), Vec::new(), None);
+        for (letter, result) in letters.into_iter().zip(results) {
+            match result {
+                Ok(()) => confirmed.push(letter),
+                Err(error) => {
+                    rest.push(letter);
+                    failure = Some(error);
+                }
+            }
+        }
+        let left = ids.len() - claimed.letters.len();
+        claimed.commit(&confirmed).await?;
+        self.tally.replayed += confirmed.len();
+        self.tally.left += left;
+        self.tally.unreadable += unreadable;
+        self.progress.advance(ids.len() - rest.len());
+        Ok((rest, failure))
+    }
+}
+
+/// The event as it was received, with nothing tried yet: an outage's patience starts anew. None
+/// where the letter holds no event.
+fn message(letter: &Replayable) -> Option<Message> {
+    let envelope = Envelope::decode(&serde_json::to_vec(&letter.envelope).ok()?).ok()?;
+    let history = History { replays: letter.replay_count.saturating_add(1), ..History::default() };
+    let message = Message::new(&envelope, Route::Work).with_history(&history);
+    Some(match &letter.trace_id {
+        Some(trace_id) => message.in_trace(trace_id),
+        None => message,
+    })
+}
+
+fn report(arguments: &Arguments, chosen: &Chosen, tally: &Tally) -> anyhow::Result<()> {
+    let Tally { replayed, left, unreadable } = *tally;
+    let matched = chosen.ids.len();
+    let numbers = |number: usize| HumanCount(number as u64);
+    if arguments.json {
+        output::object(&json!({
+            "matched": matched,
+            "replayed": replayed,
+            "left": left,
+            "unreadable": unreadable,
+            "dry_run": arguments.dry_run,
+        }))?;
+    } else if arguments.dry_run {
+        output::line(&format!("would replay {} dead letters", numbers(matched)))?;
+    } else {
+        output::line(&format!(
+            "replayed {} of {} dead letters",
+            numbers(replayed),
+            numbers(matched)
+        ))?;
+    }
+    if left > 0 {
+        say(&format!("{left} were left: another replay took them, or they are no longer open"));
+    }
+    if unreadable > 0 {
+        say(unreadable_in_words(unreadable).trim_start_matches("; "));
+    }
+    Ok(())
+}
