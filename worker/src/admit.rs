@@ -206,7 +206,7 @@ async fn ask(worker: &Worker, batch: &[Group]) -> Option<(Admission, Arc<Live>)>
         batch.iter().flat_map(|group| &group.jobs).map(|job| &*job.envelope).collect();
     worker.metrics.admitted(events.len());
     loop {
-        let live = worker.sessions.live(&worker.give_back).await?;
+        let live = worker.sessions.live(&worker.give_back.load_full()).await?;
         match live.session.admit(&events).await {
             Ok(admission) => return Some((admission, live)),
             Err(error) => tracing::warn!(%error, "Postgres was lost, events are held"),

@@ -1,4 +1,4 @@
-//! From the work queue into the worker's hands, and a drain that leaves nothing behind.
+//! From the work queue into the worker's hands.
 
 use std::time::Duration;
 
@@ -9,122 +9,159 @@ use queue::{
     lapin::{
         Channel, Connection, Consumer,
         message::Delivery,
-        options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions},
+        options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions},
         types::FieldTable,
     },
 };
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Worker, job::Job, settle};
+use crate::{
+    Worker,
+    drain::{self, FINISH_LIMIT},
+    job::Job,
+    settle,
+};
 
-/// How long a shutdown waits for what the broker sent before it heard of it.
-const CANCEL_LIMIT: Duration = Duration::from_secs(3);
-/// Nothing is on its way when nothing came for so long.
-const QUIET: Duration = Duration::from_millis(100);
-/// How long what is under way at a shutdown may take; the rest then goes back to the queue, by
-/// publish and ack, within the 25 s of the drain.
-const FINISH_LIMIT: Duration = Duration::from_secs(12);
-const RETURN_LIMIT: Duration = Duration::from_secs(6);
+/// How long Postgres may be away before what is held goes back to the queue: others may reach it,
+/// and RabbitMQ takes a delivery away from who holds it for half an hour.
+const POSTGRES_PATIENCE: Duration = Duration::from_mins(1);
+
+/// Deliveries without an end after which an event is suspected of causing that.
+const SUSPECT: u32 = 5;
+
+/// How often a connection that nothing is consumed on is looked at.
+const CONNECTION_POLL: Duration = Duration::from_millis(500);
+
+/// How long a delivery may wait to be returned at a shutdown.
+const RETURN_LIMIT: Duration = Duration::from_secs(3);
 
 /// What a consumer needs beside its connection.
 pub(crate) struct Intake {
     pub(crate) prefetch: u16,
     pub(crate) jobs: mpsc::Sender<Job>,
     pub(crate) shutdown: CancellationToken,
-    /// Cancelled when what is held must go back to the queue unfinished.
-    pub(crate) give_back: CancellationToken,
 }
 
-/// Consumes on one connection until it is lost, or drained after a shutdown.
+/// Why no more is consumed.
+enum End {
+    Shutdown,
+    PostgresAway,
+    Suspect(Box<Delivery>),
+    Lost,
+}
+
+/// Consumes on one connection until it is lost, or drained after a shutdown. Nothing is taken that
+/// could not be worked on: with Postgres away, events wait in the queue.
 pub(crate) async fn consume(
     connection: Connection,
     worker: &Worker,
     intake: &Intake,
 ) -> Result<(), QueueError> {
-    let channel = open(&connection, intake.prefetch).await?;
-    let mut consumer = start(&channel, WORK).await?;
-    // Acks go by the channel that a delivery came by, so each connection is drained by itself.
-    let held = TaskTracker::new();
-    tracing::info!(queue = WORK, prefetch = intake.prefetch, "consuming");
-    loop {
-        let delivery = tokio::select! {
-            () = intake.shutdown.cancelled() => break,
-            delivery = consumer.next() => delivery,
-        };
-        let delivery = match delivery {
-            Some(Ok(delivery)) => delivery,
-            Some(Err(source)) => return Err(QueueError::during("consume events")(source)),
-            None => return Ok(()),
-        };
-        take(delivery, worker, intake, &held).await;
+    while until_postgres_answers(&connection, worker, intake).await {
+        let channel = open(&connection, intake.prefetch).await?;
+        let mut consumer = start(&channel, WORK).await?;
+        tracing::info!(queue = WORK, prefetch = intake.prefetch, "consuming");
+        // Acks go by the channel that a delivery came by, so each is drained by itself.
+        let held = TaskTracker::new();
+        match take_all(&mut consumer, worker, intake, &held).await? {
+            End::Lost => return Ok(()),
+            End::Shutdown => {
+                drain::drain(&channel, consumer, worker, intake, held, FINISH_LIMIT).await;
+                break;
+            }
+            End::PostgresAway => {
+                tracing::warn!("Postgres is away for long: what is held returns to the queue");
+                drain::drain(&channel, consumer, worker, intake, held, Duration::ZERO).await;
+            }
+            End::Suspect(suspect) => {
+                drain::alone(*suspect, &channel, consumer, worker, intake, held).await;
+            }
+        }
+        // One that is closed by the broker already is of no more use either.
+        channel.close(200, "drained".into()).await.ok();
     }
-    drain(&channel, consumer, worker, intake, held).await;
     connection
         .close(200, "drained".into())
         .await
         .map_err(QueueError::during("close the connection"))
 }
 
-/// Hands a delivery to admission.
-async fn take(delivery: Delivery, worker: &Worker, intake: &Intake, held: &TaskTracker) {
-    let headers = ReceivedHeaders::read(&delivery.properties);
-    let envelope = match Envelope::decode(&delivery.data) {
-        Ok(envelope) => envelope,
-        Err(error) => return bury_undecodable(worker, delivery, &error).await,
+/// Takes deliveries until there is a reason not to.
+async fn take_all(
+    consumer: &mut Consumer,
+    worker: &Worker,
+    intake: &Intake,
+    held: &TaskTracker,
+) -> Result<End, QueueError> {
+    let postgres_away = worker.sessions.away_for(POSTGRES_PATIENCE);
+    tokio::pin!(postgres_away);
+    loop {
+        let delivery = tokio::select! {
+            () = intake.shutdown.cancelled() => return Ok(End::Shutdown),
+            () = &mut postgres_away => return Ok(End::PostgresAway),
+            delivery = consumer.next() => delivery,
+        };
+        let Some(delivery) = delivery else { return Ok(End::Lost) };
+        let delivery = delivery.map_err(QueueError::during("consume events"))?;
+        if is_suspect(&delivery) {
+            return Ok(End::Suspect(Box::new(delivery)));
+        }
+        take(delivery, worker, intake, held).await;
+    }
+}
+
+/// Whether what takes this delivery has crashed so often that it had better be alone with it.
+fn is_suspect(delivery: &Delivery) -> bool {
+    ReceivedHeaders::read(&delivery.properties).history.crashes >= SUSPECT
+}
+
+/// Waits for a session with Postgres. False once there is no use in it: a shutdown, or the
+/// connection is gone.
+async fn until_postgres_answers(connection: &Connection, worker: &Worker, intake: &Intake) -> bool {
+    let connection_lost = async {
+        while connection.status().connected() {
+            tokio::time::sleep(CONNECTION_POLL).await;
+        }
     };
-    let job = Job::new(envelope, headers, delivery, held.token());
-    worker.metrics.received(&job);
+    tokio::select! {
+        live = worker.sessions.live(&intake.shutdown) => live.is_some(),
+        () = connection_lost => false,
+    }
+}
+
+/// Hands a delivery to admission.
+pub(crate) async fn take(delivery: Delivery, worker: &Worker, intake: &Intake, held: &TaskTracker) {
+    let Some(job) = read(delivery, worker, held).await else { return };
     tokio::select! {
         biased;
         Ok(room) = intake.jobs.reserve() => room.send(job),
         // Admission holds everything for Postgres: a shutdown does not wait for it.
         () = intake.shutdown.cancelled() => {
-            tokio::time::timeout(CANCEL_LIMIT, settle::give_back(worker, &job)).await.ok();
+            tokio::time::timeout(RETURN_LIMIT, settle::give_back(worker, &job)).await.ok();
         }
     }
 }
 
-/// Takes no more than the broker has sent already, and waits until all that is held is settled.
-async fn drain(
-    channel: &Channel,
-    mut consumer: Consumer,
-    worker: &Worker,
-    intake: &Intake,
-    held: TaskTracker,
-) {
-    let stop = async {
-        // What the broker sends and nobody takes it returns to the queue, and counts that towards
-        // the delivery limit. It sends on until the cancellation has reached the queue, and lapin
-        // drops what comes after its confirmation. So hold the acks, which make room for more, and
-        // cancel when nothing is on its way.
-        let _closed = worker.acks.write().await;
-        while let Ok(Some(Ok(delivery))) = tokio::time::timeout(QUIET, consumer.next()).await {
-            take(delivery, worker, intake, &held).await;
+/// The job that a delivery is. A message that no version of this program can read is a dead letter
+/// at once: it would come back for ever otherwise.
+pub(crate) async fn read(delivery: Delivery, worker: &Worker, held: &TaskTracker) -> Option<Job> {
+    let headers = ReceivedHeaders::read(&delivery.properties);
+    match Envelope::decode(&delivery.data) {
+        Ok(envelope) => {
+            let job = Job::new(envelope, headers, delivery, held.token());
+            worker.metrics.received(&job);
+            Some(job)
         }
-        channel.basic_cancel(consumer.tag(), BasicCancelOptions::default()).await.ok();
-        while let Some(Ok(delivery)) = consumer.next().await {
-            take(delivery, worker, intake, &held).await;
+        Err(error) => {
+            tracing::error!(%error, "a message that is no event goes to the dead letters");
+            let message = settle::undecodable(&delivery, &error);
+            let give_up = worker.give_back.load_full();
+            if settle::publish(&worker.publisher, message, &give_up).await {
+                delivery.ack(BasicAckOptions::default()).await.ok();
+            }
+            None
         }
-    };
-    tokio::time::timeout(CANCEL_LIMIT, stop).await.ok();
-    held.close();
-    tracing::info!(held = held.len(), "finishing what is held");
-    if tokio::time::timeout(FINISH_LIMIT, held.wait()).await.is_ok() {
-        return;
-    }
-    tracing::warn!(held = held.len(), "returning the rest to the queue");
-    intake.give_back.cancel();
-    tokio::time::timeout(RETURN_LIMIT, held.wait()).await.ok();
-}
-
-/// A message that no version of this program can read is a dead letter at once: it would come
-/// back for ever otherwise.
-async fn bury_undecodable(worker: &Worker, delivery: Delivery, error: &event::DecodeError) {
-    tracing::error!(%error, "a message that is no event goes to the dead letters");
-    let message = settle::undecodable(&delivery, error);
-    if settle::publish(&worker.publisher, message, &worker.give_back).await {
-        delivery.ack(queue::lapin::options::BasicAckOptions::default()).await.ok();
     }
 }
 

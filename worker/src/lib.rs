@@ -9,6 +9,7 @@ mod commit;
 mod config;
 mod consume;
 mod cores;
+mod drain;
 mod gate;
 mod job;
 mod metrics;
@@ -22,6 +23,7 @@ mod unrouted;
 use std::sync::Arc;
 
 use anyhow::Context;
+use arc_swap::ArcSwap;
 use database::Pool;
 use queue::{Broker, Link, Publisher, PublisherOptions, QueueError, RetryQueue, lapin::Connection};
 use retry::RetrySchedule;
@@ -46,8 +48,9 @@ struct Worker {
     metrics: Arc<Metrics>,
     /// Held to write by a drain while it stops to consume: no ack, no new delivery.
     acks: RwLock<()>,
-    /// Cancelled late in a drain: what is still held goes back to the queue.
-    give_back: CancellationToken,
+    /// Cancelled late in a drain, and when Postgres is away for long: what is still held goes back
+    /// to the queue. A new one follows when that is done.
+    give_back: ArcSwap<CancellationToken>,
 }
 
 /// Works until the daemon is told to stop, then drains: stop consuming, finish or give back what
@@ -96,7 +99,7 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
         schedule: config.schedule.clone(),
         metrics: Arc::clone(&metrics),
         acks: RwLock::default(),
-        give_back: CancellationToken::new(),
+        give_back: ArcSwap::default(),
     });
 
     let (jobs, waiting) = mpsc::channel(usize::from(config.prefetch));
@@ -119,12 +122,7 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
             .await;
         })
     };
-    let intake = Intake {
-        prefetch: config.prefetch,
-        jobs,
-        shutdown: shutdown.clone(),
-        give_back: worker.give_back.clone(),
-    };
+    let intake = Intake { prefetch: config.prefetch, jobs, shutdown: shutdown.clone() };
     link("worker", "rabbitmq_consumer")
         .keep(&shutdown, |connection| consume::consume(connection, &worker, &intake))
         .await;

@@ -53,9 +53,10 @@ impl Fate {
 pub(crate) async fn process(worker: Arc<Worker>, group: Group, ticket: Ticket, exit: Exit) {
     let mut leave = Leave { exit: exit.clone(), left: Some(Left::Settled(group.key.clone())) };
     let attempt = AssertUnwindSafe(attempt(&worker, &group, &ticket)).catch_unwind();
+    let give_back = worker.give_back.load_full();
     let fates = tokio::select! {
         fates = attempt => fates.unwrap_or_else(|_| vec![Fate::Failed(poison()); group.jobs.len()]),
-        () = worker.give_back.cancelled() => {
+        () = give_back.cancelled() => {
             return_jobs(&worker, &group).await;
             return;
         }

@@ -48,6 +48,21 @@ impl Sessions {
         Self(receiver)
     }
 
+    /// Resolves when there has been no session for so long.
+    pub(crate) async fn away_for(&self, patience: Duration) {
+        let mut receiver = self.0.clone();
+        loop {
+            if receiver.wait_for(Option::is_none).await.is_err() {
+                // Nobody opens sessions any more: the worker ends.
+                return std::future::pending().await;
+            }
+            let back = receiver.wait_for(Option::is_some);
+            if tokio::time::timeout(patience, back).await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// The session that stands, waited for; none once `give_up`.
     pub(crate) async fn live(&self, give_up: &CancellationToken) -> Option<Arc<Live>> {
         let mut receiver = self.0.clone();

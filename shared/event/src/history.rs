@@ -19,6 +19,9 @@ pub struct History {
     /// How often in a row it was put off because its campus's core had no room for it, or was known
     /// to be away. No attempt was made then, and none is counted.
     pub bounces: u32,
+    /// Deliveries in a row that came to no end at all: whoever had it crashed, or lost its
+    /// connection. One among many that were held at such moments may be the reason for them.
+    pub crashes: u32,
 }
 
 impl History {

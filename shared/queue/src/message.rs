@@ -15,6 +15,8 @@ const OUTAGES: &str = "x-outages";
 const FIRST_FAILED_AT: &str = "x-first-failed-at";
 const REPLAYS: &str = "x-replays";
 const BOUNCES: &str = "x-bounces";
+/// What RabbitMQ had counted before the message was published anew.
+const CRASHES: &str = "x-crashes";
 const CAUSE: &str = "x-cause";
 const REASON: &str = "x-reason";
 /// RabbitMQ's own count of deliveries that ended without an ack.
@@ -80,6 +82,7 @@ impl Message {
             (OUTAGES, AMQPValue::LongUInt(history.outages)),
             (REPLAYS, AMQPValue::LongUInt(history.replays)),
             (BOUNCES, AMQPValue::LongUInt(history.bounces)),
+            (CRASHES, AMQPValue::LongUInt(history.crashes)),
         ];
         if let Some(at) = history.first_failed_at {
             entries.push((FIRST_FAILED_AT, AMQPValue::LongLongInt(at.timestamp_millis())));
@@ -134,8 +137,6 @@ pub struct ReceivedHeaders {
     pub history: History,
     /// Why it is dead, where a worker said so.
     pub letter: Option<Letter>,
-    /// Deliveries before this one that ended without an ack: crashes, most likely.
-    pub delivery_count: u32,
     /// W3C `traceparent`, to continue the trace.
     pub traceparent: Option<String>,
 }
@@ -153,10 +154,10 @@ impl ReceivedHeaders {
                     .and_then(DateTime::<Utc>::from_timestamp_millis),
                 replays: count(headers, REPLAYS),
                 bounces: count(headers, BOUNCES),
+                crashes: count(headers, CRASHES).saturating_add(count(headers, DELIVERY_COUNT)),
             },
             letter: cause
                 .map(|cause| Letter { cause, reason: text(headers, REASON).unwrap_or_default() }),
-            delivery_count: count(headers, DELIVERY_COUNT),
             traceparent: text(headers, trace_context::TRACEPARENT),
         }
     }

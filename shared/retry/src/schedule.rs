@@ -77,7 +77,7 @@ impl RetrySchedule {
         };
         let step = usize::try_from(*counter).unwrap_or(usize::MAX);
         *counter = counter.saturating_add(1);
-        history.bounces = 0;
+        (history.bounces, history.crashes) = (0, 0);
         let delay = match failure.kind {
             Kind::Final => None,
             Kind::Refusal => self.delays.get(step),
@@ -113,6 +113,7 @@ impl RetrySchedule {
         let enough = delays.iter().position(|delay| *delay >= wait).unwrap_or(longest);
         let climbed = usize::try_from(history.bounces).unwrap_or(usize::MAX);
         history.bounces = history.bounces.saturating_add(1);
+        history.crashes = 0;
         Some((*delays.get(enough.max(climbed)).or(delays.last())?, history))
     }
 

@@ -21,6 +21,7 @@ mod ordering;
 mod outages;
 mod ownership;
 mod photos;
+mod poison;
 mod postgres_away;
 mod queue;
 mod recorded;

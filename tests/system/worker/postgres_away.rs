@@ -47,6 +47,34 @@ async fn crashes_of_postgres_under_load_lose_nothing_and_use_up_no_attempt() {
 }
 
 #[tokio::test]
+async fn a_long_absence_of_postgres_empties_the_workers_hands() {
+    const CHANGES: usize = 200;
+    let system = TestSystem::builder().own_servers().spawn().await;
+    let church = Church::first(&system);
+    let load = Load::on(church, 40);
+    system.servers().postgres.stop(StopMode::Immediate).await;
+    let events = load.run(CHANGES).await;
+    eventually("the worker holds events", SOON, async || {
+        system.queue_depth(WORK).await.is_some_and(|waiting| waiting < 100)
+    })
+    .await;
+    eventually("they are back in the queue", Duration::from_secs(100), async || {
+        system.queue_depth(WORK).await == Some(u32::try_from(CHANGES).unwrap())
+    })
+    .await;
+
+    system.servers().postgres.start_again().await.unwrap();
+    let client = system.database.connect().await;
+    eventually("every event has come to its end", Duration::from_secs(30), async || {
+        Load::has_arrived(&client, &events).await
+    })
+    .await;
+    assert_eq!(system.worker(0).terminate(DRAIN).await.unwrap().code(), Some(0));
+    load.assert_done(&client, &events).await;
+    assert_queues_are_empty(&system).await;
+}
+
+#[tokio::test]
 async fn a_worker_without_postgres_stops_in_time_and_gives_back_what_it_holds() {
     const CHANGES: usize = 300;
     let system = TestSystem::builder().own_servers().spawn().await;

@@ -1,0 +1,75 @@
+//! An event that kills whoever takes it: it must not take the others along (CORRECTNESS §6).
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::json;
+use tests::{
+    core_sim::{Endpoint, Fault, FaultKind},
+    harness::{TestSystem, eventually},
+};
+
+use super::{
+    church::{Church, SOON},
+    queue::assert_queues_are_empty,
+};
+
+/// A restart, and the way of the event back to the worker, on a busy machine.
+const ROUND: Duration = Duration::from_secs(30);
+/// More than the delivery limit, should one be used up in vain.
+const MOST_KILLS: usize = 30;
+
+#[tokio::test]
+async fn an_event_that_kills_workers_dies_alone() {
+    let system = TestSystem::spawn().await;
+    let members: Vec<String> = {
+        let church = Church::first(&system);
+        (0..31).map(|n| church.create(json!({"full_name": format!("Member {n}")}))).collect()
+    };
+    let (poison, innocent) = members.split_first().unwrap();
+    // Whoever works on it is killed while it waits for the core, and so are the others that wait.
+    for member in &members {
+        let fault = Fault::everywhere(FaultKind::Hang).at(Endpoint::Member).of_member(member);
+        system.core.add_fault(if member == poison { fault } else { fault.with_times(4) });
+    }
+    let church = Church::first(&system);
+    let event = church.post("member.created", poison).await;
+    let others = join_all(innocent.iter().map(|id| church.post("member.created", id))).await;
+
+    let mut kills = 0;
+    loop {
+        let asked = system.core.member_requests(poison);
+        let is_dead = eventually("the event is under way again, or dead", ROUND, async || {
+            let letters = system.database.rows("SELECT FROM dead_letters", &[]).await;
+            match (letters.is_empty(), system.core.member_requests(poison) > asked) {
+                (false, _) => Some(true),
+                (true, true) => Some(false),
+                (true, false) => None,
+            }
+        })
+        .await;
+        if is_dead {
+            break;
+        }
+        kills += 1;
+        assert!(kills < MOST_KILLS, "it is worked on again and again");
+        system.worker(0).kill();
+        system.start_again("worker", 0).await;
+    }
+
+    let church = Church::first(&system);
+    let letter = church.dead_letter(&event).await;
+    assert_eq!((&letter["cause"], &letter["status"]), (&json!("poison"), &json!("open")));
+    assert_eq!(church.end_of(&event).await["status"], "dead");
+    for other in &others {
+        assert_eq!(church.end_of(other).await["status"], "processed");
+    }
+    eventually("nothing is left in the queues", SOON, async || {
+        system.queue_depth(queue::WORK).await == Some(0)
+    })
+    .await;
+    assert_queues_are_empty(&system).await;
+    // It was the fault's: once mended, the worker is as well as ever.
+    system.core.clear_faults();
+    assert_eq!(church.sync("member.updated", poison).await["status"], "processed");
+}
