@@ -103,6 +103,12 @@ impl Cores {
         campuses.get(&campus).is_some_and(|core| core.gate.is_strained())
     }
 
+    /// The campuses whose core was asked, and whether it is left alone now.
+    pub(crate) fn breakers(&self) -> Vec<(Uuid, bool)> {
+        let campuses = self.campuses.lock().unwrap_or_else(PoisonError::into_inner);
+        campuses.iter().map(|(id, core)| (*id, core.gate.is_tripped())).collect()
+    }
+
     /// Asks the campus's core for a member, bridging blips, if it is of use to ask.
     pub(crate) async fn fetch(
         &self,

@@ -102,6 +102,8 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
         give_back: ArcSwap::default(),
     });
 
+    metrics::observe_breakers(&worker);
+
     let (jobs, waiting) = mpsc::channel(usize::from(config.prefetch));
     let admitting = tokio::spawn(admit::admit(Arc::clone(&worker), waiting, stop.clone()));
     let collecting = {

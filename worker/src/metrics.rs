@@ -17,7 +17,7 @@ use opentelemetry::{
 use retry::{Cause, Failure, Kind};
 use runtime::metrics::{BATCH_SIZES, LATENCY_SECONDS, meter};
 
-use crate::job::Job;
+use crate::{Worker, job::Job};
 
 pub(crate) struct Metrics {
     received: Counter<u64>,
@@ -154,4 +154,19 @@ impl Metrics {
     pub(crate) fn collected(&self, cause: &str) {
         self.collected.add(1, &[KeyValue::new("cause", cause.to_owned())]);
     }
+}
+
+/// Shows which campuses' cores are left alone, whenever the metrics are asked for.
+pub(crate) fn observe_breakers(worker: &Arc<Worker>) {
+    let worker = Arc::downgrade(worker);
+    meter()
+        .u64_observable_gauge("worker_core_breaker_open")
+        .with_description("1 while a campus's core is left alone because it does not answer")
+        .with_callback(move |gauge| {
+            let Some(worker) = worker.upgrade() else { return };
+            for (campus, open) in worker.cores.breakers() {
+                gauge.observe(u64::from(open), &[KeyValue::new("campus", campus.to_string())]);
+            }
+        })
+        .build();
 }
