@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
 
+mod dead_letters;
 mod faithctl;
 mod gateway;
 mod guard;

@@ -1,0 +1,117 @@
+//! Giving up: for good, in the letters and in the log.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use futures_util::future::join;
+use queue::{DEAD, WORK};
+use serde_json::{Value, json};
+use tests::{
+    core_sim::Webhook,
+    harness::{TestSystem, eventually},
+};
+
+use super::mailbox::{Mailbox, SOON, to_dead, to_work};
+
+#[tokio::test]
+async fn only_open_letters_that_match_are_discarded_with_a_note() {
+    let system = TestSystem::builder().gateways(0).workers(0).spawn().await;
+    let mailbox = Mailbox { system: &system };
+    mailbox.fill(6).await;
+    mailbox.fill_unreadable().await;
+    let variety = "
+        UPDATE dead_letters SET cause = 'database' WHERE event_id = 'event-1';
+        UPDATE dead_letters SET status = 'replaying' WHERE event_id = 'event-2';";
+    system.database.client().batch_execute(variety).await.unwrap();
+    let discard =
+        ["discard", "--yes", "--cause", "member_not_found", "--note", "purged in the core"];
+    let said = mailbox.run(&discard).await.success();
+    assert_eq!(said.trim(), "discarded 4 of 4 dead letters");
+    let letters = mailbox.letters().await;
+    for letter in &letters {
+        let given_up = !matches!(letter["event_id"].as_str(), None | Some("event-1" | "event-2"));
+        assert_eq!(letter["status"] == "discarded", given_up, "{letter}");
+        assert_eq!(letter["note"] == "purged in the core", given_up, "{letter}");
+        let Some(event) = letter["event_id"].as_str() else { continue };
+        let log = mailbox.log(event).await;
+        let status = if given_up { "discarded" } else { "dead" };
+        assert_eq!(log["status"], status);
+        assert_eq!(log["error"], "The core knows no such member.");
+        assert_eq!(log["message"] == "purged in the core", given_up, "{log}");
+    }
+    // What holds no event can be given up too.
+    let rest = mailbox.run(&["discard", "--yes", "--json", "--note", "x"]).await.json();
+    assert_eq!(rest, json!({"matched": 2, "discarded": 2, "dry_run": false}));
+    assert_eq!(mailbox.run(&discard).await.code, Some(1));
+}
+
+#[tokio::test]
+async fn a_discarded_letter_stays_discarded_whatever_comes() {
+    let system = TestSystem::spawn().await;
+    let mailbox = Mailbox { system: &system };
+    let church = &system.campus.core_church_id;
+    let made = system.core.create(church, json!({"full_name": "Budi"}), Webhook::Silent).unwrap();
+    let member = made.member.text("id").unwrap();
+    let envelope = mailbox.envelope("member.updated", member, TimeDelta::minutes(1));
+    let channel = mailbox.channel().await;
+    to_dead(&channel, &envelope).await;
+    mailbox.until(&envelope.event_id, "open").await;
+    mailbox.run(&["discard", "--yes", "--note", "no use"]).await.success();
+    let letter = mailbox.letters().await;
+    let log = mailbox.log(&envelope.event_id).await;
+    assert_eq!((&log["status"], &letter[0]["status"]), (&json!("discarded"), &json!("discarded")));
+
+    to_work(&channel, &envelope).await;
+    to_dead(&channel, &envelope).await;
+    for queue in [WORK, DEAD] {
+        eventually("it was taken", SOON, async || system.queue_depth(queue).await == Some(0)).await;
+    }
+    system.worker(0).terminate(Duration::from_secs(25)).await.unwrap();
+    assert_eq!(mailbox.letters().await, letter);
+    assert_eq!(mailbox.log(&envelope.event_id).await, log);
+    for queue in [WORK, DEAD] {
+        assert_eq!(system.queue_depth(queue).await, Some(0));
+    }
+}
+
+#[tokio::test]
+async fn a_discard_and_a_success_at_the_same_moment_agree_in_both_tables() {
+    const EVENTS: i64 = 400;
+    let system = TestSystem::builder().workers(2).spawn().await;
+    let mailbox = Mailbox { system: &system };
+    let church = &system.campus.core_church_id;
+    let made = system.core.create(church, json!({"full_name": "Budi"}), Webhook::Silent).unwrap();
+    let member = made.member.text("id").unwrap();
+    let envelopes: Vec<_> = (0..EVENTS)
+        .map(|_| mailbox.envelope("member.updated", member, TimeDelta::minutes(1)))
+        .collect();
+    let channel = mailbox.channel().await;
+    for envelope in &envelopes {
+        to_dead(&channel, envelope).await;
+    }
+    mailbox.until_standings(&[("open", EVENTS)]).await;
+    let works = async {
+        for envelope in &envelopes {
+            to_work(&channel, envelope).await;
+        }
+    };
+    let discards = async {
+        // Again and again, a few at a time, until there is nothing left to discard.
+        let discard = ["discard", "--yes", "--note", "no use", "--limit", "20"];
+        while mailbox.run(&discard).await.code == Some(0) {}
+    };
+    join(works, discards).await;
+    eventually("all are settled", SOON, async || {
+        let standings = mailbox.standings().await;
+        standings.values().sum::<i64>() == EVENTS
+            && !standings.contains_key("open")
+            && system.queue_depth(WORK).await == Some(0)
+    })
+    .await;
+    for worker in 0..2 {
+        system.worker(worker).terminate(Duration::from_secs(25)).await.unwrap();
+    }
+    let disagreeing = "SELECT d.status AS letter, l.status AS log FROM dead_letters d JOIN webhook_logs l USING (id)
+         WHERE (d.status, l.status) NOT IN (('discarded', 'discarded'), ('resolved', 'processed'))";
+    assert_eq!(system.database.rows(disagreeing, &[]).await, Vec::<Value>::new());
+}

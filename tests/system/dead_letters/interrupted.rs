@@ -1,0 +1,128 @@
+//! Replays that do not come to their end: interrupted, killed, or with the broker away.
+
+use std::{collections::HashSet, time::Duration};
+
+use nix::sys::signal::Signal;
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use tests::{
+    harness::{TestSystem, eventually},
+    program::Program,
+};
+
+use super::mailbox::{Mailbox, SOON};
+
+const LETTERS: i32 = 3_000;
+/// Letters that a replay may have published and not yet marked when it is killed.
+const IN_FLIGHT: usize = 100;
+
+impl Mailbox<'_> {
+    async fn replaying(&self) -> i64 {
+        self.standings().await.get("replaying").copied().unwrap_or(0)
+    }
+
+    /// Waits until a replay beside the test has marked so many.
+    async fn until_replaying(&self, number: i64, replay: &Program) {
+        eventually("some letters are on their way", SOON, async || {
+            let seen = self.replaying().await;
+            if seen >= number || replay.ended().is_some() { Ok(()) } else { Err(seen.to_string()) }
+        })
+        .await;
+    }
+
+    /// Asserts that each letter is in the work queue, and no more twins than were possible.
+    async fn assert_all_queued(&self, twins: usize, context: &str) {
+        let letters = usize::try_from(LETTERS).unwrap();
+        assert_eq!(self.replaying().await, i64::from(LETTERS), "{context}");
+        let queued = self.take_queued().await;
+        let deliveries: HashSet<_> = queued.iter().map(|queued| queued.delivery).collect();
+        assert_eq!(deliveries.len(), letters, "{context}");
+        assert!(queued.len() <= letters + twins, "{} messages; {context}", queued.len());
+    }
+}
+
+#[tokio::test]
+async fn an_interrupted_replay_says_what_was_done_and_another_goes_on() {
+    let system = TestSystem::builder().workers(0).spawn().await;
+    let mailbox = Mailbox { system: &system };
+    mailbox.fill(LETTERS).await;
+    let replay = mailbox.beside("interrupted", &["replay", "--yes", "--rate", "1000/s"]);
+    mailbox.until_replaying(200, &replay).await;
+    replay.signal(Signal::SIGINT);
+    let ended = replay.wait().await.unwrap();
+    assert_eq!(ended.code(), Some(130), "{}", replay.log_tail(20));
+    let done = mailbox.replaying().await;
+    assert!((200..3_000).contains(&done), "{done}");
+    let said = replay.log_tail(20);
+    let number = format!("{},{:03}", done / 1000, done % 1000);
+    let number = number.trim_start_matches("0,");
+    assert!(said.contains(&format!("replayed {number} of 3,000 dead letters")), "{said}");
+    assert!(said.contains("the same command again goes on"), "{said}");
+
+    let rest = u64::try_from(i64::from(LETTERS) - done).unwrap();
+    assert_eq!(mailbox.replay(&[]).await, rest);
+    mailbox.assert_all_queued(0, "interrupted").await;
+}
+
+#[tokio::test]
+async fn replays_that_are_killed_lose_nothing() {
+    const KILLS: usize = 5;
+    let seed: u64 = rand::random();
+    let mut random = StdRng::seed_from_u64(seed);
+    let system = TestSystem::builder().workers(0).spawn().await;
+    let mailbox = Mailbox { system: &system };
+    mailbox.fill(LETTERS).await;
+    for kill in 0..KILLS {
+        let replay = mailbox.beside(&format!("killed-{kill}"), &["replay", "--yes"]);
+        let moment = mailbox.replaying().await + random.random_range(1..500);
+        mailbox.until_replaying(moment, &replay).await;
+        tokio::time::sleep(Duration::from_micros(random.random_range(0..20_000))).await;
+        replay.kill();
+        replay.wait().await;
+    }
+    let standings = mailbox.standings().await;
+    assert!(standings.contains_key("open"), "seed {seed}: {standings:?}");
+    // What a killed session had locked is free at the latest when Postgres has noticed.
+    eventually("all are on their way", SOON, async || {
+        mailbox.run(&["replay", "--yes"]).await;
+        mailbox.replaying().await == i64::from(LETTERS)
+    })
+    .await;
+    mailbox.assert_all_queued(KILLS * IN_FLIGHT, &format!("seed {seed}")).await;
+}
+
+#[tokio::test]
+async fn a_replay_goes_on_when_the_broker_comes_back() {
+    let system = TestSystem::builder().own_servers().workers(0).spawn().await;
+    let mailbox = Mailbox { system: &system };
+    mailbox.fill(LETTERS).await;
+    let broker = &system.servers().rabbitmq;
+    let replay = mailbox.beside("outlives", &["replay", "--yes"]);
+    mailbox.until_replaying(300, &replay).await;
+    broker.kill();
+    broker.ended().await;
+    broker.start_again().await.unwrap();
+    let ended = tokio::time::timeout(SOON, replay.wait()).await.unwrap().unwrap();
+    assert_eq!(ended.code(), Some(0), "{}", replay.log_tail(20));
+    mailbox.assert_all_queued(IN_FLIGHT, &replay.log_tail(20)).await;
+}
+
+#[tokio::test]
+async fn without_a_broker_nothing_is_replayed_and_the_reason_is_said() {
+    let system = TestSystem::builder().own_servers().workers(0).spawn().await;
+    let mailbox = Mailbox { system: &system };
+    mailbox.fill(3).await;
+    let before = mailbox.letters().await;
+    let broker = &system.servers().rabbitmq;
+    broker.kill();
+    broker.ended().await;
+    let failed = mailbox.run(&["replay", "--yes"]).await;
+    assert_eq!(failed.code, Some(1), "{failed:?}");
+    assert!(
+        failed.stderr.contains("nothing was replayed: cannot connect to RabbitMQ"),
+        "{failed:?}"
+    );
+    assert_eq!(mailbox.letters().await, before);
+    // Listings and a discard do not need it.
+    mailbox.run(&["groups"]).await.success();
+    mailbox.run(&["discard", "--yes", "--note", "no use"]).await.success();
+}

@@ -1,0 +1,11 @@
+//! Dead letters, from the queue that they die into to their resolution (CORRECTNESS §7), by the
+//! commands of an operator.
+
+mod choice;
+mod collector;
+mod discard;
+mod interrupted;
+mod listing;
+mod mailbox;
+mod outcomes;
+mod together;
