@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    gate::{Gate, PutOff, Share},
+    gate::{Gate, Pass, PutOff, Share},
     metrics::Metrics,
 };
 
@@ -65,6 +65,25 @@ struct Core {
     version: i64,
     session: Arc<CoreSession>,
     gate: Arc<Gate>,
+}
+
+impl Core {
+    fn answered(&self, campus: Uuid, pass: Pass) {
+        let was_tripped = self.gate.is_tripped();
+        self.gate.answered(pass);
+        if was_tripped {
+            tracing::info!(%campus, "the core answers again");
+        }
+    }
+
+    fn failed(&self, campus: Uuid, pass: Pass, failure: &Failure, wish: Option<Duration>) {
+        let was_tripped = self.gate.is_tripped();
+        self.gate.failed(pass, failure, wish);
+        if !was_tripped && self.gate.is_tripped() {
+            let (cause, reason) = (failure.cause.as_str(), &failure.reason);
+            tracing::warn!(%campus, cause, reason, "the core is left alone, but for probes");
+        }
+    }
 }
 
 impl Cores {
@@ -132,15 +151,15 @@ impl Cores {
         self.metrics.fetched(begin.elapsed());
         match answer {
             Ok(member) => {
-                core.gate.answered(pass);
+                core.answered(campus.id, pass);
                 Ok(member)
             }
             Err(SessionError::Core(error)) => {
                 let failure = classify(&error);
                 if failure.kind == Kind::Outage {
-                    core.gate.failed(pass, &failure, wish(&error));
+                    core.failed(campus.id, pass, &failure, wish(&error));
                 } else {
-                    core.gate.answered(pass);
+                    core.answered(campus.id, pass);
                 }
                 Err(match error {
                     CoreError::NotFound { .. } | CoreError::Gone { .. } => {
