@@ -12,6 +12,10 @@ use crate::{Failure, Kind};
 /// before an event that failed many times is tried again.
 const LONGEST_BOUNCE: Duration = Duration::from_mins(10);
 
+/// Times that an event is put off by one delay before the next longer one: it is then back soon
+/// after a short outage, and a long one's backlog does not circle hotly through the broker.
+const BOUNCES_A_DELAY: u32 = 3;
+
 /// `RETRY_DELAYS` and `RETRY_OUTAGE_AGE`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetrySchedule {
@@ -91,8 +95,8 @@ impl RetrySchedule {
     }
 
     /// Decides about an event that is put off at `now` without an attempt, and would find no room
-    /// for another `wait`: the shortest delay that is long enough, and a longer one each time, or
-    /// it would circle through the broker for nothing. None once its patience with an outage is
+    /// for another `wait`: the shortest delay that is long enough, and longer ones in time, or it
+    /// would circle through the broker for nothing. None once its patience with an outage is
     /// over: it must be attempted then, or be dead.
     ///
     /// What is put off for an outage that others have met begins to lose its patience too.
@@ -111,7 +115,7 @@ impl RetrySchedule {
         let longest = delays.iter().rposition(|delay| *delay <= LONGEST_BOUNCE).unwrap_or(0);
         delays.truncate(longest + 1);
         let enough = delays.iter().position(|delay| *delay >= wait).unwrap_or(longest);
-        let climbed = usize::try_from(history.bounces).unwrap_or(usize::MAX);
+        let climbed = usize::try_from(history.bounces / BOUNCES_A_DELAY).unwrap_or(usize::MAX);
         history.bounces = history.bounces.saturating_add(1);
         history.crashes = 0;
         Some((*delays.get(enough.max(climbed)).or(delays.last())?, history))
@@ -193,7 +197,7 @@ mod tests {
         let schedule = schedule("5s,30s,2m,10m,1h", "24h");
         let now = Utc::now();
         let mut history = History::default();
-        for seconds in [5, 30, 120, 600, 600] {
+        for seconds in [5, 5, 5, 30, 30, 30, 120, 120, 120, 600, 600, 600, 600] {
             let (delay, next) = schedule.bounce(&history, Duration::from_secs(2), now).unwrap();
             assert_eq!(delay, Duration::from_secs(seconds));
             history = next;
