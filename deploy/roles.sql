@@ -62,6 +62,12 @@ GRANT SELECT, INSERT, UPDATE ON dead_letters TO faith_worker;
 -- The reconciler keeps its runs, and the days of the log.
 GRANT UPDATE (last_sync_at, last_sync_status, last_sync_message) ON sync_configs TO faith_reconciler;
 GRANT SELECT, INSERT, UPDATE ON sync_logs TO faith_reconciler;
+GRANT SELECT, INSERT, DELETE ON sync_changes TO faith_reconciler;
+GRANT SELECT, INSERT, UPDATE, DELETE ON reconciled_rows TO faith_reconciler;
+-- The core's list is compared in a temporary table.
+DO $$ BEGIN
+    EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO faith_reconciler', current_database());
+END $$;
 GRANT EXECUTE ON FUNCTION make_webhook_log_partitions(date, date) TO faith_reconciler;
 GRANT EXECUTE ON FUNCTION drop_webhook_log_partitions(date) TO faith_reconciler;
 

@@ -36,7 +36,7 @@ pub struct Admission {
 }
 
 pub(crate) struct AdmissionStatements {
-    draw: Statement,
+    pub(crate) draw: Statement,
     standings: Statement,
     campuses: Statement,
 }

@@ -6,9 +6,9 @@ use database::{Client, Error, Transaction};
 use uuid::Uuid;
 
 use crate::{
-    Finding, LogLine, Observation, Status,
+    Effect, Finding, LogLine, Observation, Status,
     claim::{Claim, ClaimStatement, claim},
-    decide::{Change, Decision, decide, outcome, status},
+    decide::{Change, Decision, decide, outcome, status, withhold_archive},
     delivery_log::{self, DUPLICATE, LogStatements},
     members::{self, Existing, MemberStatements, NewRow},
     photos::{self, PhotoChange},
@@ -64,7 +64,8 @@ pub(crate) async fn commit(
             Commit::Log(_) => None,
         })
         .collect();
-    let (claims, mut lines) = write_members(&transaction, statements, &observations).await?;
+    let Written { claims, mut lines, .. } =
+        write_members(&transaction, statements, &observations, Archives::Made).await?;
     lines.extend(batch.iter().filter_map(|commit| match commit {
         Commit::Member(_) => None,
         Commit::Log(line) => Some(line.clone()),
@@ -85,15 +86,33 @@ pub(crate) async fn commit(
         .collect())
 }
 
-/// Claims, reads, decides, writes. Answers the claims and the log lines of the deliveries that
-/// came to their end.
-async fn write_members(
+/// Whether whoever should be archived is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Archives {
+    Made,
+    /// Told in the effects, and everything else is written.
+    Withheld,
+}
+
+/// What was written for a batch of observations, in its order.
+#[derive(Default)]
+pub(crate) struct Written {
+    pub(crate) claims: Vec<Claim>,
+    /// What each did to its row.
+    pub(crate) effects: Vec<Effect>,
+    /// The log lines of the deliveries that came to their end.
+    lines: Vec<LogLine>,
+}
+
+/// Claims, reads, decides, writes.
+pub(crate) async fn write_members(
     transaction: &Transaction<'_>,
     statements: &CommitStatements,
     observations: &[&Observation],
-) -> Result<(Vec<Claim>, Vec<LogLine>), Error> {
+    archives: Archives,
+) -> Result<Written, Error> {
     if observations.is_empty() {
-        return Ok((Vec::new(), Vec::new()));
+        return Ok(Written::default());
     }
     // Two statements, sent together: the second's snapshot is younger than the locks that the
     // first one took. In one statement a concurrent insert would be missed and its update lost.
@@ -104,21 +123,29 @@ async fn write_members(
     .await?;
 
     let mut plan = Plan::default();
+    let mut effects = Vec::with_capacity(observations.len());
     for (observation, claim) in observations.iter().zip(&claims) {
         let row = existing.get(&(observation.campus, observation.member.clone()));
-        match claim {
-            Claim::Applied => plan.apply(observation, row),
-            Claim::Covered => plan.cover(observation, row),
-            Claim::Refused => {}
-        }
+        effects.push(match claim {
+            Claim::Applied => plan.apply(observation, row, archives),
+            Claim::Covered => {
+                plan.cover(observation, row);
+                Effect::superseded()
+            }
+            Claim::Refused => Effect::refused(),
+        });
     }
     let (created, ()) = futures_util::future::try_join(
         members::insert(transaction, &statements.members, &plan.inserts),
         members::update(transaction, &statements.members, &plan.updates),
     )
     .await?;
-    photos::write(transaction, &plan.photos(&existing, &created)).await?;
-    Ok((claims, plan.lines))
+    let photos = photos::write(transaction, &plan.photos(&existing, &created)).await?;
+    for (observation, effect) in observations.iter().zip(&mut effects) {
+        let row = existing.get(&(observation.campus, observation.member.clone()));
+        effect.updated |= row.is_some_and(|row| photos.contains(&row.id));
+    }
+    Ok(Written { claims, effects, lines: plan.lines })
 }
 
 /// What a batch writes.
@@ -131,9 +158,20 @@ struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    fn apply(&mut self, observation: &'a Observation, row: Option<&Existing>) {
-        let Decision { change, message } =
-            decide(row.map(|row| &row.columns), &observation.finding);
+    fn apply(
+        &mut self,
+        observation: &'a Observation,
+        row: Option<&Existing>,
+        archives: Archives,
+    ) -> Effect {
+        let columns = row.map(|row| &row.columns);
+        let mut decision = decide(columns, &observation.finding);
+        let withheld = match archives {
+            Archives::Made => None,
+            Archives::Withheld => withhold_archive(columns, &mut decision),
+        };
+        let effect = Effect::of(columns, &decision.change, withheld);
+        let Decision { change, message } = decision;
         self.log(observation, &message, |event_type| {
             status(event_type, &observation.finding, &change)
         });
@@ -145,6 +183,7 @@ impl<'a> Plan<'a> {
             Change::Update(None) | Change::Nothing => {}
         }
         self.applied.push(observation);
+        effect
     }
 
     /// A read that began later is in: these deliveries are part of it. It showed the member alive,

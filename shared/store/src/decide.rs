@@ -117,6 +117,26 @@ fn decide_unknown(finding: &Finding) -> Decision {
     Decision { change: Change::Insert(columns), message }
 }
 
+/// The same decision for one who may not archive anybody: whoever would be archived by it keeps
+/// their state and takes everything else. Answers the reason that was withheld.
+pub(crate) fn withhold_archive(
+    existing: Option<&Columns>,
+    decision: &mut Decision,
+) -> Option<String> {
+    let (Some(existing), Change::Update(Some(columns))) = (existing, &mut decision.change) else {
+        return None;
+    };
+    if existing.is_archived || !columns.is_archived {
+        return None;
+    }
+    columns.is_archived = false;
+    let reason = std::mem::replace(&mut columns.archived_reason, existing.archived_reason.clone());
+    if columns == existing {
+        decision.change = Change::Update(None);
+    }
+    reason
+}
+
 /// How a delivery ends whose finding was applied. An event that told of a delete which the core
 /// does not know of is stale, whatever the read did to the row.
 pub(crate) fn status(event_type: &EventType, finding: &Finding, change: &Change) -> Status {

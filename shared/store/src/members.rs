@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use chrono::NaiveDate;
 use database::{Client, Error, Row, Statement, Transaction};
+use tokio_postgres::GenericClient;
 use uuid::Uuid;
 
 use crate::{Observation, decide::Columns};
@@ -49,6 +50,8 @@ const READ: &str = "
     ORDER BY m.campus_id, m.external_member_id
     FOR NO KEY UPDATE OF m";
 
+const LOCK: &str = "FOR NO KEY UPDATE OF m";
+
 /// Engagement begins by the columns' defaults: the worker's role has no right to set it.
 const INSERT: &str = "
     INSERT INTO members (campus_id, external_member_id, name, phone, gender, birth_date, age,
@@ -79,9 +82,26 @@ pub(crate) async fn read(
     statements: &MemberStatements,
     observations: &[&Observation],
 ) -> Result<HashMap<(Uuid, String), Existing>, Error> {
+    read_with(transaction, &statements.read, observations).await
+}
+
+/// The same without locking anything, for whoever only wants to know.
+pub(crate) async fn peek(
+    client: &Client,
+    observations: &[&Observation],
+) -> Result<HashMap<(Uuid, String), Existing>, Error> {
+    let statement = client.prepare(READ.trim_end_matches(LOCK)).await?;
+    read_with(client, &statement, observations).await
+}
+
+async fn read_with(
+    client: &impl GenericClient,
+    statement: &Statement,
+    observations: &[&Observation],
+) -> Result<HashMap<(Uuid, String), Existing>, Error> {
     let campuses: Vec<Uuid> = observations.iter().map(|o| o.campus).collect();
     let members: Vec<&str> = observations.iter().map(|o| o.member.as_str()).collect();
-    let rows = transaction.query(&statements.read, &[&campuses, &members]).await?;
+    let rows = client.query(statement, &[&campuses, &members]).await?;
     Ok(rows.iter().map(|row| ((row.get(1), row.get(2)), existing(row))).collect())
 }
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use database::{Error, Transaction};
 use member::{Field, Photo};
+use tokio_postgres::GenericClient;
 use uuid::Uuid;
 
 /// A member's row and the core's word on its photo.
@@ -23,34 +24,23 @@ const UPSERT: &str = "
         content_type = excluded.content_type, image = excluded.image, sha256 = excluded.sha256,
         updated_at = now()";
 
-/// Writes what differs.
+/// Writes what differs, and answers whose photo that was.
 pub(crate) async fn write(
     transaction: &Transaction<'_>,
     changes: &[PhotoChange<'_>],
-) -> Result<(), Error> {
-    let spoken: Vec<&PhotoChange<'_>> =
-        changes.iter().filter(|change| !change.photo.is_absent()).collect();
-    if spoken.is_empty() {
-        return Ok(());
-    }
-    let members: Vec<Uuid> = spoken.iter().map(|change| change.member).collect();
-    let rows = transaction.query(HASHES, &[&members]).await?;
-    let stored: HashMap<Uuid, &[u8]> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
-
-    let cleared: Vec<Uuid> = spoken
+) -> Result<Vec<Uuid>, Error> {
+    let differing = differing(transaction, changes).await?;
+    let cleared: Vec<Uuid> = differing
         .iter()
-        .filter(|change| change.photo.value().is_none() && stored.contains_key(&change.member))
+        .filter(|change| change.photo.value().is_none())
         .map(|change| change.member)
         .collect();
     if !cleared.is_empty() {
         transaction.execute(DELETE, &[&cleared]).await?;
     }
-    for change in spoken {
+    for change in &differing {
         let Some(photo) = change.photo.value() else { continue };
         let hash = photo.sha256.as_slice();
-        if stored.get(&change.member) == Some(&hash) {
-            continue;
-        }
         transaction
             .execute(
                 UPSERT,
@@ -58,5 +48,25 @@ pub(crate) async fn write(
             )
             .await?;
     }
-    Ok(())
+    Ok(differing.iter().map(|change| change.member).collect())
+}
+
+/// The changes that would write something.
+pub(crate) async fn differing<'a, 'b>(
+    client: &impl GenericClient,
+    changes: &'b [PhotoChange<'a>],
+) -> Result<Vec<&'b PhotoChange<'a>>, Error> {
+    let spoken: Vec<&PhotoChange<'_>> =
+        changes.iter().filter(|change| !change.photo.is_absent()).collect();
+    if spoken.is_empty() {
+        return Ok(spoken);
+    }
+    let members: Vec<Uuid> = spoken.iter().map(|change| change.member).collect();
+    let rows = client.query(HASHES, &[&members]).await?;
+    let stored: HashMap<Uuid, &[u8]> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let differs = |change: &&PhotoChange<'_>| {
+        let hash = change.photo.value().map(|photo| photo.sha256.as_slice());
+        stored.get(&change.member).copied() != hash
+    };
+    Ok(spoken.into_iter().filter(differs).collect())
 }

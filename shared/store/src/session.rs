@@ -7,9 +7,10 @@ use event::Envelope;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Admission, Commit, Outcome,
+    Admission, Commit, Effect, Mandate, Observation, Outcome, Reconciliation,
     admission::{AdmissionStatements, admit},
     commit::{CommitStatements, commit},
+    reconcile::{preview, reconcile},
 };
 
 /// The half that draws numbers.
@@ -50,6 +51,20 @@ impl Session {
         admission
     }
 
+    /// Draws a number for reads that begin after this. An error ends the session.
+    pub async fn draw(&self) -> Result<i64, DatabaseError> {
+        let row = self.client.query_one(&self.statements.draw, &[]).await.map_err(|source| {
+            self.lost.cancel();
+            DatabaseError::during("draw a number for a read of the core")(source)
+        })?;
+        Ok(row.get(0))
+    }
+
+    /// The connection that draws, for what must end with it: session locks, temporary tables.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// Cancelled when either half lost its connection: what was drawn here is void.
     pub fn lost(&self) -> &CancellationToken {
         &self.lost
@@ -60,6 +75,21 @@ impl SyncWriter {
     /// Commits a batch in one transaction and answers in its order.
     pub async fn commit(&mut self, batch: &[&Commit]) -> Result<Vec<Outcome>, Error> {
         commit(&mut self.client, &self.statements, batch).await
+    }
+
+    /// Commits what a reconciliation found, as far as `mandate` goes; nothing at all where its
+    /// brake or a changed configuration forbids it.
+    pub async fn reconcile(
+        &mut self,
+        batch: &[&Observation],
+        mandate: &Mandate,
+    ) -> Result<Reconciliation, Error> {
+        reconcile(&mut self.client, &self.statements, batch, mandate).await
+    }
+
+    /// What [`Self::reconcile`] would do without archiving anybody; writes nothing.
+    pub async fn preview(&self, batch: &[&Observation]) -> Result<Vec<Effect>, Error> {
+        preview(&self.client, batch).await
     }
 
     /// Ends the session, for an error that says nothing about any row.
