@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use chrono::Utc;
 use database::{Client, DatabaseError};
 
-use crate::{ages, metrics::Metrics};
+use crate::{ages, log, metrics::Metrics};
 
-/// Makes the days of `webhook_logs` ahead, drops old ones, and brings ages up to date. Each of the
-/// three is tried whatever became of the others; the first error is answered.
+/// Makes the days of `webhook_logs` ahead, drops old ones, forgets what runs changed so long ago,
+/// ends the rows of runs whose program is gone, and brings ages up to date. Each is tried whatever
+/// became of the others; the first error is answered.
 pub(crate) async fn pass(
     client: &Client,
     retention: Duration,
@@ -17,13 +18,17 @@ pub(crate) async fn pass(
     let begun = Instant::now();
     let made = store::make_log_partitions(client).await;
     let dropped = store::drop_log_partitions(client, retention).await;
+    let forgotten = log::forget(client, retention).await;
+    let abandoned = log::end_abandoned(client).await;
     let aged = ages::bring_up_to_date(client, Utc::now()).await;
     let (made, dropped, aged) = (made?, dropped?, aged?);
+    let (_, abandoned) = (forgotten?, abandoned?);
     metrics.passed(made, dropped, &aged, begun.elapsed());
     tracing::info!(
         days_made = made,
         days_dropped = dropped,
         ages_updated = aged.updated,
+        runs_abandoned = abandoned,
         campuses = aged.campuses,
         "kept house"
     );

@@ -10,7 +10,7 @@ use opentelemetry::{
 };
 use runtime::metrics::meter;
 
-use crate::ages::Aged;
+use crate::{ages::Aged, run_metrics::RunMetrics};
 
 pub(crate) struct Metrics {
     postgres_up: Gauge<u64>,
@@ -22,6 +22,7 @@ pub(crate) struct Metrics {
     ages_updated: Counter<u64>,
     campuses: Gauge<u64>,
     campuses_without_date: Gauge<u64>,
+    runs: RunMetrics,
 }
 
 impl Metrics {
@@ -43,7 +44,7 @@ impl Metrics {
             .build()
             .record(Utc::now().timestamp(), &[]);
         let metrics = Self {
-            postgres_up: gauge("reconciler_postgres_up", "1 while a session with Postgres stands"),
+            postgres_up: gauge("reconciler_postgres_up", "1 while Postgres answers"),
             passes: counter("reconciler_housekeeping_passes", "Passes of housekeeping, by result"),
             last_success: meter
                 .i64_gauge("reconciler_housekeeping_last_success_timestamp_seconds")
@@ -61,6 +62,7 @@ impl Metrics {
                 "reconciler_campuses_without_date",
                 "Campuses whose time zone does not exist",
             ),
+            runs: RunMetrics::new(),
         };
         metrics.begin_at_zero();
         metrics
@@ -80,14 +82,23 @@ impl Metrics {
         self.campuses_without_date.record(0, &[]);
     }
 
-    /// A session with Postgres stands.
+    /// What is told of runs.
+    pub(crate) fn runs(&self) -> &RunMetrics {
+        &self.runs
+    }
+
+    /// Postgres answers.
     pub(crate) fn connected(&self) {
         self.postgres_up.record(1, &[]);
     }
 
-    /// The session was lost, or a pass on it failed.
-    pub(crate) fn failed(&self) {
+    /// Postgres does not answer.
+    pub(crate) fn disconnected(&self) {
         self.postgres_up.record(0, &[]);
+    }
+
+    /// A pass failed.
+    pub(crate) fn failed(&self) {
         self.passes.add(1, &[KeyValue::new("result", "failed")]);
     }
 

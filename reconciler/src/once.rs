@@ -1,13 +1,41 @@
-//! `reconciler --once`, for cron and Kubernetes.
+//! `reconciler --once`, for cron, Kubernetes, first imports and operators.
 
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 
+use anyhow::Context;
+use chrono::Utc;
 use runtime::{Settings, Telemetry, exit_code};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
-use crate::{Config, PROGRAM, housekeeping, metrics::Metrics};
+use crate::{
+    Config, PROGRAM,
+    due::{self, Spread},
+    error::RunError,
+    housekeeping,
+    log::Status,
+    metrics::Metrics,
+    report::Report,
+    run::{self, Occasion, Order},
+};
 
-/// Keeps house once. Exits 0 when done, 1 when it failed, 2 for a bad setting, 130 interrupted.
-pub fn run_once() -> ExitCode {
+/// A dry run found drift.
+const DRIFT: u8 = 3;
+/// The brake held archives back.
+const HELD: u8 = 4;
+
+/// What was asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Once {
+    /// This campus now; else every one that is due.
+    pub(crate) campus: Option<Uuid>,
+    pub(crate) dry_run: bool,
+    pub(crate) allow_archive: Option<u64>,
+    pub(crate) json: bool,
+}
+
+/// Does it, and answers with the exit code of CONTRACT §1.
+pub(crate) fn run_once(once: Once) -> ExitCode {
     let started = runtime::settings_or_exit(PROGRAM.name, |settings: &Settings| {
         Ok((Config::from_settings(settings)?, Telemetry::start(PROGRAM.name, settings)?))
     });
@@ -19,26 +47,105 @@ pub fn run_once() -> ExitCode {
     runtime::install_crypto_provider();
     let work = tokio::runtime::Runtime::new()
         .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(until_interrupted(&config)));
+        .and_then(|runtime| runtime.block_on(until_interrupted(&config, once)));
     match work {
-        Ok(code) => code,
+        Ok(code) => ExitCode::from(code),
         Err(error) => {
-            tracing::error!(error = format!("{error:#}"), "housekeeping failed");
+            tracing::error!(error = format!("{error:#}"), "the reconciliation failed");
             ExitCode::from(exit_code::FAILED)
         }
     }
 }
 
-async fn until_interrupted(config: &Config) -> anyhow::Result<ExitCode> {
+/// A run that is interrupted writes its end down itself; nothing else needs to.
+async fn until_interrupted(config: &Config, once: Once) -> anyhow::Result<u8> {
     let interrupted = runtime::shutdown_signal();
-    tokio::select! {
-        done = keep_house(config) => done.map(|()| ExitCode::SUCCESS),
-        () = interrupted.cancelled() => Ok(ExitCode::from(exit_code::INTERRUPTED)),
+    if once.campus.is_none() && !once.dry_run {
+        tokio::select! {
+            () = interrupted.cancelled() => return Ok(exit_code::INTERRUPTED),
+            kept = keep_house(config) => kept?,
+        }
     }
+    let code = reconcile(config, once, &interrupted).await;
+    if interrupted.is_cancelled() { Ok(exit_code::INTERRUPTED) } else { code }
 }
 
 async fn keep_house(config: &Config) -> anyhow::Result<()> {
     let client = config.database.connect().await?.client;
     housekeeping::pass(&client, config.log_retention, &Metrics::new(config.log_retention)).await?;
     Ok(())
+}
+
+async fn reconcile(config: &Config, once: Once, stop: &CancellationToken) -> anyhow::Result<u8> {
+    let pool = config.pool().context("cannot make the database pool")?;
+    let cores = config.cores(pool.clone()).context("cannot make the client of the core")?;
+    // Cron has its own idea of when; spreading is for daemons.
+    let (campuses, occasion) = if let Some(campus) = once.campus {
+        (vec![campus], Occasion::OnDemand)
+    } else {
+        let client = pool.get().await?;
+        let due = due::campuses(&client, None, Spread::OnTheDot, Utc::now()).await?;
+        (due, Occasion::Due(Spread::OnTheDot))
+    };
+    let mut reports = Vec::new();
+    let mut has_failed = false;
+    for campus in campuses {
+        if stop.is_cancelled() {
+            break;
+        }
+        let order = Order {
+            campus,
+            occasion,
+            dry_run: once.dry_run,
+            allow_archive: once.allow_archive,
+            show_progress: true,
+        };
+        match run::run(order, &config.database, &cores, stop).await {
+            Ok(Some(report)) => {
+                if !once.json {
+                    print(&report.text())?;
+                }
+                reports.push(report);
+            }
+            Ok(None) => {}
+            Err(error) => {
+                has_failed = true;
+                tell(campus, &error);
+            }
+        }
+    }
+    if once.json {
+        print(&match (once.campus, reports.first()) {
+            (Some(_), Some(report)) => serde_json::to_string_pretty(report)? + "\n",
+            (Some(_), None) => String::new(),
+            (None, _) => serde_json::to_string_pretty(&reports)? + "\n",
+        })?;
+    }
+    Ok(code(&reports, has_failed))
+}
+
+fn code(reports: &[Report], has_failed: bool) -> u8 {
+    let any = |status| reports.iter().any(|report| report.outcome == status);
+    if has_failed || any(Status::Error) {
+        exit_code::FAILED
+    } else if reports.iter().any(Report::is_drift) {
+        DRIFT
+    } else if any(Status::Held) {
+        HELD
+    } else {
+        0
+    }
+}
+
+fn tell(campus: Uuid, error: &RunError) {
+    tracing::error!(%campus, %error, "the campus was not reconciled");
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        // The reader has seen enough: `reconciler --once … | head`.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        result => Ok(result?),
+    }
 }

@@ -17,6 +17,8 @@ pub struct Page {
     pub rows: Vec<CoreMember>,
     /// What the core said of the rest.
     pub paging: Paging,
+    /// How large the answer was, uncompressed.
+    pub bytes: usize,
 }
 
 /// What a page says of the pages after it.
@@ -60,7 +62,7 @@ impl Page {
         if rows.is_empty() && matches!(paging, Paging::Counted { has_more: true, .. }) {
             return Err(BadAnswer::EmptyPage);
         }
-        Ok(Self { rows, paging })
+        Ok(Self { rows, paging, bytes: body.len() })
     }
 }
 

@@ -1,0 +1,72 @@
+//! Members asked for by id: the list finds, the id decides.
+
+use chrono::{DateTime, Utc};
+use core_api::{CoreError, SessionError};
+use futures_util::{StreamExt, stream};
+use retry::{Cause, Kind, classify};
+use store::Finding;
+
+use campus_core::{CoreSession, judge};
+
+use crate::{
+    campus::Campus,
+    error::{RunError, is_absence},
+    patience::{is_refused_login, patiently},
+};
+
+/// Requests under way at once: webhooks come first.
+const AT_ONCE: usize = 8;
+/// So many members in one batch that the core fails on are not those members' fault.
+const MOST_SILENCES: usize = 3;
+
+/// What the core says of members, in their order. None where nothing can be decided: the core fails
+/// on this one, does not show it, or answers something odd.
+pub(crate) async fn findings(
+    core: &CoreSession,
+    campus: &Campus,
+    now: DateTime<Utc>,
+    members: &[String],
+) -> Result<Vec<Option<Finding>>, RunError> {
+    let mut answers = stream::iter(members)
+        .map(|member| patiently(|| core.member(member), is_final))
+        .buffered(AT_ONCE);
+    let mut findings = Vec::with_capacity(members.len());
+    let mut silences = 0;
+    while let Some(answer) = answers.next().await {
+        findings.push(match answer {
+            Ok(member) => match judge(&campus.config, &member, now) {
+                Ok(finding) => Some(finding),
+                Err(failure) => undecided(campus, failure.cause, &failure.reason),
+            },
+            Err(error) if is_absence(&error) => Some(Finding::ReadGone),
+            Err(SessionError::Core(error)) => {
+                let failure = classify(&error);
+                silences += usize::from(failure.kind == Kind::Outage);
+                let is_silent = silences >= MOST_SILENCES.min(members.len());
+                if failure.cause == Cause::CoreRejectedLogin || (is_silent && silences > 0) {
+                    return Err(RunError::Silent(failure.reason));
+                }
+                undecided(campus, failure.cause, &failure.reason)
+            }
+            Err(error @ SessionError::Store(_)) => return Err(RunError::Silent(error.to_string())),
+        });
+    }
+    Ok(findings)
+}
+
+/// A refusal stays one however often it is asked for.
+fn is_final(error: &CoreError) -> bool {
+    is_refused_login(error)
+        || matches!(
+            error,
+            CoreError::NotFound { .. }
+                | CoreError::Gone { .. }
+                | CoreError::BadResponse { .. }
+                | CoreError::TooLarge { .. }
+        )
+}
+
+fn undecided(campus: &Campus, cause: Cause, reason: &str) -> Option<Finding> {
+    tracing::warn!(campus = %campus.id, cause = cause.as_str(), reason, "a member stays as it is");
+    None
+}

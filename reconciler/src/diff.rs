@@ -1,0 +1,167 @@
+//! The difference between the staged list and the campus's members: found by a join, before
+//! anything is written, so that a night without drift writes nothing at all.
+
+use database::{Client, DatabaseError};
+use member::ArchiveReason;
+use uuid::Uuid;
+
+use crate::row::spoken;
+
+/// What the difference is looked for with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Question {
+    pub(crate) campus: Uuid,
+    pub(crate) config_version: i64,
+    /// Whether the list's rows have what the sync filter asks for. If not, only the id can tell who
+    /// is kept.
+    pub(crate) is_filterable: bool,
+}
+
+/// How many differences there are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Candidates {
+    /// Members that were never heard of, to be created from their row in the list.
+    pub(crate) unseen: u64,
+    /// Members that only their id can decide about.
+    pub(crate) doubtful: u64,
+    /// Active members here that are not in the list.
+    pub(crate) absent: u64,
+}
+
+impl Candidates {
+    pub(crate) fn to_be_asked_for(self) -> u64 {
+        self.doubtful + self.absent
+    }
+}
+
+/// The list's rows beside the campus's, in `$1`.
+const JOINED: &str = "
+    listed l
+    LEFT JOIN members m ON m.campus_id = $1 AND m.external_member_id = l.member
+    LEFT JOIN member_photos p ON p.member_id = m.id
+    LEFT JOIN reconciled_rows r ON r.campus_id = $1 AND r.external_member_id = l.member";
+
+/// The row in `members` as it was when its id decided.
+const ROW_HASH: &str = "
+    CASE WHEN m.id IS NOT NULL THEN
+        md5(ROW(m.name, m.phone, m.gender, m.birth_date, m.photo_url, m.category, m.is_archived,
+                m.archived_reason, p.sha256)::text) END";
+
+/// Whether a row of the list and the row here disagree, `$2` saying whether the filter can be
+/// believed. An archive by a person is nobody else's business.
+fn disagrees() -> String {
+    let [deleted, inactive, filtered] = [
+        ArchiveReason::Deleted.as_str(),
+        ArchiveReason::Deactivated.as_str(),
+        ArchiveReason::Filtered.as_str(),
+    ];
+    let differs = |bit: i32, listed: &str, here: &str| {
+        format!("(l.spoken & {bit} <> 0 AND l.{listed} IS DISTINCT FROM {here})")
+    };
+    let columns = [
+        differs(spoken::NAME, "name", "m.name"),
+        differs(spoken::PHONE, "phone", "m.phone"),
+        differs(spoken::GENDER, "gender", "m.gender"),
+        differs(spoken::BIRTH_DATE, "birth_date", "m.birth_date"),
+        differs(spoken::PHOTO_URL, "photo_url", "m.photo_url"),
+        differs(spoken::CATEGORY, "category", "m.category"),
+        differs(spoken::PHOTO, "photo", "p.sha256"),
+    ]
+    .join(" OR ");
+    format!(
+        "CASE
+           WHEN m.id IS NULL THEN l.standing = 'u' OR (NOT $2 AND l.standing <> 'd') OR l.standing IN ('a', 'i')
+           WHEN l.standing = 'u' OR (NOT $2 AND l.standing <> 'd') THEN true
+           ELSE (l.standing <> 'd' AND ({columns}))
+             OR (NOT (m.is_archived
+                      AND coalesce(m.archived_reason NOT IN ('{deleted}', '{inactive}', '{filtered}'), true))
+                 AND CASE WHEN m.is_archived THEN m.archived_reason END IS DISTINCT FROM
+                     CASE l.standing WHEN 'd' THEN '{deleted}' WHEN 'i' THEN '{inactive}'
+                                     WHEN 'f' THEN '{filtered}' END)
+         END"
+    )
+}
+
+/// Finds the candidates. Never heard of is who has neither a row nor a past: a tombstone, or
+/// somebody whom the filter kept out, is asked for by id. So is a new one with a photo, which is
+/// not staged.
+pub(crate) async fn find(
+    client: &Client,
+    question: &Question,
+) -> Result<Candidates, DatabaseError> {
+    let failed = || DatabaseError::during("compare the list with the members");
+    let disagrees = disagrees();
+    let listed = format!(
+        "INSERT INTO candidates (member, reason)
+         SELECT l.member,
+                CASE WHEN m.id IS NULL AND $2 AND l.standing IN ('a', 'i') AND l.photo IS NULL
+                          AND NOT EXISTS (SELECT FROM member_sync s
+                                          WHERE s.campus_id = $1 AND s.external_member_id = l.member)
+                     THEN 'unseen' ELSE 'doubtful' END
+         FROM {JOINED}
+         WHERE {disagrees}
+           AND NOT (r.list_hash IS NOT DISTINCT FROM l.hash AND r.config_version = $3
+                    AND r.row_hash IS NOT DISTINCT FROM {ROW_HASH})"
+    );
+    client
+        .execute(&listed, &[&question.campus, &question.is_filterable, &question.config_version])
+        .await
+        .map_err(failed())?;
+    // Rows without the core's id were made by hand, and who is archived already stays so.
+    let absent = "
+        INSERT INTO candidates (member, reason)
+        SELECT m.external_member_id, 'absent' FROM members m
+        WHERE m.campus_id = $1 AND m.external_member_id IS NOT NULL AND NOT m.is_archived
+          AND NOT EXISTS (SELECT FROM listed l WHERE l.member = m.external_member_id)";
+    client.execute(absent, &[&question.campus]).await.map_err(failed())?;
+    client
+        .batch_execute("CREATE UNIQUE INDEX ON candidates (reason, member); ANALYZE candidates")
+        .await
+        .map_err(failed())?;
+    let counts = "
+        SELECT count(*) FILTER (WHERE reason = 'unseen'), count(*) FILTER (WHERE reason = 'doubtful'),
+               count(*) FILTER (WHERE reason = 'absent') FROM candidates";
+    let row = client.query_one(counts, &[]).await.map_err(failed())?;
+    let count = |column: usize| row.get::<_, i64>(column).unsigned_abs();
+    Ok(Candidates { unseen: count(0), doubtful: count(1), absent: count(2) })
+}
+
+/// Remembers what the ids of these members decided, where their rows in the list still say
+/// something else: they are not asked for again before something changes.
+pub(crate) async fn remember(
+    client: &Client,
+    question: &Question,
+    members: &[&str],
+) -> Result<(), DatabaseError> {
+    let statement = format!(
+        "INSERT INTO reconciled_rows AS old (campus_id, external_member_id, list_hash, config_version, row_hash)
+         SELECT $1, l.member, l.hash, $3, {ROW_HASH} FROM {JOINED}
+         WHERE l.member = ANY($4) AND {disagrees}
+         ON CONFLICT (campus_id, external_member_id) DO UPDATE SET
+             list_hash = excluded.list_hash, config_version = excluded.config_version,
+             row_hash = excluded.row_hash",
+        disagrees = disagrees(),
+    );
+    client
+        .execute(
+            &statement,
+            &[&question.campus, &question.is_filterable, &question.config_version, &members],
+        )
+        .await
+        .map_err(DatabaseError::during("remember what the core said of members"))?;
+    Ok(())
+}
+
+/// Forgets what was remembered of members that are not listed any more, or under another
+/// configuration.
+pub(crate) async fn forget(client: &Client, question: &Question) -> Result<(), DatabaseError> {
+    let statement = "
+        DELETE FROM reconciled_rows r WHERE campus_id = $1
+          AND (config_version <> $2
+               OR NOT EXISTS (SELECT FROM listed l WHERE l.member = r.external_member_id))";
+    client
+        .execute(statement, &[&question.campus, &question.config_version])
+        .await
+        .map_err(DatabaseError::during("forget what was said of members that are gone"))?;
+    Ok(())
+}

@@ -1,0 +1,203 @@
+//! A run's row in `sync_logs`, and what it changed in `sync_changes`.
+
+use std::time::Duration;
+
+use database::{Client, DatabaseError};
+use uuid::Uuid;
+
+use crate::{
+    error::RunError,
+    lock,
+    tally::{Kind, Tally},
+};
+
+/// How a run came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Status {
+    Success,
+    /// The brake held archives back; everything else was done.
+    Held,
+    Error,
+}
+
+impl Status {
+    /// The text in `sync_logs.status`.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Held => "held",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// The held archives that an operator lets through.
+#[derive(Debug, Clone)]
+pub(crate) struct Permit {
+    /// The run that held them.
+    pub(crate) run: Uuid,
+    pub(crate) archives: u64,
+    /// Who gave it.
+    pub(crate) by: String,
+}
+
+const ABANDONED: &str = "The run ended without a word: its program was stopped, or lost Postgres.";
+
+/// Begins a run's row; the caller holds the campus's lock, so whatever is in progress here has no
+/// holder any more.
+pub(crate) async fn begin(
+    client: &Client,
+    campus: Uuid,
+    on_demand: bool,
+    permit: Option<&Permit>,
+) -> Result<Uuid, DatabaseError> {
+    let failed = || DatabaseError::during("begin the run's row");
+    client
+        .execute(
+            "UPDATE sync_logs SET status = 'error', error_message = $2, completed_at = now(),
+                 duration_seconds = extract(epoch FROM now() - started_at)
+             WHERE campus_id = $1 AND status = 'in_progress'",
+            &[&campus, &ABANDONED],
+        )
+        .await
+        .map_err(failed())?;
+    let sync_type = if on_demand { "manual" } else { "reconciliation" };
+    let archives = permit.map(|permit| i32::try_from(permit.archives).unwrap_or(i32::MAX));
+    let row = client
+        .query_one(
+            "INSERT INTO sync_logs (campus_id, sync_type, status, allowed_archives, allowed_by, allowed_run_id)
+             VALUES ($1, $2, 'in_progress', $3, $4, $5) RETURNING id",
+            &[
+                &campus,
+                &sync_type,
+                &archives,
+                &permit.map(|permit| &permit.by),
+                &permit.map(|permit| permit.run),
+            ],
+        )
+        .await
+        .map_err(failed())?;
+    Ok(row.get(0))
+}
+
+/// Ends the rows of runs whose campus nobody holds the lock of: their program is gone.
+pub(crate) async fn end_abandoned(client: &Client) -> Result<u64, DatabaseError> {
+    client
+        .execute(
+            concat!(
+                "UPDATE sync_logs SET status = 'error', error_message = $1, completed_at = now(),
+                     duration_seconds = extract(epoch FROM now() - started_at)
+                 WHERE status = 'in_progress' AND pg_try_advisory_xact_lock(",
+                lock::key!("campus_id"),
+                ")"
+            ),
+            &[&ABANDONED],
+        )
+        .await
+        .map_err(DatabaseError::during("end the rows of abandoned runs"))
+}
+
+/// Forgets which members were changed longer ago than `retention`; the runs themselves stay.
+pub(crate) async fn forget(client: &Client, retention: Duration) -> Result<u64, DatabaseError> {
+    client
+        .execute(
+            "DELETE FROM sync_changes WHERE changed_at < now() - make_interval(secs => $1)",
+            &[&retention.as_secs_f64()],
+        )
+        .await
+        .map_err(DatabaseError::during("forget what runs changed long ago"))
+}
+
+/// Ends a run's row, and says so beside the campus's configuration.
+pub(crate) async fn finish(
+    client: &Client,
+    run: Uuid,
+    status: Status,
+    tally: &Tally,
+    message: Option<&str>,
+) -> Result<(), DatabaseError> {
+    let number = |count: u64| i32::try_from(count).unwrap_or(i32::MAX);
+    client
+        .execute(
+            "WITH ended AS (
+                 UPDATE sync_logs SET status = $2, members_fetched = $3, members_created = $4,
+                     members_updated = $5, members_archived = $6, members_unarchived = $7,
+                     members_unchanged = $8, candidates_held = $9, error_message = $10,
+                     completed_at = now(), duration_seconds = extract(epoch FROM now() - started_at)
+                 WHERE id = $1 RETURNING campus_id
+             )
+             UPDATE sync_configs SET last_sync_at = now(), last_sync_status = $2, last_sync_message = $11
+             FROM ended WHERE sync_configs.campus_id = ended.campus_id",
+            &[
+                &run,
+                &status.as_str(),
+                &number(tally.fetched),
+                &number(tally.created),
+                &number(tally.updated),
+                &number(tally.archived),
+                &number(tally.unarchived),
+                &number(tally.unchanged()),
+                &number(tally.held),
+                &message,
+                &message.map_or_else(|| tally.summary(), str::to_owned),
+            ],
+        )
+        .await
+        .map_err(DatabaseError::during("end the run's row"))?;
+    Ok(())
+}
+
+/// Records members that a run changed. Archives are recorded where they are made.
+pub(crate) async fn record(
+    client: &Client,
+    run: Uuid,
+    campus: Uuid,
+    kind: Kind,
+    members: &[&str],
+) -> Result<(), DatabaseError> {
+    if members.is_empty() {
+        return Ok(());
+    }
+    client
+        .execute(
+            "INSERT INTO sync_changes (run_id, campus_id, external_member_id, kind)
+             SELECT $1, $2, member, $3 FROM unnest($4::text[]) AS member ON CONFLICT DO NOTHING",
+            &[&run, &campus, &kind.as_str(), &members],
+        )
+        .await
+        .map_err(DatabaseError::during("record what the run changed"))?;
+    Ok(())
+}
+
+/// The permit for exactly the archives that the campus's last held run held.
+pub(crate) async fn permit(client: &Client, campus: Uuid, asked: u64) -> Result<Permit, RunError> {
+    let row = client
+        .query_opt(
+            "SELECT id, candidates_held FROM sync_logs WHERE campus_id = $1 AND status = 'held'
+             ORDER BY started_at DESC LIMIT 1",
+            &[&campus],
+        )
+        .await
+        .map_err(DatabaseError::during("read the last held run"))?;
+    let refuse = |problem: String| RunError::NotAllowed { asked, problem };
+    let Some(row) = row else {
+        return Err(refuse("no run of this campus was held".to_owned()));
+    };
+    let held = u64::from(row.get::<_, i32>(1).unsigned_abs());
+    if held != asked {
+        return Err(refuse(format!("the last held run of this campus held {held}")));
+    }
+    Ok(Permit { run: row.get(0), archives: held, by: operator() })
+}
+
+/// Who gives a permit, as far as the machine knows.
+fn operator() -> String {
+    let of = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let user = of("SUDO_USER").or_else(|| of("USER")).or_else(|| of("LOGNAME"));
+    let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+    let user = user.unwrap_or_else(|| "(unknown)".to_owned());
+    match host.trim() {
+        "" => user,
+        host => format!("{user}@{host}"),
+    }
+}

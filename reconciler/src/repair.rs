@@ -1,0 +1,246 @@
+//! Everything that is repaired without archiving anybody.
+
+use database::{DatabaseError, Row};
+use member::{Field, Profile, Verdict};
+use store::{Effect, Finding, Observation};
+
+use crate::{
+    ask,
+    diff::{self, Question},
+    error::RunError,
+    log,
+    run::Run,
+    tally::kinds,
+    write::{Written, write},
+};
+
+/// Members in one transaction, as in the worker.
+pub(crate) const BATCH: i64 = 256;
+/// How often a member is read again because somebody else wrote it meanwhile.
+const READS: usize = 3;
+
+const UNSEEN: &str = "
+    SELECT l.* FROM candidates c JOIN listed l ON l.member = c.member
+    WHERE c.reason = 'unseen' AND c.member > $1 ORDER BY c.member LIMIT $2";
+
+const DOUBTFUL: &str = "
+    SELECT member, reason FROM candidates
+    WHERE reason <> 'unseen' AND (reason, member) > ($1, $2) ORDER BY reason, member LIMIT $3";
+
+/// Creates the members that were never heard of, from their rows in the list.
+pub(crate) async fn create(run: &mut Run, number: u64) -> Result<(), RunError> {
+    run.progress.step("creating", Some(number));
+    let mut after = String::new();
+    loop {
+        let rows = run
+            .session
+            .client()
+            .query(UNSEEN, &[&after, &BATCH])
+            .await
+            .map_err(DatabaseError::during("read the new members"))?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        after = last.get("member");
+        let batch: Vec<Observation> = rows
+            .iter()
+            .map(|row| observation(run, row.get("member"), row.get("seen_from"), listed(row)))
+            .collect();
+        let effects = effects(run, &batch).await?;
+        for (observation, effect) in batch.iter().zip(&effects) {
+            settle(run, &observation.member, effect.as_ref(), true).await?;
+        }
+        run.progress.add(rows.len() as u64);
+    }
+}
+
+/// Asks for every other candidate by id and writes what the core says of them; who should be
+/// archived is put down in `doomed`.
+pub(crate) async fn decide(
+    run: &mut Run,
+    question: &Question,
+    number: u64,
+) -> Result<(), RunError> {
+    run.session
+        .client()
+        .batch_execute(
+            r#"CREATE TEMPORARY TABLE doomed (member text COLLATE "C" PRIMARY KEY, reason text NOT NULL,
+                                              allowed boolean NOT NULL DEFAULT false)"#,
+        )
+        .await
+        .map_err(DatabaseError::during("make a staging table"))?;
+    run.progress.step("asking by id", Some(number));
+    let mut after = (String::new(), String::new());
+    loop {
+        let rows = run
+            .session
+            .client()
+            .query(DOUBTFUL, &[&after.0, &after.1, &BATCH])
+            .await
+            .map_err(DatabaseError::during("read the candidates"))?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        after = (last.get("reason"), last.get("member"));
+        let members: Vec<String> = rows.iter().map(|row| row.get("member")).collect();
+        let is_listed: Vec<bool> =
+            rows.iter().map(|row| row.get::<_, &str>("reason") == "doubtful").collect();
+        let effects = read_and_write(run, &members).await?;
+        for ((member, effect), is_listed) in members.iter().zip(&effects).zip(is_listed) {
+            settle(run, member, effect.as_ref(), is_listed).await?;
+        }
+        doom(run, &members, &effects).await?;
+        if run.log.is_some() {
+            let decided: Vec<&str> = members
+                .iter()
+                .zip(&effects)
+                .filter(|(_, effect)| effect.as_ref().is_some_and(|e| e.withheld.is_none()))
+                .map(|(member, _)| member.as_str())
+                .collect();
+            diff::remember(run.session.client(), question, &decided).await?;
+        }
+        run.progress.add(rows.len() as u64);
+    }
+}
+
+/// Reads members by id and writes what the core says, again where somebody else wrote meanwhile.
+async fn read_and_write(
+    run: &mut Run,
+    members: &[String],
+) -> Result<Vec<Option<Effect>>, RunError> {
+    let mut effects: Vec<Option<Effect>> = vec![None; members.len()];
+    let mut waiting: Vec<usize> = (0..members.len()).collect();
+    for _ in 0..READS {
+        if waiting.is_empty() {
+            break;
+        }
+        let seen_from = run.session.draw().await?;
+        let ids: Vec<String> = waiting.iter().map(|place| members[*place].clone()).collect();
+        run.tally.asked += ids.len() as u64;
+        let findings = ask::findings(&run.core, &run.campus, run.now, &ids).await?;
+        let (places, batch): (Vec<usize>, Vec<Observation>) = waiting
+            .iter()
+            .zip(ids)
+            .zip(findings)
+            .filter_map(|((place, id), finding)| {
+                Some((*place, observation(run, id, seen_from, finding?)))
+            })
+            .unzip();
+        waiting.clear();
+        for (place, effect) in places.into_iter().zip(self::effects(run, &batch).await?) {
+            match effect {
+                Some(effect) if effect.refused => waiting.push(place),
+                other => effects[place] = other,
+            }
+        }
+    }
+    // Whoever is written again and again is in good hands: webhooks bring newer reads than ours.
+    for place in waiting {
+        effects[place] = Some(Effect { superseded: true, ..Effect::default() });
+    }
+    Ok(effects)
+}
+
+/// Writes a batch that archives nobody, or reckons what it would do.
+async fn effects(run: &mut Run, batch: &[Observation]) -> Result<Vec<Option<Effect>>, RunError> {
+    let batch: Vec<&Observation> = batch.iter().collect();
+    if batch.is_empty() {
+        return Ok(Vec::new());
+    }
+    if run.log.is_none() {
+        let effects = run
+            .writer
+            .preview(&batch)
+            .await
+            .map_err(DatabaseError::during("compare members with the core's"))?;
+        return Ok(effects.into_iter().map(Some).collect());
+    }
+    let mandate = run.mandate();
+    match write(&mut run.writer, &batch, &mandate).await? {
+        Written::Done(effects) => Ok(effects),
+        Written::Braked => Ok(vec![None; batch.len()]),
+    }
+}
+
+/// Counts what happened to a member.
+async fn settle(
+    run: &mut Run,
+    member: &str,
+    effect: Option<&Effect>,
+    is_listed: bool,
+) -> Result<(), RunError> {
+    let Some(effect) = effect else {
+        run.tally.undecided += 1;
+        return Ok(());
+    };
+    let is_changed = effect.withheld.is_some() || kinds(effect).next().is_some();
+    run.tally.touched += u64::from(is_listed && is_changed);
+    for kind in kinds(effect) {
+        if run.tally.count(kind, member, None)
+            && let Some(log) = run.log
+        {
+            log::record(run.session.client(), log, run.campus.id, kind, &[member]).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Puts down who should be archived, for later.
+async fn doom(run: &Run, members: &[String], effects: &[Option<Effect>]) -> Result<(), RunError> {
+    let doomed: Vec<(&str, &str)> = members
+        .iter()
+        .zip(effects)
+        .filter_map(|(member, effect)| {
+            Some((member.as_str(), effect.as_ref()?.withheld.as_deref()?))
+        })
+        .collect();
+    let (members, reasons): (Vec<&str>, Vec<&str>) = doomed.into_iter().unzip();
+    run.session
+        .client()
+        .execute(
+            "INSERT INTO doomed (member, reason) SELECT * FROM unnest($1::text[], $2::text[])",
+            &[&members, &reasons],
+        )
+        .await
+        .map_err(DatabaseError::during("put down who is gone"))?;
+    Ok(())
+}
+
+/// An observation of the reconciler: it answers no delivery.
+pub(crate) fn observation(
+    run: &Run,
+    member: String,
+    seen_from: i64,
+    finding: Finding,
+) -> Observation {
+    Observation {
+        campus: run.campus.id,
+        member,
+        seen_from,
+        first_drawn: seen_from,
+        finding,
+        occurred_at: None,
+        received_at: None,
+        entries: Vec::new(),
+    }
+}
+
+/// What a row of the list says of a member who was never heard of.
+fn listed(row: &Row) -> Finding {
+    let text = |column: &str| field(row.get::<_, Option<String>>(column));
+    let profile = Profile {
+        name: text("name"),
+        phone: text("phone"),
+        gender: text("gender"),
+        birth_date: field(row.get("birth_date")),
+        age: field(row.get("age")),
+        category: text("category"),
+        photo_url: text("photo_url"),
+        photo: Field::Absent,
+        photo_refusal: None,
+    };
+    match row.get("standing") {
+        "i" => Verdict::Inactive(profile).into(),
+        _ => Verdict::Active(profile).into(),
+    }
+}
+
+fn field<T>(value: Option<T>) -> Field<T> {
+    value.map_or(Field::Null, Field::Value)
+}

@@ -1,0 +1,181 @@
+//! What a command tells of a run: for people, and as JSON.
+
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::{
+    log::Status,
+    run::{Occasion, Order},
+    tally::{Kind, Sample, Tally},
+};
+
+/// Members of a kind that a person is shown.
+const SHOWN: usize = 10;
+
+/// A run that came to an end, its keys named like the columns of `sync_logs`.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Report {
+    /// None of a dry run.
+    id: Option<Uuid>,
+    pub(crate) campus_id: Uuid,
+    campus_name: Option<String>,
+    sync_type: &'static str,
+    dry_run: bool,
+    status: &'static str,
+    members_fetched: u64,
+    members_created: u64,
+    members_updated: u64,
+    members_archived: u64,
+    members_unarchived: u64,
+    members_unchanged: u64,
+    candidates_held: u64,
+    foreign_rows: u64,
+    members_undecided: u64,
+    members_asked: u64,
+    error_message: Option<String>,
+    started_at: DateTime<Utc>,
+    completed_at: DateTime<Utc>,
+    duration_seconds: f64,
+    /// Samples of what changed, or would.
+    changes: Vec<Sample>,
+    #[serde(skip)]
+    pub(crate) outcome: Status,
+    #[serde(skip)]
+    pub(crate) tally: Tally,
+}
+
+impl Report {
+    pub(crate) fn new(
+        order: Order,
+        id: Option<Uuid>,
+        campus_name: Option<String>,
+        outcome: Status,
+        tally: Tally,
+        error_message: Option<String>,
+        started_at: DateTime<Utc>,
+    ) -> Self {
+        let completed_at = Utc::now();
+        let millis = (completed_at - started_at).num_milliseconds();
+        Self {
+            id,
+            campus_id: order.campus,
+            campus_name,
+            sync_type: match order.occasion {
+                Occasion::OnDemand => "manual",
+                Occasion::Due(_) => "reconciliation",
+            },
+            dry_run: order.dry_run,
+            status: outcome.as_str(),
+            members_fetched: tally.fetched,
+            members_created: tally.created,
+            members_updated: tally.updated,
+            members_archived: tally.archived,
+            members_unarchived: tally.unarchived,
+            members_unchanged: tally.unchanged(),
+            candidates_held: tally.held,
+            foreign_rows: tally.foreign,
+            members_undecided: tally.undecided,
+            members_asked: tally.asked,
+            error_message,
+            started_at,
+            completed_at,
+            #[allow(clippy::cast_precision_loss, reason = "runs last hours, not millennia")]
+            duration_seconds: millis as f64 / 1000.0,
+            changes: tally.samples.clone(),
+            outcome,
+            tally,
+        }
+    }
+
+    /// Whether a dry run found core and campus unequal.
+    pub(crate) fn is_drift(&self) -> bool {
+        self.dry_run && self.tally.is_drift()
+    }
+
+    /// For people.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = self.write(&mut text);
+        text
+    }
+
+    fn write(&self, text: &mut String) -> std::fmt::Result {
+        let name: String = self
+            .campus_name
+            .as_deref()
+            .unwrap_or("campus")
+            .chars()
+            .filter(|c| !c.is_control())
+            .collect();
+        let what = if self.dry_run { "dry run, nothing was written" } else { self.status };
+        writeln!(text, "{name} ({}): {what}, {:.1} s", self.campus_id, self.duration_seconds)?;
+        if self.outcome == Status::Error {
+            let message = self.error_message.as_deref().unwrap_or_default();
+            writeln!(text, "  failed: {message}")?;
+            if self.members_fetched == 0 {
+                return Ok(());
+            }
+        }
+        writeln!(text, "  {:>9} members listed by the core", self.members_fetched)?;
+        if self.foreign_rows > 0 {
+            writeln!(text, "  {:>9} rows of other churches, skipped", self.foreign_rows)?;
+        }
+        writeln!(text, "  {:>9} as they should be", self.members_unchanged)?;
+        for kind in Kind::ALL {
+            self.write_kind(text, kind)?;
+        }
+        if self.outcome != Status::Error
+            && let Some(note) = &self.error_message
+        {
+            writeln!(text, "  note: {note}")?;
+        }
+        if self.candidates_held > 0 {
+            writeln!(
+                text,
+                "  These are more archives than the campus allows in a day, so nobody of them {}. If they are \
+                 right:\n    reconciler --once --campus {} --allow-archive {}",
+                if self.dry_run { "would be archived" } else { "was archived" },
+                self.campus_id,
+                self.candidates_held
+            )?;
+        }
+        Ok(())
+    }
+
+    fn write_kind(&self, text: &mut String, kind: Kind) -> std::fmt::Result {
+        let number = self.tally.of(kind);
+        let verb = match (kind, self.dry_run) {
+            (Kind::Created, false) => "created",
+            (Kind::Created, true) => "missing here: would be created",
+            (Kind::Updated, false) => "updated",
+            (Kind::Updated, true) => "with other values: would be updated",
+            (Kind::Archived, false) => "archived",
+            (Kind::Archived, true) => "gone, inactive or filtered out: would be archived",
+            (Kind::Unarchived, false) => "unarchived",
+            (Kind::Unarchived, true) => "active again: would be unarchived",
+            (Kind::Held, false) => "held back from being archived",
+            (Kind::Held, true) => "would be held back from being archived",
+        };
+        if number == 0 && (self.dry_run || kind == Kind::Held) {
+            return Ok(());
+        }
+        writeln!(text, "  {number:>9} {verb}")?;
+        let samples: Vec<&Sample> =
+            self.changes.iter().filter(|sample| sample.kind == kind).collect();
+        for sample in samples.iter().take(SHOWN) {
+            match &sample.reason {
+                Some(reason) => writeln!(text, "            {} ({reason})", sample.member)?,
+                None => writeln!(text, "            {}", sample.member)?,
+            }
+        }
+        let rest = number.saturating_sub(SHOWN.min(samples.len()) as u64);
+        if rest > 0 {
+            writeln!(text, "            and {rest} more")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,155 @@
+//! A row of the core's list, as it is staged: what it would make of the member's columns, judged as
+//! the worker would judge the member.
+
+use chrono::NaiveDate;
+use member::{CoreMember, Field, Filter, Locale, Photo, Profile, Verdict};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// The gateway's own limit for ids; a longer one was never a member here.
+const LONGEST_ID: usize = 128;
+
+/// What the list's row says of the member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Active,
+    Inactive,
+    Filtered,
+    Deleted,
+    /// The row lacks what the filter asks for.
+    Unsure,
+}
+
+impl Standing {
+    /// The letter in the staging table.
+    pub(crate) const fn letter(self) -> &'static str {
+        match self {
+            Self::Active => "a",
+            Self::Inactive => "i",
+            Self::Filtered => "f",
+            Self::Deleted => "d",
+            Self::Unsure => "u",
+        }
+    }
+}
+
+/// A row, ready to be staged.
+#[derive(Debug, Clone)]
+pub(crate) struct ListRow {
+    pub(crate) member: String,
+    pub(crate) standing: Standing,
+    pub(crate) name: Option<String>,
+    pub(crate) phone: Option<String>,
+    pub(crate) gender: Option<String>,
+    pub(crate) birth_date: Option<NaiveDate>,
+    pub(crate) age: Option<i32>,
+    pub(crate) photo_url: Option<String>,
+    pub(crate) category: Option<String>,
+    /// The hash of the photo that is kept here.
+    pub(crate) photo: Option<Vec<u8>>,
+    /// Which columns the row speaks of: [`spoken`].
+    pub(crate) spoken: i32,
+    /// Of all the above and when the core last changed the member.
+    pub(crate) hash: Vec<u8>,
+}
+
+/// The bits of [`ListRow::spoken`].
+pub(crate) mod spoken {
+    pub(crate) const NAME: i32 = 1;
+    pub(crate) const PHONE: i32 = 2;
+    pub(crate) const GENDER: i32 = 4;
+    pub(crate) const BIRTH_DATE: i32 = 8;
+    pub(crate) const PHOTO_URL: i32 = 16;
+    pub(crate) const CATEGORY: i32 = 32;
+    pub(crate) const PHOTO: i32 = 64;
+}
+
+impl ListRow {
+    /// Judges a row of the campus's church. None for an id that could not be asked for or stored.
+    pub(crate) fn read(row: &CoreMember, filter: &Filter, locale: Locale) -> Option<Self> {
+        let member = row.id().filter(|id| is_usable(id))?.to_owned();
+        let (standing, profile) = match member::judge(row, filter, &locale) {
+            Ok(Verdict::Active(profile)) => (Standing::Active, profile),
+            Ok(Verdict::Inactive(profile)) => (Standing::Inactive, profile),
+            Ok(Verdict::Filtered(profile)) => (Standing::Filtered, profile),
+            Ok(Verdict::Deleted) => (Standing::Deleted, Profile::of(row, &locale)),
+            Err(_) => (Standing::Unsure, Profile::of(row, &locale)),
+        };
+        let mut staged = Self::of(member, standing, profile);
+        staged.hash = staged.digest(row.get("updated_at"));
+        Some(staged)
+    }
+
+    fn of(member: String, standing: Standing, profile: Profile) -> Self {
+        let mut bits = 0;
+        let name = take(profile.name, spoken::NAME, &mut bits);
+        let phone = take(profile.phone, spoken::PHONE, &mut bits);
+        let gender = take(profile.gender, spoken::GENDER, &mut bits);
+        let birth_date = take(profile.birth_date, spoken::BIRTH_DATE, &mut bits);
+        let photo_url = take(profile.photo_url, spoken::PHOTO_URL, &mut bits);
+        let category = take(profile.category, spoken::CATEGORY, &mut bits);
+        let photo =
+            take(profile.photo, spoken::PHOTO, &mut bits).map(|photo: Photo| photo.sha256.to_vec());
+        let age = profile.age.into_value();
+        let hash = Vec::new();
+        Self {
+            member,
+            standing,
+            name,
+            phone,
+            gender,
+            birth_date,
+            age,
+            photo_url,
+            category,
+            photo,
+            spoken: bits,
+            hash,
+        }
+    }
+
+    /// Without the age, which is another one every year without the core having said anything.
+    fn digest(&self, updated_at: Option<&Value>) -> Vec<u8> {
+        let mut hash = Sha256::new();
+        let birth_date = self.birth_date.map(|date| date.to_string());
+        let texts = [
+            Some(self.standing.letter()),
+            self.name.as_deref(),
+            self.phone.as_deref(),
+            self.gender.as_deref(),
+            birth_date.as_deref(),
+            self.photo_url.as_deref(),
+            self.category.as_deref(),
+            updated_at.and_then(Value::as_str),
+        ];
+        for text in texts.into_iter().map(|text| text.map(str::as_bytes)) {
+            // The length before each keeps two texts from being taken for one.
+            hash.update(text.map_or(u64::MAX, |text| text.len() as u64).to_le_bytes());
+            hash.update(text.unwrap_or_default());
+        }
+        hash.update(self.spoken.to_le_bytes());
+        hash.update(self.photo.as_deref().unwrap_or_default());
+        hash.finalize()[..16].to_vec()
+    }
+}
+
+fn take<T>(field: Field<T>, bit: i32, bits: &mut i32) -> Option<T> {
+    if !field.is_absent() {
+        *bits |= bit;
+    }
+    field.into_value()
+}
+
+fn is_usable(id: &str) -> bool {
+    id.len() <= LONGEST_ID && !id.contains(char::is_control) && !matches!(id, "." | "..")
+}
+
+/// Whether a row has a value under a key; lists that leave a field out send null or nothing in it.
+pub(crate) fn speaks_of(row: &CoreMember, field: &str) -> bool {
+    match row.get(field) {
+        None | Some(Value::Null) => false,
+        Some(Value::Array(list)) => !list.is_empty(),
+        Some(Value::Object(object)) => !object.is_empty(),
+        Some(_) => true,
+    }
+}

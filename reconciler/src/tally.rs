@@ -1,0 +1,130 @@
+//! What a run did, counted and with samples: ids and kinds, nothing else about anybody.
+
+use serde::Serialize;
+use store::Effect;
+
+/// Samples of each kind that are kept.
+const SAMPLES: usize = 100;
+
+/// What became of a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    Created,
+    Updated,
+    Archived,
+    Unarchived,
+    Held,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Created, Self::Updated, Self::Archived, Self::Unarchived, Self::Held];
+
+    /// The text in `sync_changes.kind`, and a metric's label.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Archived => "archived",
+            Self::Unarchived => "unarchived",
+            Self::Held => "held",
+        }
+    }
+}
+
+/// A member that was changed, or would be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Sample {
+    pub(crate) kind: Kind,
+    pub(crate) member: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+}
+
+/// What a run did.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tally {
+    /// Members of the church in the list, each once.
+    pub(crate) fetched: u64,
+    pub(crate) created: u64,
+    pub(crate) updated: u64,
+    pub(crate) archived: u64,
+    pub(crate) unarchived: u64,
+    pub(crate) held: u64,
+    /// Listed members to whom any of that happened, or should have.
+    pub(crate) touched: u64,
+    /// Rows of other churches in the list.
+    pub(crate) foreign: u64,
+    /// Rows of the list whose id cannot be one.
+    pub(crate) unusable: u64,
+    /// Members that nothing could be decided about.
+    pub(crate) undecided: u64,
+    /// Members asked for by id.
+    pub(crate) asked: u64,
+    pub(crate) samples: Vec<Sample>,
+}
+
+impl Tally {
+    /// Counts a change and keeps a sample of it; whether it was kept.
+    pub(crate) fn count(&mut self, kind: Kind, member: &str, reason: Option<&str>) -> bool {
+        *self.of_mut(kind) += 1;
+        let kept = self.samples.iter().filter(|sample| sample.kind == kind).count() < SAMPLES;
+        if kept {
+            let (member, reason) = (member.to_owned(), reason.map(str::to_owned));
+            self.samples.push(Sample { kind, member, reason });
+        }
+        kept
+    }
+
+    /// How often something of a kind happened.
+    pub(crate) fn of(&self, kind: Kind) -> u64 {
+        match kind {
+            Kind::Created => self.created,
+            Kind::Updated => self.updated,
+            Kind::Archived => self.archived,
+            Kind::Unarchived => self.unarchived,
+            Kind::Held => self.held,
+        }
+    }
+
+    fn of_mut(&mut self, kind: Kind) -> &mut u64 {
+        match kind {
+            Kind::Created => &mut self.created,
+            Kind::Updated => &mut self.updated,
+            Kind::Archived => &mut self.archived,
+            Kind::Unarchived => &mut self.unarchived,
+            Kind::Held => &mut self.held,
+        }
+    }
+
+    /// Listed members that were found as they should be.
+    pub(crate) fn unchanged(&self) -> u64 {
+        self.fetched.saturating_sub(self.touched)
+    }
+
+    /// Whether core and campus were not equal.
+    pub(crate) fn is_drift(&self) -> bool {
+        Kind::ALL.into_iter().any(|kind| self.of(kind) > 0)
+    }
+
+    /// In one sentence.
+    pub(crate) fn summary(&self) -> String {
+        let Self { fetched, created, updated, archived, unarchived, held, .. } = self;
+        let held = if *held > 0 { format!(", {held} archives held") } else { String::new() };
+        format!(
+            "{fetched} listed: {created} created, {updated} updated, {archived} archived, {unarchived} unarchived{held}."
+        )
+    }
+}
+
+/// What an effect counts as, short of archives.
+pub(crate) fn kinds(effect: &Effect) -> impl Iterator<Item = Kind> {
+    [
+        (effect.created, Kind::Created),
+        (effect.updated, Kind::Updated),
+        (effect.unarchived, Kind::Unarchived),
+    ]
+    .into_iter()
+    .filter_map(|(happened, kind)| happened.then_some(kind))
+}
