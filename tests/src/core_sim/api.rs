@@ -203,7 +203,12 @@ async fn with_faults(
     wait(plan.delay).await;
     let reply = match plan.strike.as_ref().map(|strike| &strike.kind) {
         None | Some(FaultKind::Latency { .. }) => answer(None),
-        Some(FaultKind::BadRow | FaultKind::WrongChurch { .. }) => answer(plan.strike.as_ref()),
+        Some(
+            FaultKind::BadRow
+            | FaultKind::WrongChurch { .. }
+            | FaultKind::ShortList { .. }
+            | FaultKind::Shuffled,
+        ) => answer(plan.strike.as_ref()),
         Some(FaultKind::Status { status, retry_after }) => {
             let reply = match status {
                 500 => reply::internal_error(),

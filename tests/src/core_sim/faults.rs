@@ -83,6 +83,13 @@ pub enum FaultKind {
         #[serde(default)]
         as_church_id: Option<String>,
     },
+    /// The list ends after so many rows, as if there were no more.
+    ShortList {
+        /// Rows; 0: the list is empty.
+        rows: u64,
+    },
+    /// Every page begins somewhere else: pages overlap, and rows are missing.
+    Shuffled,
     /// Every login is refused, the right password or not.
     NoLogins,
 }
@@ -139,6 +146,7 @@ impl Fault {
         let row_fault = matches!(self.kind, FaultKind::BadRow | FaultKind::WrongChurch { .. });
         let kind_fits = match self.kind {
             FaultKind::NoLogins => request.endpoint == Endpoint::Login,
+            FaultKind::ShortList { .. } | FaultKind::Shuffled => request.endpoint == Endpoint::List,
             FaultKind::BadRow | FaultKind::WrongChurch { .. } => {
                 request.endpoint != Endpoint::Login
             }

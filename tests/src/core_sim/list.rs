@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::church::Row;
 use super::core::Core;
+use super::dice::Dice;
 use super::document::Document;
 use super::faults::{FaultKind, NO_CHURCH_ID, Strike};
 use super::login::Access;
@@ -51,7 +52,15 @@ pub(super) fn answer(
     let settings = core.settings();
     let limit = settings.page_cap.map_or(limit, |cap| cap.min(limit));
     let place = shifted(skip, limit, &settings);
-    let rows = core.page(access.church, is_active, place, usize::try_from(limit).unwrap_or(0));
+    let rows = match strike.map(|strike| &strike.kind) {
+        Some(FaultKind::ShortList { rows }) => {
+            let limit = limit.min(rows.saturating_sub(place));
+            core.page(access.church, is_active, place, usize::try_from(limit).unwrap_or(0))
+        }
+        Some(FaultKind::Shuffled) => shuffled(core, access, is_active, place, limit),
+        _ => core.page(access.church, is_active, place, usize::try_from(limit).unwrap_or(0)),
+    };
+    let is_cut = matches!(strike, Some(Strike { kind: FaultKind::ShortList { .. }, .. }));
     if let Some(Strike { kind: FaultKind::BadRow, member_id }) = strike
         && rows.iter().any(|row| is_meant(row, member_id.as_deref()))
     {
@@ -66,7 +75,7 @@ pub(super) fn answer(
                 "total": total,
                 "limit": limit,
                 "offset": skip,
-                "has_more": skip + (rows.len() as u64) < total,
+                "has_more": skip + (rows.len() as u64) < total && !(is_cut && rows.len() as u64 != limit),
             });
             let mut envelope = b"{\"data\":".to_vec();
             envelope.extend_from_slice(&page);
@@ -74,6 +83,25 @@ pub(super) fn answer(
             reply::rendered(200, envelope)
         }
     }
+}
+
+/// As many rows as there would be, from anywhere.
+fn shuffled(
+    core: &Core,
+    access: Access,
+    is_active: Option<bool>,
+    place: u64,
+    limit: u64,
+) -> Vec<Row> {
+    let total = core.total(access.church, is_active);
+    let wanted = limit.min(total.saturating_sub(place));
+    let begin = Dice::new(&[core.seed, place]).below(total.max(1));
+    let take = |skip, rows: u64| {
+        core.page(access.church, is_active, skip, usize::try_from(rows).unwrap_or(0))
+    };
+    let mut rows = take(begin, wanted);
+    rows.extend(take(0, wanted - rows.len() as u64));
+    rows
 }
 
 /// Where the page really begins: every second one early, if the settings say so.
