@@ -12,10 +12,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Config,
+    conduct::{Occasion, Order, conduct},
     due::{self, Spread},
     housekeeping,
     metrics::Metrics,
-    run::{self, Occasion, Order},
 };
 
 /// Midnight comes at another hour in every time zone.
@@ -131,7 +131,7 @@ impl Reconciler {
                 show_progress: false,
             };
             let begun = Instant::now();
-            match run::run(order, &self.config.database, &self.cores, &self.shutdown).await {
+            match conduct(order, &self.config.database, &self.cores, &self.shutdown).await {
                 Ok(Some(report)) => self.metrics.runs().ran(&report, begun.elapsed()),
                 Ok(None) => {}
                 Err(error) => {

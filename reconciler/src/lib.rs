@@ -11,6 +11,7 @@ mod ask;
 mod campus;
 mod canary;
 mod cli;
+mod conduct;
 mod config;
 mod daemon;
 mod diff;

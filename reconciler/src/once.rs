@@ -10,13 +10,13 @@ use uuid::Uuid;
 
 use crate::{
     Config, PROGRAM,
+    conduct::{Occasion, Order, conduct},
     due::{self, Spread},
     error::RunError,
     housekeeping,
     log::Status,
     metrics::Metrics,
     report::Report,
-    run::{self, Occasion, Order},
 };
 
 /// A dry run found drift.
@@ -100,7 +100,7 @@ async fn reconcile(config: &Config, once: Once, stop: &CancellationToken) -> any
             allow_archive: once.allow_archive,
             show_progress: true,
         };
-        match run::run(order, &config.database, &cores, stop).await {
+        match conduct(order, &config.database, &cores, stop).await {
             Ok(Some(report)) => {
                 if !once.json {
                     print(&report.text())?;

@@ -7,8 +7,8 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
+    conduct::{Occasion, Order},
     log::Status,
-    run::{Occasion, Order},
     tally::{Kind, Sample, Tally},
 };
 
@@ -21,7 +21,7 @@ pub(crate) struct Report {
     /// None of a dry run.
     id: Option<Uuid>,
     pub(crate) campus_id: Uuid,
-    campus_name: Option<String>,
+    campus_name: String,
     sync_type: &'static str,
     dry_run: bool,
     status: &'static str,
@@ -51,7 +51,7 @@ impl Report {
     pub(crate) fn new(
         order: Order,
         id: Option<Uuid>,
-        campus_name: Option<String>,
+        campus_name: String,
         outcome: Status,
         tally: Tally,
         error_message: Option<String>,
@@ -104,13 +104,7 @@ impl Report {
     }
 
     fn write(&self, text: &mut String) -> std::fmt::Result {
-        let name: String = self
-            .campus_name
-            .as_deref()
-            .unwrap_or("campus")
-            .chars()
-            .filter(|c| !c.is_control())
-            .collect();
+        let name: String = self.campus_name.chars().filter(|c| !c.is_control()).collect();
         let what = if self.dry_run { "dry run, nothing was written" } else { self.status };
         writeln!(text, "{name} ({}): {what}, {:.1} s", self.campus_id, self.duration_seconds)?;
         if self.outcome == Status::Error {

@@ -1,7 +1,10 @@
 //! Lists that lie, break off or stay silent: nobody is archived for them.
 
+use std::time::Duration;
+
 use serde_json::json;
 use tests::core_sim::{Endpoint, Fault, FaultKind, Options, SUPER_ADMIN_EMAIL};
+use tests::harness::eventually;
 
 use super::night::{Night, assert_failed, counts};
 
@@ -117,18 +120,28 @@ async fn a_core_that_answers_404_to_every_member_archives_nobody() {
 #[tokio::test]
 async fn a_core_that_loses_its_members_during_the_run_archives_nobody() {
     let night = Night::imported(100).await;
-    night.fault(FaultKind::ShortList { rows: 96 });
     let before = night.active().await;
-    // The first canaries are well; whoever is asked for after them is gone.
-    let gone = Fault::everywhere(FaultKind::Status { status: 404, retry_after: None });
-    for row in 0..100 {
+    night.fault(FaultKind::ShortList { rows: 90 });
+    // The first canaries are well; then one who is missing in the list is asked for, slowly, and
+    // meanwhile everybody is gone.
+    let mut missing = String::new();
+    for row in 90..100 {
         if night.member(&night.id(row)).await["is_archived"] == false {
-            night.system.core.add_fault(
-                gone.clone().at(Endpoint::Member).of_member(night.id(row)).with_rate(0.999_999),
-            );
+            missing = night.id(row);
         }
     }
-    assert_failed(&night.ends(1).await, "does not know members that it has just listed");
+    let slow = FaultKind::Latency { ms: 2000, jitter_ms: 0, stale: false };
+    night.system.core.add_fault(Fault::everywhere(slow).of_member(&missing).with_times(1));
+    let gone = async {
+        eventually("the missing member is asked for", Duration::from_secs(30), async || {
+            night.system.core.member_requests(&missing) > 0
+        })
+        .await;
+        let gone = FaultKind::Status { status: 404, retry_after: None };
+        night.system.core.add_fault(Fault::everywhere(gone).at(Endpoint::Member));
+    };
+    let (run, ()) = tokio::join!(night.ends(1), gone);
+    assert_failed(&run, "does not know members that it has just listed");
     assert_eq!(night.active().await, before);
 }
 

@@ -2,6 +2,9 @@
 
 mod brake;
 mod drift;
+mod filters;
 mod housekeeping;
+mod interrupted;
 mod lists;
 mod night;
+mod schedule;

@@ -84,12 +84,6 @@ impl Night {
         self.system.database.rows(query, &[]).await[0]["number"].as_u64().unwrap()
     }
 
-    /// How many rows of members there are.
-    pub(super) async fn rows(&self) -> u64 {
-        let query = "SELECT count(*) AS number FROM members";
-        self.system.database.rows(query, &[]).await[0]["number"].as_u64().unwrap()
-    }
-
     /// Runs statements as the superuser.
     pub(super) async fn execute(&self, statements: &str) {
         self.system.database.client().batch_execute(statements).await.unwrap();

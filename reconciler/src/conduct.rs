@@ -1,0 +1,174 @@
+//! The frame of a run: the campus's lock, the row in `sync_logs`, and an end that is written down
+//! whatever it is.
+
+use std::sync::Arc;
+
+use campus_core::CampusCores;
+use chrono::Utc;
+use database::{Client, DatabaseConfig, DatabaseError};
+use store::{Session, SyncWriter};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{
+    campus::Campus,
+    due::{self, Spread},
+    error::RunError,
+    lock,
+    log::{self, Permit, Status},
+    progress::Progress,
+    report::Report,
+    run::{Run, reconcile},
+    tally::Tally,
+};
+
+/// What is wanted of a run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Order {
+    pub(crate) campus: Uuid,
+    pub(crate) occasion: Occasion,
+    /// Tell what would change, and change nothing.
+    pub(crate) dry_run: bool,
+    /// The archives of the last held run that are let through.
+    pub(crate) allow_archive: Option<u64>,
+    pub(crate) show_progress: bool,
+}
+
+/// Why there is a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Occasion {
+    /// An operator named the campus.
+    OnDemand,
+    /// It is due, and must be so still when its lock is held.
+    Due(Spread),
+}
+
+/// Runs under the campus's lock. None where somebody else reconciles the campus at this moment, or
+/// just did.
+pub(crate) async fn conduct(
+    order: Order,
+    database: &DatabaseConfig,
+    cores: &CampusCores,
+    stop: &CancellationToken,
+) -> Result<Option<Report>, RunError> {
+    let (session, writer) = Session::open(database).await?;
+    let session = Arc::new(session);
+    match order.occasion {
+        Occasion::OnDemand if !lock::take_patiently(session.client(), order.campus).await? => {
+            return Err(RunError::UnderWay);
+        }
+        Occasion::Due(_) if !lock::take(session.client(), order.campus).await? => return Ok(None),
+        Occasion::OnDemand | Occasion::Due(_) => {}
+    }
+    let work = Work { order, database, cores, stop };
+    let ended = work.locked(&session, writer).await;
+    lock::give_back(session.client(), order.campus).await;
+    ended
+}
+
+struct Work<'a> {
+    order: Order,
+    database: &'a DatabaseConfig,
+    cores: &'a CampusCores,
+    stop: &'a CancellationToken,
+}
+
+impl Work<'_> {
+    async fn locked(
+        &self,
+        session: &Arc<Session>,
+        writer: SyncWriter,
+    ) -> Result<Option<Report>, RunError> {
+        let (order, client) = (self.order, session.client());
+        if let Occasion::Due(spread) = order.occasion
+            && due::campuses(client, Some(order.campus), spread, Utc::now()).await?.is_empty()
+        {
+            return Ok(None);
+        }
+        let name = name_of(client, order.campus).await?;
+        let permit = match order.allow_archive {
+            Some(archives) => Some(log::permit(client, order.campus, archives).await?),
+            None => None,
+        };
+        let log = if order.dry_run {
+            None
+        } else {
+            let on_demand = order.occasion == Occasion::OnDemand;
+            Some(log::begin(client, order.campus, on_demand, permit.as_ref()).await?)
+        };
+        let started_at = Utc::now();
+        let mut tally = Tally::default();
+        let result = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Err(RunError::Interrupted),
+            () = session.lost().cancelled() => Err(RunError::Lost),
+            result = self.unlogged(session, writer, log, permit, &mut tally) => result,
+        };
+        let (status, message) = end(&result, &tally);
+        if let Some(log) = log {
+            // On a session of its own: the run's may be what was lost.
+            let client = self.database.connect().await?.client;
+            log::finish(&client, log, status, &tally, message.as_deref()).await?;
+        }
+        Ok(Some(Report::new(order, log, name, status, tally, message, started_at)))
+    }
+
+    /// Puts together what the run works with, and runs. The tally is handed back also by a run that
+    /// fails half-way.
+    async fn unlogged(
+        &self,
+        session: &Arc<Session>,
+        writer: SyncWriter,
+        log: Option<Uuid>,
+        permit: Option<Permit>,
+        tally: &mut Tally,
+    ) -> Result<(), RunError> {
+        let campus = Campus::load(session.client(), self.order.campus).await?;
+        let core = self.cores.open(&campus.config)?;
+        let progress = if self.order.show_progress {
+            Progress::of_command(&campus.name)
+        } else {
+            Progress::hidden()
+        };
+        let mut run = Run {
+            campus,
+            core,
+            session: Arc::clone(session),
+            writer,
+            now: Utc::now(),
+            log,
+            permit,
+            tally: Tally::default(),
+            progress,
+        };
+        let result = reconcile(&mut run).await;
+        *tally = run.tally;
+        result
+    }
+}
+
+/// How a run ended, and what is to be said of it.
+fn end(result: &Result<(), RunError>, tally: &Tally) -> (Status, Option<String>) {
+    if let Err(error) = result {
+        return (Status::Error, Some(error.to_string()));
+    }
+    let status = if tally.held > 0 { Status::Held } else { Status::Success };
+    let note = (tally.undecided > 0).then(|| {
+        format!(
+            "{} members stay as they are, because the core gave no usable answer for them.",
+            tally.undecided
+        )
+    });
+    (status, note)
+}
+
+async fn name_of(client: &Client, campus: Uuid) -> Result<String, RunError> {
+    let row = client
+        .query_opt(
+            "SELECT c.name FROM sync_configs s JOIN campuses c ON c.id = s.campus_id WHERE c.id = $1",
+            &[&campus],
+        )
+        .await
+        .map_err(DatabaseError::during("read the campus"))?;
+    Ok(row.ok_or(RunError::UnknownCampus(campus))?.get(0))
+}
