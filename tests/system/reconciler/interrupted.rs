@@ -31,18 +31,26 @@ async fn until_asked(night: &Night, endpoint: Endpoint, requests: u64) {
     .await;
 }
 
+/// Runs that are killed when the core was asked so often, unless they are done before.
+async fn kill_after(night: &Night, endpoint: Endpoint, requests: &[u64]) {
+    for requests in requests {
+        night.system.core.reset_counters();
+        let program = process(night, &format!("killed-{endpoint:?}-{requests}"));
+        eventually("it asked so often, or is done", SOON, async || {
+            night.system.core.requests(endpoint) >= *requests || program.ended().is_some()
+        })
+        .await;
+        program.kill();
+        program.wait().await;
+    }
+}
+
 #[tokio::test]
 async fn a_run_that_is_killed_anywhere_is_run_again() {
     let night = Night::new(700).await;
     let slow = FaultKind::Latency { ms: 20, jitter_ms: 20, stale: false };
     night.fault(slow);
-    for (round, requests) in [1, 2, 3, 4].into_iter().enumerate() {
-        night.system.core.reset_counters();
-        let program = process(&night, &format!("killed-{round}"));
-        until_asked(&night, Endpoint::List, requests).await;
-        program.kill();
-        program.wait().await;
-    }
+    kill_after(&night, Endpoint::List, &[1, 2, 3]).await;
     let imported = night.pass().await;
     assert_eq!(imported["status"], "success");
     night.assert_equal().await;
@@ -56,16 +64,7 @@ async fn a_run_that_is_killed_anywhere_is_run_again() {
             night.delete(id);
         }
     }
-    for (round, requests) in [30, 300, 650, 720].into_iter().enumerate() {
-        night.system.core.reset_counters();
-        let program = process(&night, &format!("killed-late-{round}"));
-        let asked = eventually("it was asked so often, or is done", SOON, async || {
-            night.system.core.requests(Endpoint::Member) >= requests || program.ended().is_some()
-        });
-        asked.await;
-        program.kill();
-        program.wait().await;
-    }
+    kill_after(&night, Endpoint::Member, &[30, 300, 650, 720]).await;
     night.pass().await;
     night.assert_equal().await;
     let before = night.versions().await;
