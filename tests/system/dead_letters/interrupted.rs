@@ -72,8 +72,10 @@ async fn replays_that_are_killed_lose_nothing() {
     let mailbox = Mailbox { system: &system };
     mailbox.fill(LETTERS).await;
     for kill in 0..KILLS {
-        let replay = mailbox.beside(&format!("killed-{kill}"), &["replay", "--yes"]);
-        let moment = mailbox.replaying().await + random.random_range(1..500);
+        // Slow enough to be killed before it has finished, on any machine.
+        let arguments = ["replay", "--yes", "--rate", "400/s"];
+        let replay = mailbox.beside(&format!("killed-{kill}"), &arguments);
+        let moment = mailbox.replaying().await + random.random_range(1..300);
         mailbox.until_replaying(moment, &replay).await;
         tokio::time::sleep(Duration::from_micros(random.random_range(0..20_000))).await;
         replay.kill();
