@@ -8,6 +8,14 @@
     reason = "a bench prints, and has nobody to tell of an error but who runs it"
 )]
 pub mod bench;
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "it is a test that runs for long, and tells how it goes"
+)]
+pub mod chaos;
 pub mod core_sim;
 #[allow(
     clippy::unwrap_used,
@@ -16,6 +24,11 @@ pub mod core_sim;
     reason = "it is used by tests, which say what they expect by panicking"
 )]
 pub mod harness;
+#[allow(
+    clippy::unwrap_used,
+    reason = "it is used by tests, and fails them where it cannot read what they recorded"
+)]
+pub mod oracle;
 pub mod process;
 pub mod program;
 pub mod proxy;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    Role, TestBroker, TestDatabase, TestSystem, environment, servers,
+    Role, TestBroker, TestDatabase, TestSystem, Ways, environment, servers,
     system::{Parts, Replica},
 };
 use crate::{
@@ -24,6 +24,7 @@ pub struct SystemBuilder {
     core: Options,
     campus_arguments: Vec<String>,
     own_servers: bool,
+    proxied: bool,
     wait: bool,
     variables: Vec<(Option<Role>, String, String)>,
 }
@@ -37,6 +38,7 @@ impl Default for SystemBuilder {
             core: Options::default(),
             campus_arguments: Vec::new(),
             own_servers: false,
+            proxied: false,
             wait: true,
             variables: Vec::new(),
         }
@@ -101,6 +103,13 @@ impl SystemBuilder {
         self
     }
 
+    /// Puts a proxy between the programs and each thing that they depend on: [`TestSystem::ways`].
+    #[must_use]
+    pub fn proxied(mut self) -> Self {
+        self.proxied = true;
+        self
+    }
+
     /// Does not wait until the programs are ready, only until they listen.
     #[must_use]
     pub fn without_waiting(mut self) -> Self {
@@ -125,8 +134,22 @@ impl SystemBuilder {
             tokio::join!(TestDatabase::create(&addresses.postgres), TestBroker::create(&addresses));
         let church = self.core.churches.first().expect("a core has a church").clone();
         let core = CoreSim::start(self.core.clone()).await.unwrap();
-        let variables = Role::ALL.map(|role| (role, self.variables_of(role, &database, &broker)));
-        let mut system = TestSystem::new(Parts { core, database, broker, own_servers, variables });
+        let ways = if self.proxied {
+            Some(Ways::lay(&database, &broker, &core.base_url()).await)
+        } else {
+            None
+        };
+        let mut variables =
+            Role::ALL.map(|role| (role, self.variables_of(role, &database, &broker)));
+        if let Some(ways) = &ways {
+            for (role, variables) in &mut variables {
+                for (name, value) in variables {
+                    *value = ways.redirect(*role, name, value);
+                }
+            }
+        }
+        let parts = Parts { core, database, broker, own_servers, ways, variables };
+        let mut system = TestSystem::new(parts);
         let arguments: Vec<&str> = self.campus_arguments.iter().map(String::as_str).collect();
         system.campus = system.add_campus(&church, &arguments).await;
         self.start_programs(&mut system).await;

@@ -27,6 +27,7 @@ mod eventually;
 mod servers;
 mod system;
 mod template;
+mod ways;
 mod webhook;
 
 pub use crate::program::Finished;
@@ -39,5 +40,6 @@ pub use self::{
     environment::{ROLE_PASSWORD, Role},
     eventually::{Condition, eventually},
     system::TestSystem,
+    ways::Ways,
     webhook::{Answer, SIGNATURE_HEADER, WEBHOOK_PATH},
 };

@@ -8,7 +8,7 @@ use crate::{
     servers::{DataFolder, Management, PrivateServers},
 };
 
-use super::{Campus, Role, SystemBuilder, TestBroker, TestDatabase};
+use super::{Campus, Role, SystemBuilder, TestBroker, TestDatabase, Ways, ways::through};
 
 /// Lines of each program's log that a failed test shows.
 const SHOWN_LINES: usize = 40;
@@ -30,6 +30,7 @@ pub struct TestSystem {
     pub(super) http: reqwest::Client,
     variables: [(Role, BTreeMap<String, String>); 4],
     own_servers: Option<PrivateServers>,
+    ways: Option<Ways>,
     /// The programs' logs.
     folder: DataFolder,
 }
@@ -40,6 +41,7 @@ pub(super) struct Parts {
     pub(super) database: TestDatabase,
     pub(super) broker: TestBroker,
     pub(super) own_servers: Option<PrivateServers>,
+    pub(super) ways: Option<Ways>,
     pub(super) variables: [(Role, BTreeMap<String, String>); 4],
 }
 
@@ -83,7 +85,7 @@ impl TestSystem {
     }
 
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { core, database, broker, own_servers, variables } = parts;
+        let Parts { core, database, broker, own_servers, ways, variables } = parts;
         Self {
             replicas: Vec::new(),
             core,
@@ -93,6 +95,7 @@ impl TestSystem {
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
             variables,
             own_servers,
+            ways,
             folder: DataFolder::temporary().unwrap(),
         }
     }
@@ -100,6 +103,22 @@ impl TestSystem {
     /// The servers of this test alone; see [`SystemBuilder::own_servers`].
     pub fn servers(&self) -> &PrivateServers {
         self.own_servers.as_ref().expect("the test asked for servers of its own")
+    }
+
+    /// The proxies of this test; see [`SystemBuilder::proxied`].
+    pub fn ways(&self) -> &Ways {
+        self.ways.as_ref().expect("the test asked for proxies")
+    }
+
+    /// The core as the programs reach it.
+    pub fn core_url(&self) -> String {
+        let url = self.core.base_url();
+        self.ways.as_ref().map_or_else(|| url.clone(), |ways| through(&ways.to_core, &url))
+    }
+
+    /// How many replicas of a program there are.
+    pub fn replicas(&self, kind: &str) -> usize {
+        self.replicas.iter().filter(|replica| replica.kind == kind).count()
     }
 
     /// The URL of the first gateway, without a path.
@@ -164,7 +183,7 @@ impl TestSystem {
 
     /// Adds a campus for a church of the simulated core, with more arguments for `campus add`.
     pub async fn add_campus(&self, church: &ChurchOptions, arguments: &[&str]) -> Campus {
-        let url = self.core.base_url();
+        let url = self.core_url();
         let mut all = vec!["campus", "add", "--json", "--name", &church.name];
         all.extend(["--core-church-id", &church.id, "--api-base-url", &url]);
         all.extend(["--api-email", &church.email, "--api-password-stdin"]);

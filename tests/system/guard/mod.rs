@@ -3,7 +3,6 @@
 //! proves nothing: every single write is recorded by a trigger and judged.
 
 mod core;
-mod oracle;
 mod writer;
 
 use std::{sync::Arc, time::Duration};
@@ -13,6 +12,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use runtime::Settings;
 use tests::{
     harness::eventually,
+    oracle,
     servers::{DataFolder, Postgres},
 };
 use tokio::task::JoinSet;

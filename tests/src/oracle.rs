@@ -1,16 +1,19 @@
-//! Judges every write that was applied.
+//! Judges every write of members that was applied: everything converges in the end, so that the end
+//! proves nothing. Triggers record each write in the order of the locks that applied it.
 
 use std::collections::HashMap;
 
-use database::Client;
+use tokio_postgres::Client;
 
-/// Records each applied interval, under the lock that applied it: the serial number is the order.
-pub(super) const RECORDER: &str = "
+/// What records each applied interval, under the lock that applied it: the serial number is the
+/// order. Applied by the superuser; the programs' roles need no right to it.
+pub const RECORDER: &str = "
     CREATE TABLE applied_writes (
         place bigserial PRIMARY KEY, member text NOT NULL,
         seen_from bigint NOT NULL, seen_to bigint NOT NULL, unasked boolean NOT NULL
     );
-    CREATE FUNCTION record_applied_write() RETURNS trigger LANGUAGE plpgsql AS $$
+    CREATE FUNCTION record_applied_write() RETURNS trigger LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path = public, pg_temp AS $$
     BEGIN
         IF TG_OP = 'INSERT' OR NEW.seen_from <> OLD.seen_from THEN
             INSERT INTO applied_writes (member, seen_from, seen_to, unasked)
@@ -22,7 +25,8 @@ pub(super) const RECORDER: &str = "
         FOR EACH ROW EXECUTE FUNCTION record_applied_write();
 
     CREATE TABLE written_versions (place bigserial PRIMARY KEY, member text NOT NULL, name text);
-    CREATE FUNCTION record_version() RETURNS trigger LANGUAGE plpgsql AS $$
+    CREATE FUNCTION record_version() RETURNS trigger LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path = public, pg_temp AS $$
     BEGIN
         INSERT INTO written_versions (member, name) VALUES (NEW.external_member_id, NEW.name);
         RETURN NULL;
@@ -32,22 +36,31 @@ pub(super) const RECORDER: &str = "
 
 /// A write, in the order in which they were applied.
 #[derive(Debug, Clone)]
-pub(super) struct Applied {
-    pub(super) member: String,
-    pub(super) write: Write,
+pub struct Applied {
+    /// The core's id of the member.
+    pub member: String,
+    /// What was applied.
+    pub write: Write,
 }
 
+/// What was applied to a member.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Write {
+pub enum Write {
     /// A read of the core, by its interval.
-    Read { seen_from: i64, seen_to: i64 },
+    Read {
+        /// Drawn before it began.
+        seen_from: i64,
+        /// Drawn after it ended.
+        seen_to: i64,
+    },
     /// A delete that carries no read.
     Unasked,
-    /// The version that a member's row was set to.
+    /// The version that a member's row was set to: the number at the end of its name.
     Version(u64),
 }
 
-pub(super) async fn read(client: &Client) -> Vec<Applied> {
+/// Every write so far. Names end in `version N`, where N grows with each change of the member.
+pub async fn read(client: &Client) -> Vec<Applied> {
     let intervals = client
         .query("SELECT member, seen_from, seen_to, unasked FROM applied_writes ORDER BY place", &[])
         .await
@@ -67,14 +80,14 @@ pub(super) async fn read(client: &Client) -> Vec<Applied> {
     let versions = versions.iter().map(|row| Applied {
         member: row.get(0),
         write: Write::Version(
-            row.get::<_, &str>(1).strip_prefix("version ").unwrap().parse().unwrap(),
+            row.get::<_, &str>(1).rsplit_once("version ").unwrap().1.parse().unwrap(),
         ),
     });
     intervals.chain(versions).collect()
 }
 
 /// No read may follow one that began after it ended, and no version an older one.
-pub(super) fn judge(writes: &[Applied]) -> Result<(), String> {
+pub fn judge(writes: &[Applied]) -> Result<(), String> {
     let mut last_read: HashMap<&str, i64> = HashMap::new();
     let mut last_version: HashMap<&str, u64> = HashMap::new();
     for Applied { member, write } in writes {

@@ -1,0 +1,61 @@
+//! Proxies between the programs and what they depend on.
+
+use std::net::SocketAddr;
+
+use reqwest::Url;
+
+use super::{Role, TestBroker, TestDatabase};
+use crate::proxy::Proxy;
+
+/// The ways of a system that was built with [`proxied`](super::SystemBuilder::proxied); replicas
+/// of one program share theirs.
+pub struct Ways {
+    /// Between the gateways and RabbitMQ.
+    pub gateway_to_rabbitmq: Proxy,
+    /// Between the gateways and Postgres.
+    pub gateway_to_postgres: Proxy,
+    /// Between the workers and RabbitMQ.
+    pub worker_to_rabbitmq: Proxy,
+    /// Between the workers and Postgres.
+    pub worker_to_postgres: Proxy,
+    /// Between everybody and the simulated core.
+    pub to_core: Proxy,
+}
+
+impl Ways {
+    pub(super) async fn lay(database: &TestDatabase, broker: &TestBroker, core: &str) -> Self {
+        let proxy = async |url: &str| Proxy::to(address(url)).await.unwrap();
+        Self {
+            gateway_to_rabbitmq: proxy(broker.url()).await,
+            gateway_to_postgres: proxy(&database.url()).await,
+            worker_to_rabbitmq: proxy(broker.url()).await,
+            worker_to_postgres: proxy(&database.url()).await,
+            to_core: proxy(core).await,
+        }
+    }
+
+    /// The value of a variable of `role`, with its proxy in the place of a server.
+    pub(super) fn redirect(&self, role: Role, name: &str, url: &str) -> String {
+        let proxy = match (role, name) {
+            (Role::Gateway, "AMQP_URL") => &self.gateway_to_rabbitmq,
+            (Role::Gateway, "DATABASE_URL") => &self.gateway_to_postgres,
+            (Role::Worker, "AMQP_URL") => &self.worker_to_rabbitmq,
+            (Role::Worker, "DATABASE_URL") => &self.worker_to_postgres,
+            _ => return url.to_owned(),
+        };
+        through(proxy, url)
+    }
+}
+
+/// The same URL with the address of a proxy.
+pub(super) fn through(proxy: &Proxy, url: &str) -> String {
+    let mut url: Url = url.parse().unwrap();
+    url.set_port(Some(proxy.address().port())).unwrap();
+    url.to_string().trim_end_matches('/').to_owned()
+}
+
+fn address(url: &str) -> SocketAddr {
+    let url: Url = url.parse().unwrap();
+    let host = url.host_str().expect("a server has a host");
+    format!("{host}:{}", url.port().expect("a private server has a port")).parse().unwrap()
+}
