@@ -5,6 +5,7 @@
 
 mod dead_letters;
 mod faithctl;
+mod faults;
 mod gateway;
 mod guard;
 mod private_servers;

@@ -60,7 +60,7 @@ impl Default for Plan {
 }
 
 impl Plan {
-    /// Runs it, and tells how it went. An error says what was wrong, with the seed and where the
+    /// Runs it, and prints how it went. An error says what was wrong, with the seed and where the
     /// logs are; what cannot happen in a good run panics.
     pub async fn run(&self) -> anyhow::Result<Report> {
         let seed = self.seed.unwrap_or_else(rand::random);
@@ -68,8 +68,11 @@ impl Plan {
         let scene = Scene::set(self, seed).await;
         let evidence = Evidence::of(&scene, seed);
         let outcome = self.play(&scene, seed).await;
-        if outcome.as_ref().is_ok_and(|report| report.complaints().is_empty()) {
-            evidence.discard();
+        if let Ok(report) = &outcome {
+            println!("{report}");
+            if report.complaints().is_empty() {
+                evidence.discard();
+            }
         }
         outcome.with_context(|| format!("--seed {seed}"))
     }

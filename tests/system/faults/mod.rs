@@ -1,0 +1,4 @@
+//! Everything fails sooner or later, at the worst moment: what was accepted is never lost, and
+//! nothing stays stuck.
+
+mod chaos;
