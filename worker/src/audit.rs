@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use database::{DatabaseError, Fault, Pool, fault};
+use database::{DatabaseError, Fault, Pool, answered, fault};
 use event::Rejection;
 use queue::{
     QueueError, REJECTIONS,
@@ -39,7 +39,7 @@ fn read(delivery: &Delivery) -> Option<Rejection> {
 
 /// Records the batch, however long Postgres takes to come back.
 async fn record(pool: &Pool, refused: &[Rejection]) {
-    while let Err(error) = try_record(pool, refused).await {
+    while let Err(error) = answered(try_record(pool, refused)).await {
         if let DatabaseError::Statement { source, .. } = &error
             && fault(source) == Fault::Row
         {

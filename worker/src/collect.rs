@@ -5,7 +5,7 @@ mod letter;
 
 use std::time::Duration;
 
-use database::{DatabaseError, Fault, Pool, fault};
+use database::{DatabaseError, Fault, Pool, answered, fault};
 use futures_util::{FutureExt, StreamExt};
 use queue::{
     DEAD, QueueError,
@@ -89,7 +89,7 @@ fn with_what_waits(first: Delivery, consumer: &mut Consumer) -> Vec<Delivery> {
 /// Stores a batch, however long that takes: it is held in the queue meanwhile. Then acks.
 async fn store(pool: &Pool, batch: &[Delivery], metrics: &Metrics) -> Result<(), QueueError> {
     let mut letters: Vec<DeadLetter> = batch.iter().map(letter::read).collect();
-    while let Err(error) = try_store(pool, &mut letters).await {
+    while let Err(error) = answered(try_store(pool, &mut letters)).await {
         tracing::warn!(%error, letters = letters.len(), "dead letters wait for Postgres");
         tokio::time::sleep(POSTGRES_PAUSE).await;
     }

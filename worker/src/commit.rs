@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use database::{Fault, fault};
+use database::{ANSWER_LIMIT, Fault, fault};
 use retry::{Cause, Failure, Kind};
 use store::{Commit, Outcome, SyncWriter};
 use tokio::sync::{mpsc, oneshot};
@@ -90,7 +90,12 @@ async fn commit_batch(writer: &mut SyncWriter, batch: &[&Commit]) -> Vec<Committ
 async fn commit_at_once(writer: &mut SyncWriter, batch: &[&Commit]) -> Result<Vec<Outcome>, Fault> {
     let mut last = Fault::Repeat;
     for _ in 0..REPEATS {
-        match writer.commit(batch).await {
+        // What was asked and not answered may be committed or not: as with a lost connection.
+        let Ok(result) = tokio::time::timeout(ANSWER_LIMIT, writer.commit(batch)).await else {
+            tracing::warn!(events = batch.len(), "Postgres does not answer a commit");
+            return Err(Fault::Session);
+        };
+        match result {
             Ok(outcomes) => return Ok(outcomes),
             Err(error) => {
                 last = fault(&error);

@@ -18,6 +18,25 @@ pub type PooledTransaction<'a> = deadpool_postgres::Transaction<'a>;
 /// How long a statement's turn in the pool is waited for.
 const POOL_WAIT: Duration = Duration::from_secs(5);
 
+/// How long a new session may take, from the first packet until it can be used.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long an answer is waited for: a little longer than Postgres itself lets a statement run.
+///
+/// Keepalives find a peer that is gone, but not one that is there and says nothing: a proxy that
+/// has lost the server behind it answers them for ever.
+pub const ANSWER_LIMIT: Duration = Duration::from_secs(35);
+
+/// Waits for what Postgres is asked, but not for ever. The session it was asked on must not be used
+/// again after an error; a pool finds that out by itself.
+pub async fn answered<T, E: From<DatabaseError>>(
+    answer: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    tokio::time::timeout(ANSWER_LIMIT, answer)
+        .await
+        .unwrap_or_else(|_| Err(DatabaseError::Silent.into()))
+}
+
 /// Postgres could not be reached, or did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
@@ -30,6 +49,9 @@ pub enum DatabaseError {
     /// The pool could not be made.
     #[error("cannot make a pool of connections: {0}")]
     Build(#[from] deadpool_postgres::BuildError),
+    /// It says nothing.
+    #[error("Postgres does not answer")]
+    Silent,
     /// A statement failed.
     #[error("cannot {operation}: {source}")]
     Statement {
@@ -60,8 +82,10 @@ pub struct Connected {
 impl DatabaseConfig {
     /// Opens a session. It ends when the client is dropped or the connection is lost.
     pub async fn connect(&self) -> Result<Connected, DatabaseError> {
+        let connected =
+            tokio::time::timeout(CONNECT_LIMIT, self.postgres.connect(self.connector())).await;
         let (client, mut connection) =
-            self.postgres.connect(self.connector()).await.map_err(DatabaseError::Connect)?;
+            connected.map_err(|_| DatabaseError::Silent)?.map_err(DatabaseError::Connect)?;
         let (sender, notifications) = mpsc::unbounded_channel();
         let connection = tokio::spawn(async move {
             loop {
@@ -94,12 +118,13 @@ pub struct Pool(deadpool_postgres::Pool);
 impl Pool {
     /// A pool that connects when it is first asked: a database that is away is no error here.
     pub fn new(config: &DatabaseConfig) -> Result<Self, DatabaseError> {
-        // Fast recycling keeps whatever a session was set to, so nothing here may use `SET` or
-        // session locks on a pooled client: only `SET LOCAL` and transaction-level locks.
+        // Verified: a session that fell silent is found when it is next taken. Recycling keeps
+        // whatever a session was set to, so nothing here may use `SET` or session locks on a pooled
+        // client: only `SET LOCAL` and transaction-level locks.
         let manager = Manager::from_config(
             config.postgres.clone(),
             config.connector(),
-            ManagerConfig { recycling_method: RecyclingMethod::Fast },
+            ManagerConfig { recycling_method: RecyclingMethod::Verified },
         );
         let pool = deadpool_postgres::Pool::builder(manager)
             .max_size(config.pool_size)

@@ -8,6 +8,8 @@ mod failure;
 mod tls;
 
 pub use config::DatabaseConfig;
-pub use connect::{Connected, DatabaseError, Pool, PooledClient, PooledTransaction};
+pub use connect::{
+    ANSWER_LIMIT, Connected, DatabaseError, Pool, PooledClient, PooledTransaction, answered,
+};
 pub use failure::{Fault, fault};
 pub use tokio_postgres::{Client, Error, Row, Statement, Transaction, types};

@@ -2,7 +2,7 @@
 //! crash of Postgres the sequence can go backwards, so what was drawn before may not be committed
 //! after. Holding one's session from draw to commit is how that is known.
 
-use database::{Client, Connected, DatabaseConfig, DatabaseError, Error};
+use database::{Client, Connected, DatabaseConfig, DatabaseError, Error, answered};
 use event::Envelope;
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +31,10 @@ impl Session {
     /// Opens both halves: two connections, since a draw must not wait for a commit's disk. If
     /// either is lost, both are.
     pub async fn open(config: &DatabaseConfig) -> Result<(Self, SyncWriter), DatabaseError> {
+        answered(Self::open_both(config)).await
+    }
+
+    async fn open_both(config: &DatabaseConfig) -> Result<(Self, SyncWriter), DatabaseError> {
         let lost = CancellationToken::new();
         let reader = connect(config, &lost).await?;
         let writer = connect(config, &lost).await?;
@@ -44,7 +48,7 @@ impl Session {
 
     /// Draws a number and asks what is known of `events`. An error ends the session.
     pub async fn admit(&self, events: &[&Envelope]) -> Result<Admission, DatabaseError> {
-        let admission = admit(&self.client, &self.statements, events).await;
+        let admission = answered(admit(&self.client, &self.statements, events)).await;
         if admission.is_err() {
             self.lost.cancel();
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use campus::{Purpose, SealError, Sealer, Secret};
 use core_api::{Lease, StoredToken, Token, TokenStore};
-use database::{DatabaseError, Pool, Row};
+use database::{DatabaseError, Pool, Row, answered};
 use uuid::Uuid;
 
 /// Logins a minute to one host, failed ones included: the core allows five.
@@ -57,6 +57,35 @@ impl TokenStore for PostgresTokens {
     type Error = TokenError;
 
     async fn current(&self, campus: Uuid) -> Result<Option<StoredToken>, TokenError> {
+        answered(Box::pin(self.read_current(campus))).await
+    }
+
+    async fn lease(
+        &self,
+        campus: Uuid,
+        version: Option<i64>,
+        host: &str,
+    ) -> Result<Lease, TokenError> {
+        answered(Box::pin(self.take_lease(campus, version, host))).await
+    }
+
+    async fn replace(
+        &self,
+        campus: Uuid,
+        version: Option<i64>,
+        token: &Token,
+        lifetime: Duration,
+    ) -> Result<StoredToken, TokenError> {
+        answered(Box::pin(self.store(campus, version, token, lifetime))).await
+    }
+
+    async fn login_failed(&self, campus: Uuid, pause: Duration) -> Result<(), TokenError> {
+        answered(Box::pin(self.note_failure(campus, pause))).await
+    }
+}
+
+impl PostgresTokens {
+    async fn read_current(&self, campus: Uuid) -> Result<Option<StoredToken>, TokenError> {
         let client = self.pool.get().await?;
         let row = client
             .query_opt(CURRENT, &[&campus])
@@ -65,7 +94,7 @@ impl TokenStore for PostgresTokens {
         Ok(row.and_then(|row| self.stored(campus, &row)))
     }
 
-    async fn lease(
+    async fn take_lease(
         &self,
         campus: Uuid,
         version: Option<i64>,
@@ -118,7 +147,7 @@ impl TokenStore for PostgresTokens {
         Ok(Lease::Won)
     }
 
-    async fn replace(
+    async fn store(
         &self,
         campus: Uuid,
         version: Option<i64>,
@@ -145,7 +174,7 @@ impl TokenStore for PostgresTokens {
         }))
     }
 
-    async fn login_failed(&self, campus: Uuid, pause: Duration) -> Result<(), TokenError> {
+    async fn note_failure(&self, campus: Uuid, pause: Duration) -> Result<(), TokenError> {
         let client = self.pool.get().await?;
         client
             .execute(
