@@ -1,11 +1,12 @@
 //! What happens in the core: people come, change, leave and return, and each change is told by a
 //! webhook.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rand::{RngExt, rngs::StdRng};
 use serde_json::{Value, json};
 use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
 
 use super::{Plan, Scene};
 use crate::core_sim::{CoreSim, Webhook};
@@ -51,12 +52,11 @@ impl<'a> Changes<'a> {
         }
     }
 
-    /// Makes `rate` changes a second, and answers how many it made.
-    pub(super) async fn make(&mut self, rate: u32, until: Instant) -> u64 {
+    /// Makes `rate` changes a second until `stop`, and answers how many it made.
+    pub(super) async fn make(&mut self, rate: u32, stop: &CancellationToken) -> u64 {
         let mut ticks = tokio::time::interval(Duration::from_secs(1) / rate.max(1));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-        while Instant::now() < until {
-            ticks.tick().await;
+        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
             self.version += 1;
             self.change_somebody();
         }

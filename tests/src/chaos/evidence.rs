@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::Scene;
+use crate::servers::RabbitMq;
 
 /// Keeps the logs, however the run ends, unless they are not needed.
 pub(super) struct Evidence {
@@ -18,7 +19,8 @@ impl Evidence {
     pub(super) fn of(scene: &Scene, seed: u64) -> Self {
         let servers = scene.system.servers();
         let programs = scene.daemons().map(|(kind, index)| scene.program(kind, index).log());
-        let logs = programs.chain([servers.rabbitmq.log(), servers.postgres.log()]);
+        let nodes = servers.nodes().map(RabbitMq::log);
+        let logs = programs.chain(nodes).chain([servers.postgres.log()]);
         Self {
             logs: logs.map(Path::to_owned).collect(),
             place: std::env::temp_dir().join(format!("faithtracker-chaos-{seed}")),

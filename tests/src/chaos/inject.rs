@@ -87,7 +87,12 @@ async fn strike(scene: &Scene, fault: Fault) -> anyhow::Result<()> {
     match fault.target {
         Target::Gateway(index) => program(scene.program("gateway", index), fault).await,
         Target::Worker(index) => program(scene.program("worker", index), fault).await,
-        Target::Rabbitmq => rabbitmq(&scene.system.servers().rabbitmq, fault).await,
+        Target::Rabbitmq => {
+            // One at a time: a majority of a cluster stays.
+            let nodes: Vec<&RabbitMq> = scene.system.servers().nodes().collect();
+            let chosen = usize::try_from(fault.lasts.as_micros()).unwrap_or_default() % nodes.len();
+            rabbitmq(nodes[chosen], fault).await
+        }
         Target::Postgres => {
             let postgres = &scene.system.servers().postgres;
             if fault.kind == Kind::Freeze {

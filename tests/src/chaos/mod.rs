@@ -7,6 +7,7 @@ mod evidence;
 mod fault;
 mod inject;
 mod judge;
+mod leader;
 mod letters;
 mod queues;
 mod report;
@@ -17,9 +18,10 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use clap::Parser;
 use rand::{SeedableRng, rngs::StdRng};
+use tokio_util::sync::CancellationToken;
 
-pub use self::report::Report;
-use self::{changes::Changes, evidence::Evidence, scene::Scene};
+use self::{changes::Changes, evidence::Evidence, inject::Injected, scene::Scene};
+pub use self::{leader::Loss, report::Report};
 
 /// Changes members, posts webhooks and injects faults, then waits until all is quiet and judges:
 /// every accepted event has a fate, no queue holds anything, members equal the core, and no write
@@ -48,6 +50,12 @@ pub struct Plan {
     /// Members of each campus
     #[arg(long, default_value_t = 200)]
     pub members: usize,
+    /// Nodes of the RabbitMQ cluster
+    #[arg(long, default_value_t = 1)]
+    pub nodes: usize,
+    /// Nothing at random: the node that leads the work queue is killed, three times
+    #[arg(long)]
+    pub leaders: bool,
     /// How long everything may take to come to rest afterwards, in seconds
     #[arg(long, default_value_t = 300)]
     pub rest_within: u64,
@@ -80,16 +88,24 @@ impl Plan {
     async fn play(&self, scene: &Scene, seed: u64) -> anyhow::Result<Report> {
         let mut changes = Changes::new(scene, self, StdRng::seed_from_u64(seed));
         let until = Instant::now() + Duration::from_secs_f64(self.minutes * 60.0);
-        let (changed, injected) = tokio::join!(
-            changes.make(self.rate, until),
-            inject::inject(scene, StdRng::seed_from_u64(seed ^ u64::MAX), until),
-        );
+        let stop = CancellationToken::new();
+        let disturb = async {
+            let _stops = stop.clone().drop_guard();
+            if self.leaders {
+                let losses = leader::lose_leaders(scene).await?;
+                return Ok((Injected::default(), losses));
+            }
+            let random = StdRng::seed_from_u64(seed ^ u64::MAX);
+            anyhow::Ok((inject::inject(scene, random, until).await, Vec::new()))
+        };
+        let (changed, disturbed) = tokio::join!(changes.make(self.rate, &stop), disturb);
+        let (injected, losses) = disturbed?;
         println!("faults are over; waiting for rest");
         let over = Instant::now();
         scene.heal().await?;
         let rest = judge::rest(scene, over + Duration::from_secs(self.rest_within)).await?;
         let took = over.elapsed();
         judge::judge(scene, changes.people()).await?;
-        Ok(Report { seed, changed, injected, rest, took, writes: scene.writes().await? })
+        Ok(Report { seed, changed, injected, losses, rest, took, writes: scene.writes().await? })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::{inject::Injected, judge::Rest};
+use super::{Loss, inject::Injected, judge::Rest};
 
 /// How a run went that ended well, but for [`Report::complaints`].
 #[derive(Debug)]
@@ -10,6 +10,7 @@ pub struct Report {
     pub(super) seed: u64,
     pub(super) changed: u64,
     pub(super) injected: Injected,
+    pub(super) losses: Vec<Loss>,
     pub(super) rest: Rest,
     /// From the end of the faults to rest.
     pub(super) took: Duration,
@@ -20,6 +21,11 @@ impl Report {
     /// Promises that were broken on the way, although everything came right in the end.
     pub fn complaints(&self) -> &[String] {
         &self.injected.complaints
+    }
+
+    /// The losses of leaders.
+    pub fn losses(&self) -> &[Loss] {
+        &self.losses
     }
 
     /// Events that were accepted.
@@ -35,7 +41,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seed, changed, injected, rest, took, writes } = self;
+        let Self { seed, changed, injected, losses, rest, took, writes } = self;
         let Rest { accepted, refused, dropped, letters, told_again, fates } = rest;
         writeln!(formatter, "seed {seed}: {changed} changes in the core")?;
         writeln!(
@@ -49,6 +55,10 @@ impl fmt::Display for Report {
             "{letters} dead letters to replay; {told_again} members told of once more"
         )?;
         writeln!(formatter, "{} faults: {:?}", self.faults(), injected.faults)?;
+        for Loss { what, at, gap } in losses {
+            let gap = gap.as_secs_f64();
+            writeln!(formatter, "{at}: {what}; no event accepted for {gap:.1} s")?;
+        }
         writeln!(formatter, "{writes} writes judged; rest after {:.1} s", took.as_secs_f64())?;
         for complaint in &injected.complaints {
             writeln!(formatter, "COMPLAINT: {complaint}")?;

@@ -48,7 +48,7 @@ impl Scene {
         settings.duplicate_rate = 0.02;
         let churches = core.churches.clone();
         let system = TestSystem::builder()
-            .own_servers()
+            .cluster(plan.nodes)
             .proxied()
             .gateways(plan.gateways)
             .workers(plan.workers)

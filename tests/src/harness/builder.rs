@@ -24,6 +24,7 @@ pub struct SystemBuilder {
     core: Options,
     campus_arguments: Vec<String>,
     own_servers: bool,
+    nodes: usize,
     proxied: bool,
     wait: bool,
     variables: Vec<(Option<Role>, String, String)>,
@@ -38,6 +39,7 @@ impl Default for SystemBuilder {
             core: Options::default(),
             campus_arguments: Vec::new(),
             own_servers: false,
+            nodes: 1,
             proxied: false,
             wait: true,
             variables: Vec::new(),
@@ -103,6 +105,14 @@ impl SystemBuilder {
         self
     }
 
+    /// A database server of this test's own, and a broker of that many nodes.
+    #[must_use]
+    pub fn cluster(mut self, nodes: usize) -> Self {
+        self.own_servers = true;
+        self.nodes = nodes;
+        self
+    }
+
     /// Puts a proxy between the programs and each thing that they depend on: [`TestSystem::ways`].
     #[must_use]
     pub fn proxied(mut self) -> Self {
@@ -122,7 +132,7 @@ impl SystemBuilder {
         runtime::install_crypto_provider();
         tokio::task::spawn_blocking(build_binaries).await.unwrap().unwrap();
         let own_servers = if self.own_servers {
-            Some(PrivateServers::start_temporary().await.unwrap())
+            Some(PrivateServers::start_temporary_cluster(self.nodes).await.unwrap())
         } else {
             None
         };
@@ -134,6 +144,9 @@ impl SystemBuilder {
             tokio::join!(TestDatabase::create(&addresses.postgres), TestBroker::create(&addresses));
         let church = self.core.churches.first().expect("a core has a church").clone();
         let core = CoreSim::start(self.core.clone()).await.unwrap();
+        let nodes = own_servers.iter().flat_map(PrivateServers::nodes);
+        let nodes: Vec<String> =
+            nodes.map(|node| format!("{}/{}", node.url(), broker.vhost())).collect();
         let ways = if self.proxied {
             Some(Ways::lay(&database, &broker, &core.base_url()).await)
         } else {
@@ -141,6 +154,11 @@ impl SystemBuilder {
         };
         let mut variables =
             Role::ALL.map(|role| (role, self.variables_of(role, &database, &broker)));
+        if nodes.len() > 1 {
+            for (_, variables) in &mut variables {
+                variables.insert("AMQP_URL".to_owned(), nodes.join(","));
+            }
+        }
         if let Some(ways) = &ways {
             for (role, variables) in &mut variables {
                 for (name, value) in variables {
@@ -155,7 +173,9 @@ impl SystemBuilder {
         self.start_programs(&mut system).await;
         if self.own_servers && self.wait {
             // The programs have just declared their queues, and the test may kill the broker.
-            system.servers().rabbitmq.write_down_queues().await.unwrap();
+            for node in system.servers().nodes() {
+                node.write_down_queues().await.unwrap();
+            }
         }
         system
     }

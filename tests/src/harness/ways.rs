@@ -36,6 +36,10 @@ impl Ways {
 
     /// The value of a variable of `role`, with its proxy in the place of a server.
     pub(super) fn redirect(&self, role: Role, name: &str, url: &str) -> String {
+        // One proxy is in the place of one server, not of a cluster's nodes.
+        if url.contains(',') {
+            return url.to_owned();
+        }
         let proxy = match (role, name) {
             (Role::Gateway, "AMQP_URL") => &self.gateway_to_rabbitmq,
             (Role::Gateway, "DATABASE_URL") => &self.gateway_to_postgres,

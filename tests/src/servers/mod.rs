@@ -34,10 +34,12 @@ const ASK_EVERY: Duration = Duration::from_millis(20);
 pub struct PrivateServers {
     /// The database server.
     pub postgres: Postgres,
-    /// The broker, a single node.
+    /// The broker: a single node, or the first of a cluster,
     pub rabbitmq: RabbitMq,
+    /// and the others.
+    pub peers: Vec<RabbitMq>,
     /// Last, so that it is deleted after the servers have ended.
-    _folder: DataFolder,
+    folder: DataFolder,
 }
 
 impl PrivateServers {
@@ -50,7 +52,23 @@ impl PrivateServers {
     pub async fn start(folder: DataFolder) -> anyhow::Result<Self> {
         let (postgres, rabbitmq) =
             tokio::try_join!(Postgres::start(&folder), RabbitMq::start_managed(&folder))?;
-        Ok(Self { postgres, rabbitmq, _folder: folder })
+        Ok(Self { postgres, rabbitmq, peers: Vec::new(), folder })
+    }
+
+    /// Starts a database and a broker of several nodes in a folder that is deleted afterwards. Each
+    /// further node takes about ten seconds.
+    pub async fn start_temporary_cluster(nodes: usize) -> anyhow::Result<Self> {
+        let mut servers = Self::start_temporary().await?;
+        for number in 2..=nodes {
+            let peer = servers.rabbitmq.start_peer(&servers.folder, number).await?;
+            servers.peers.push(peer);
+        }
+        Ok(servers)
+    }
+
+    /// Every node of the broker.
+    pub fn nodes(&self) -> impl Iterator<Item = &RabbitMq> {
+        std::iter::once(&self.rabbitmq).chain(&self.peers)
     }
 
     /// How to reach them as administrator.

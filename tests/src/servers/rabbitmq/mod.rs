@@ -25,10 +25,10 @@ const ADMINISTRATOR: &str = "administrator";
 pub struct RabbitMq {
     node: Node,
     password: String,
-    /// Before `_epmd`: the node ends first.
+    /// Before `epmd`: the node ends first.
     process: Mutex<Option<Process>>,
     /// Shared by the nodes of a cluster, which find each other through it.
-    _epmd: Arc<Epmd>,
+    epmd: Arc<Epmd>,
 }
 
 impl RabbitMq {
@@ -44,33 +44,60 @@ impl RabbitMq {
     }
 
     async fn start_with(data: &DataFolder, managed: bool) -> anyhow::Result<Self> {
-        // Nobody else's secrets in here, but the cookie gives everything a node can do.
-        data.private_folder("rabbitmq", None)?;
         let epmd = Arc::new(Epmd::start(
             &data.join("epmd.log"),
             keep_or_choose(&data.join("epmd.port"), None)?,
         )?);
+        Self::start_node(data, "rabbitmq", managed, epmd).await
+    }
+
+    /// Starts another node on the same data folder and makes it join this one's cluster. Neither may
+    /// have queues yet, or this one may have: the other's would be lost.
+    pub async fn start_peer(&self, data: &DataFolder, number: usize) -> anyhow::Result<Self> {
+        let files = format!("rabbitmq-{number}");
+        let peer = Self::start_node(data, &files, false, Arc::clone(&self.epmd)).await?;
+        peer.control(&["stop_app"]).await?;
+        peer.control(&["join_cluster", &self.node.name]).await?;
+        peer.control(&["start_app"]).await?;
+        Ok(peer)
+    }
+
+    /// Starts a node whose files in `data` begin with `files`.
+    async fn start_node(
+        data: &DataFolder,
+        files: &str,
+        managed: bool,
+        epmd: Arc<Epmd>,
+    ) -> anyhow::Result<Self> {
+        let port = |what: &str| keep_or_choose(&data.join(&format!("{files}.{what}port")), None);
+        // Nobody else's secrets in here, but the cookie gives everything a node can do.
+        data.private_folder(files, None)?;
         // The database is filed under the node's name, so the name must stay.
-        let name =
-            data.kept("rabbitmq.name", || format!("faith-{}@localhost", folder::random_text(4)))?;
+        let name = data.kept(&format!("{files}.name"), || {
+            format!("faith-{}@localhost", folder::random_text(4))
+        })?;
+        // What the nodes of a cluster share.
         let password = data.kept_password("rabbitmq.password")?;
-        let management = managed
-            .then(|| keep_or_choose(&data.join("rabbitmq.management.port"), None))
-            .transpose()?;
+        let cookie = data.kept_password("rabbitmq.cookie")?;
         let node = Node {
             name,
-            folder: data.join("rabbitmq"),
-            log: data.join("rabbitmq.log"),
-            cookie: data.kept_password("rabbitmq.cookie")?,
+            folder: data.join(files),
+            log: data.join(&format!("{files}.log")),
+            cookie,
             epmd_port: epmd.port(),
-            amqp_port: keep_or_choose(&data.join("rabbitmq.port"), None)?,
-            distribution_port: keep_or_choose(&data.join("rabbitmq.distribution.port"), None)?,
-            management_port: management,
+            amqp_port: port("")?,
+            distribution_port: port("distribution.")?,
+            management_port: managed.then(|| port("management.")).transpose()?,
         };
         node.write_configuration(ADMINISTRATOR, &password)?;
-        let broker = Self { node, password, process: Mutex::new(None), _epmd: epmd };
+        let broker = Self { node, password, process: Mutex::new(None), epmd };
         broker.start_again().await?;
         Ok(broker)
+    }
+
+    /// The node's name in its cluster.
+    pub fn name(&self) -> &str {
+        &self.node.name
     }
 
     /// The URL for the administrator, without a vhost: append `/` and its name, percent-encoded.
@@ -130,6 +157,11 @@ impl RabbitMq {
     /// Kills the broker, as the loss of the machine would.
     pub fn kill(&self) {
         drop(self.process().take());
+    }
+
+    /// Whether its process runs.
+    pub fn is_running(&self) -> bool {
+        self.process().as_ref().is_some_and(|process| process.ended().is_none())
     }
 
     /// Freezes the broker: connections stay open, nothing answers.

@@ -1,0 +1,117 @@
+//! The loss of the node that leads the work queue, under load.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use chrono::{DateTime, Utc};
+
+use super::Scene;
+use crate::servers::RabbitMq;
+
+/// How long a new leader may take; RabbitMQ elects one within a second or two, and the machine is
+/// busy.
+const LED_WITHIN: Duration = Duration::from_mins(1);
+
+/// A loss, and what the sender saw of it.
+#[derive(Debug)]
+pub struct Loss {
+    /// What was done.
+    pub what: &'static str,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The longest time without an accepted event from then on.
+    pub gap: Duration,
+}
+
+/// Kills the leader; again when it is back; and again while that second one is away, so that there
+/// is no majority until it returns.
+pub(super) async fn lose_leaders(scene: &Scene) -> anyhow::Result<Vec<Loss>> {
+    let mut losses = Vec::new();
+    accepted_since(scene, Utc::now()).await?;
+
+    let first = leader(scene).await?;
+    let at = Utc::now();
+    first.kill();
+    accepted_since(scene, at).await?;
+    losses.push(Loss { what: "the leader was killed", at, gap: Duration::ZERO });
+    first.start_again().await?;
+
+    let second = leader(scene).await?;
+    let at = Utc::now();
+    second.kill();
+    accepted_since(scene, at).await?;
+    losses.push(Loss { what: "the next leader was killed", at, gap: Duration::ZERO });
+
+    let third = leader(scene).await?;
+    ensure!(third.name() != second.name(), "the queue is led by a node that is dead");
+    let at = Utc::now();
+    third.kill();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    second.start_again().await?;
+    accepted_since(scene, at + Duration::from_secs(3)).await?;
+    losses.push(Loss { what: "one of three was left for some seconds", at, gap: Duration::ZERO });
+    third.start_again().await?;
+    accepted_since(scene, Utc::now()).await?;
+
+    for loss in &mut losses {
+        loss.gap = longest_silence(scene, loss.at);
+    }
+    Ok(losses)
+}
+
+/// The node that leads the work queue.
+async fn leader(scene: &Scene) -> anyhow::Result<&RabbitMq> {
+    let deadline = Instant::now() + LED_WITHIN;
+    let vhost = scene.system.broker.vhost();
+    let list = ["list_queues", "--vhost", vhost, "--no-table-headers", "name", "leader"];
+    loop {
+        for node in scene.system.servers().nodes().filter(|node| node.is_running()) {
+            let listed = node.control(&list).await.unwrap_or_default();
+            let named = listed.lines().find_map(|line| line.strip_prefix("member-events.work\t"));
+            let led = scene.system.servers().nodes().find(|node| Some(node.name()) == named);
+            if let Some(leader) = led.filter(|leader| leader.is_running()) {
+                return Ok(leader);
+            }
+        }
+        ensure!(Instant::now() < deadline, "the work queue has no leader");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Waits until an event was accepted whose try began after `since`.
+async fn accepted_since(scene: &Scene, since: DateTime<Utc>) -> anyhow::Result<()> {
+    let deadline = Instant::now() + LED_WITHIN;
+    while !accepted(scene).iter().any(|at| *at > since) {
+        ensure!(Instant::now() < deadline, "no event is accepted any more");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
+}
+
+/// When the tries began that were accepted, in order.
+fn accepted(scene: &Scene) -> Vec<DateTime<Utc>> {
+    let deliveries = scene.system.core.deliveries();
+    let tries = deliveries.iter().flat_map(|delivery| &delivery.attempts);
+    let accepted = tries.filter(|attempt| attempt.is_delivered());
+    let mut times: Vec<DateTime<Utc>> = accepted
+        .filter_map(|attempt| attempt.at.parse().context("a try without a time").ok())
+        .collect();
+    times.sort_unstable();
+    times
+}
+
+/// The longest time between two accepted events from `since` on, until the next loss.
+fn longest_silence(scene: &Scene, since: DateTime<Utc>) -> Duration {
+    let mut last = since;
+    let mut longest = Duration::ZERO;
+    for at in accepted(scene).into_iter().filter(|at| *at > since) {
+        let silence = (at - last).to_std().unwrap_or_default();
+        longest = longest.max(silence);
+        // The gap is over when events are accepted in a stream again.
+        if longest > Duration::ZERO && (at - since).num_seconds() > 20 {
+            break;
+        }
+        last = at;
+    }
+    longest
+}
