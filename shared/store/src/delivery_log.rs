@@ -1,6 +1,9 @@
 //! `webhook_logs`: one row a delivery, updated in place to its end.
 
-use std::sync::Arc;
+use std::{
+    collections::{HashMap, hash_map},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
 use database::{Client, Error, Statement, Transaction, types::ToSql};
@@ -141,6 +144,7 @@ pub(crate) async fn write(
     if lines.is_empty() {
         return Ok(());
     }
+    let lines = one_line_each(lines);
     let envelopes = || lines.iter().map(|line| &line.entry.envelope);
     let received_at: Vec<DateTime<Utc>> = envelopes().map(|event| event.received_at).collect();
     let ids: Vec<Uuid> = envelopes().map(|event| event.delivery_id).collect();
@@ -185,6 +189,35 @@ pub(crate) async fn write(
     };
     futures_util::future::try_join(upsert, resolve).await?;
     Ok(())
+}
+
+/// One line a delivery. Copies of a delivery, which the broker has when a confirm was lost on its
+/// way, may stand in one batch, and Postgres refuses to write one row twice in one statement. An end
+/// counts more than a failure, whatever their order: the copy that was done is done.
+fn one_line_each(lines: &[LogLine]) -> Vec<&LogLine> {
+    let rank = |line: &LogLine| match line.status {
+        Status::Retrying => 0,
+        Status::Dead => 1,
+        _ => 2,
+    };
+    let mut places: HashMap<(DateTime<Utc>, Uuid), usize> = HashMap::with_capacity(lines.len());
+    let mut kept: Vec<&LogLine> = Vec::with_capacity(lines.len());
+    for line in lines {
+        let event = &line.entry.envelope;
+        match places.entry((event.received_at, event.delivery_id)) {
+            hash_map::Entry::Occupied(place) => {
+                let kept = &mut kept[*place.get()];
+                if rank(line) > rank(kept) {
+                    *kept = line;
+                }
+            }
+            hash_map::Entry::Vacant(place) => {
+                place.insert(kept.len());
+                kept.push(line);
+            }
+        }
+    }
+    kept
 }
 
 /// The allow-listed fields, as far as the envelope has them.

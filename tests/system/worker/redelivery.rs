@@ -78,3 +78,37 @@ async fn workers_that_are_killed_under_load_lose_and_double_nothing() {
     load.assert_done(client, &events).await;
     assert_queues_are_empty(&system).await;
 }
+
+#[tokio::test]
+async fn copies_of_a_delivery_that_wait_together_are_done_once() {
+    let system = TestSystem::spawn().await;
+    let church = Church::first(&system);
+    system.worker(0).terminate(DRAIN).await.unwrap();
+    let member = church.create(json!({"full_name": "Budi"}));
+    let envelopes = [
+        church.envelope("member.created", &member, TimeDelta::zero()),
+        church.envelope("member.deleted", "nobody", TimeDelta::zero()),
+        church.envelope("member.updated", "unknown", TimeDelta::zero()),
+        church.envelope("family.updated", "whatever", TimeDelta::zero()),
+    ];
+    // As after confirms that were lost on their way: the publisher could not know.
+    for _ in 0..3 {
+        for envelope in &envelopes {
+            publish(&system, envelope).await;
+        }
+    }
+    system.start_again("worker", 0).await;
+    for (envelope, status) in
+        envelopes.iter().zip(["processed", "processed", "retrying", "ignored"])
+    {
+        eventually("the delivery has its row", SOON, async || {
+            let log = church.log(&envelope.event_id).await;
+            assert!(log.len() < 2, "{log:?}");
+            let found = log.first().map(|row| row["status"].clone());
+            if found == Some(json!(status)) { Ok(()) } else { Err(format!("{log:?}")) }
+        })
+        .await;
+    }
+    assert_eq!(church.member(&member).await["name"], "Budi");
+    assert_eq!(system.core.member_requests(&member), 1);
+}

@@ -110,7 +110,9 @@ pub(super) async fn run(arguments: Arguments, environment: &Environment) -> anyh
             "campus {id} was there already and kept its name ({name}) and time zone; it is synced now"
         ));
     }
-    say(&format!("bring its members now: `reconciler --once --campus {id}`, or wait for the night"));
+    say(&format!(
+        "bring its members now: `reconciler --once --campus {id}`, or wait for the night"
+    ));
     if arguments.disabled {
         say(&format!("it is disabled: `faithctl campus enable {id}` begins to sync it"));
     }
