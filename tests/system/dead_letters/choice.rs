@@ -30,7 +30,7 @@ async fn a_dry_run_says_how_many_and_changes_nothing() {
     assert_eq!(discard.success().trim(), "would discard 6 dead letters");
     let one = before[3]["id"].as_str().unwrap();
     let by_id = mailbox.run(&["replay", "--dry-run", "--id", one]).await;
-    assert_eq!(by_id.success().trim(), "would replay 1 dead letters");
+    assert_eq!(by_id.success().trim(), "would replay 1 dead letter");
 
     assert_eq!(mailbox.letters().await, before);
     assert_eq!(system.queue_depth(WORK).await, Some(0));

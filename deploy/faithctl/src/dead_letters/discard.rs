@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     choice::{Choice, Chosen, Wanted},
-    progress::Progress,
+    progress::{Progress, letters},
 };
 use crate::{
     confirm,
@@ -60,8 +60,7 @@ pub(super) async fn run(
     if arguments.dry_run {
         return report(arguments, &chosen, 0);
     }
-    let question =
-        format!("Discard {} dead letters for good?", HumanCount(chosen.ids.len() as u64));
+    let question = format!("Discard {} for good?", letters(chosen.ids.len()));
     confirm::ask(&question, arguments.yes, interrupted).await?;
     let mut discarded = 0;
     let result = discard(&mut client, &chosen, &arguments.note, interrupted, &mut discarded).await;
@@ -104,9 +103,9 @@ fn report(arguments: &Arguments, chosen: &Chosen, discarded: usize) -> anyhow::R
         }));
     }
     if arguments.dry_run {
-        return output::line(&format!("would discard {} dead letters", numbers(matched)));
+        return output::line(&format!("would discard {}", letters(matched)));
     }
-    output::line(&format!("discarded {} of {} dead letters", numbers(discarded), numbers(matched)))
+    output::line(&format!("discarded {} of {}", numbers(discarded), letters(matched)))
 }
 
 /// Text that says something and that Postgres can hold.

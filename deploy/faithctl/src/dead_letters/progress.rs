@@ -1,15 +1,20 @@
 //! How far a run is: a bar on a terminal, a line now and then elsewhere.
 
-use std::time::{Duration, Instant};
+use std::{
+    fmt::Write,
+    time::{Duration, Instant},
+};
 
-use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{
+    HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
 
 use crate::failure::say;
 
 /// Between lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
-const TEMPLATE: &str = "{bar:30} {human_pos}/{human_len}  {per_sec}  {eta} left";
+const TEMPLATE: &str = "{bar:30} {human_pos}/{human_len}  {rate}  {eta} left";
 
 /// The progress of a run, on stderr.
 pub(super) struct Progress {
@@ -27,7 +32,7 @@ impl Progress {
         let total = u64::try_from(total).unwrap_or(u64::MAX);
         let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
         let bar = match ProgressStyle::with_template(TEMPLATE) {
-            Ok(style) => bar.with_style(style),
+            Ok(style) => bar.with_style(style.with_key("rate", rate)),
             Err(_) => bar,
         };
         let now = Instant::now();
@@ -69,4 +74,16 @@ impl Progress {
             HumanCount(self.total)
         )
     }
+}
+
+/// Whole letters a second.
+fn rate(state: &ProgressState, writer: &mut dyn Write) {
+    // Nothing can be done about a terminal that takes no text.
+    write!(writer, "{:.0}/s", state.per_sec()).ok();
+}
+
+/// `1 dead letter`, `1,200 dead letters`.
+pub(super) fn letters(number: usize) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} dead letter{ending}", HumanCount(u64::try_from(number).unwrap_or(u64::MAX)))
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::{
     choice::{Choice, Chosen, Wanted, unreadable_in_words},
     pace::{Pace, parse_rate},
-    progress::Progress,
+    progress::{Progress, letters},
     publisher::ReplayPublisher,
 };
 use crate::{
@@ -88,7 +88,7 @@ pub(super) async fn run(
     if arguments.dry_run {
         return report(arguments, &chosen, &tally);
     }
-    let question = format!("Replay {} dead letters?", HumanCount(chosen.ids.len() as u64));
+    let question = format!("Replay {}?", letters(chosen.ids.len()));
     confirm::ask(&question, arguments.yes, interrupted).await?;
 
     let publisher = ReplayPublisher::connect(environment).await?;
@@ -222,13 +222,9 @@ fn report(arguments: &Arguments, chosen: &Chosen, tally: &Tally) -> anyhow::Resu
             "dry_run": arguments.dry_run,
         }))?;
     } else if arguments.dry_run {
-        output::line(&format!("would replay {} dead letters", numbers(matched)))?;
+        output::line(&format!("would replay {}", letters(matched)))?;
     } else {
-        output::line(&format!(
-            "replayed {} of {} dead letters",
-            numbers(replayed),
-            numbers(matched)
-        ))?;
+        output::line(&format!("replayed {} of {}", numbers(replayed), letters(matched)))?;
     }
     if left > 0 {
         say(&format!("{left} were left: another replay took them, or they are no longer open"));
