@@ -7,7 +7,7 @@ use runtime::exit_code;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    campus, dead_letters, deliveries, doctor, environment::Environment, failure, migrate,
+    campus, dead_letters, deliveries, doctor, environment::Environment, failure, migrate, runs,
     send_test, status,
 };
 
@@ -46,6 +46,7 @@ enum Command {
     SendTest(send_test::Arguments),
     Deliveries(deliveries::Arguments),
     DeadLetters(dead_letters::Arguments),
+    Runs(runs::Arguments),
     Status(status::Arguments),
     Doctor(doctor::Arguments),
 }
@@ -100,6 +101,7 @@ async fn run(
         Command::DeadLetters(arguments) => {
             dead_letters::run(arguments, environment, interrupted).await
         }
+        Command::Runs(arguments) => runs::run(arguments, environment).await,
         Command::Status(arguments) => status::run(&arguments, environment).await,
         Command::Doctor(arguments) => doctor::run(arguments, environment).await,
     }

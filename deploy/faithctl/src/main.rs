@@ -13,6 +13,7 @@ mod input;
 mod migrate;
 mod moment;
 mod output;
+mod runs;
 mod send_test;
 mod status;
 mod web;

@@ -53,8 +53,20 @@ async fn held_archives_are_let_through_by_their_number_and_nobody_else() {
     let quiet = night.member(&members[12]).await;
     assert_eq!((&quiet["name"], &quiet["is_archived"]), (&json!("Quiet"), &json!(false)));
 
-    let shown = night.system.faithctl(&["campus", "show", &night.system.campus.id]).await;
-    shown.success();
+    let listed = night.system.faithctl(&["runs", "list", "--json"]).await.json();
+    assert_eq!(listed[0]["candidates_held"], 13, "{listed}");
+    let id = listed[0]["id"].as_str().unwrap();
+    let shown = night.system.faithctl(&["runs", "show", id, "--json"]).await.json();
+    let held: Vec<&str> = shown["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|change| change["kind"] == "held")
+        .map(|change| change["external_member_id"].as_str().unwrap())
+        .collect();
+    assert_eq!(held, members[..13]);
+    let sheet = night.system.faithctl(&["runs", "show", id]).await.success();
+    assert!(sheet.contains("--allow-archive 13") && !sheet.contains("Quiet"), "{sheet}");
     for wrong in ["12", "14"] {
         let finished = night.run(&["--allow-archive", wrong]).await;
         assert_eq!(finished.code, Some(1), "{finished:?}");
