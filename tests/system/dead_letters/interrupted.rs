@@ -103,7 +103,7 @@ async fn a_replay_goes_on_when_the_broker_comes_back() {
     broker.kill();
     broker.ended().await;
     broker.start_again().await.unwrap();
-    let ended = tokio::time::timeout(SOON, replay.wait()).await.unwrap().unwrap();
+    let ended = tokio::time::timeout(3 * SOON, replay.wait()).await.unwrap().unwrap();
     assert_eq!(ended.code(), Some(0), "{}", replay.log_tail(20));
     mailbox.assert_all_queued(IN_FLIGHT, &replay.log_tail(20)).await;
 }

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// How long a broker that takes nothing is waited for before the run ends.
-const BROKER_PATIENCE: Duration = Duration::from_mins(1);
+const BROKER_PATIENCE: Duration = Duration::from_mins(2);
 const BROKER_PAUSE: Duration = Duration::from_millis(500);
 
 /// Sends open letters through the workers again, those that died first first.
