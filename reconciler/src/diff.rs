@@ -123,7 +123,12 @@ pub(crate) async fn find(
                count(*) FILTER (WHERE reason = 'absent') FROM candidates";
     let row = client.query_one(counts, &[]).await.map_err(failed())?;
     let count = |column: usize| row.get::<_, i64>(column).unsigned_abs();
-    Ok(Candidates { unseen: count(0), doubtful: count(1), absent: count(2) })
+    let candidates = Candidates { unseen: count(0), doubtful: count(1), absent: count(2) };
+    if candidates.unseen + candidates.doubtful > 0 {
+        // Each batch looks up its own rows; a night without drift needs none of this.
+        client.batch_execute("CREATE INDEX ON listed (member)").await.map_err(failed())?;
+    }
+    Ok(candidates)
 }
 
 /// Remembers what the ids of these members decided, where their rows in the list still say
