@@ -36,6 +36,9 @@ pub enum QueueError {
     /// The node did not answer in time.
     #[error("RabbitMQ at {0} does not answer")]
     Timeout(String),
+    /// A queue takes nothing.
+    #[error("RabbitMQ refuses every message to {0}")]
+    Refusing(String),
     /// A method failed.
     #[error("cannot {operation}: {source}")]
     Method {

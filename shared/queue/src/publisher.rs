@@ -2,11 +2,12 @@
 //! a majority of a quorum queue's replicas.
 
 use std::{
+    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwapOption;
@@ -24,6 +25,13 @@ use crate::{Link, Message, QueueError, connection::open_channel};
 /// A publish that takes longer hangs: a frozen broker, a half-open or a blocked connection. The
 /// connection is then given up, and with it everything unconfirmed on it.
 const CONFIRM_LIMIT: Duration = Duration::from_secs(15);
+
+/// How long a queue may refuse everything before the connection is made anew.
+///
+/// It may be full. But a channel that was opened while the queue's leader was being elected may ask
+/// the dead leader for ever, and RabbitMQ (3.10 at least) then refuses each message although the
+/// queue is well; a new channel asks the new leader.
+const REFUSAL_LIMIT: Duration = Duration::from_secs(3);
 
 /// How often a lane looks for a blocked connection.
 const BLOCKED_POLL: Duration = Duration::from_millis(100);
@@ -160,6 +168,7 @@ async fn serve(
             receiver,
             limit: options.waiting,
             check: check.clone(),
+            refusing: HashMap::new(),
         };
         tasks.spawn(lane.run());
     }
@@ -187,6 +196,8 @@ struct Lane {
     receiver: mpsc::Receiver<Request>,
     limit: usize,
     check: runtime::Check,
+    /// Since when each queue has refused everything, by routing key.
+    refusing: HashMap<String, Instant>,
 }
 
 impl Lane {
@@ -208,16 +219,19 @@ impl Lane {
                         continue;
                     }
                     let confirm = self.publish(&request.message).await?;
+                    let key = request.message.route.key();
                     unconfirmed.push(async move {
-                        (request.answer, timeout(CONFIRM_LIMIT, confirm).await)
+                        (key, request.answer, timeout(CONFIRM_LIMIT, confirm).await)
                     });
                 }
-                Some((answer, confirmed)) = unconfirmed.next() => {
+                Some((key, answer, confirmed)) = unconfirmed.next() => {
                     let confirmed = confirmed
                         .map_err(|_| QueueError::Timeout("a publish".to_owned()))?
                         .map_err(QueueError::during("have a message confirmed"))?;
                     // A waiter that gave up no longer listens; its message is in the queue.
-                    answer.send(outcome(&confirmed)).ok();
+                    let outcome = outcome(&confirmed);
+                    answer.send(outcome).ok();
+                    self.judge(key, outcome)?;
                 }
                 _ = watch.tick() => {
                     if !self.connection.status().connected() {
@@ -232,6 +246,16 @@ impl Lane {
             }
         }
         Ok(())
+    }
+
+    /// An error when the queue has refused everything for too long.
+    fn judge(&mut self, key: String, outcome: Result<(), PublishError>) -> Result<(), QueueError> {
+        if outcome.is_ok() {
+            self.refusing.remove(&key);
+            return Ok(());
+        }
+        let since = self.refusing.entry(key.clone()).or_insert_with(Instant::now);
+        if since.elapsed() > REFUSAL_LIMIT { Err(QueueError::Refusing(key)) } else { Ok(()) }
     }
 
     /// lapin's publish hangs while the broker blocks the connection, hence the limit.

@@ -2,3 +2,4 @@
 //! nothing stays stuck.
 
 mod chaos;
+mod cluster;
