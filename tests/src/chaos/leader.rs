@@ -12,6 +12,9 @@ use crate::servers::RabbitMq;
 /// busy.
 const LED_WITHIN: Duration = Duration::from_mins(1);
 
+/// Between two losses.
+const STEADY_FOR: Duration = Duration::from_secs(4);
+
 /// A loss, and what the sender saw of it.
 #[derive(Debug)]
 pub struct Loss {
@@ -19,7 +22,7 @@ pub struct Loss {
     pub what: &'static str,
     /// When.
     pub at: DateTime<Utc>,
-    /// The longest time without an accepted event from then on.
+    /// The longest time without an accepted event until the next loss.
     pub gap: Duration,
 }
 
@@ -32,14 +35,14 @@ pub(super) async fn lose_leaders(scene: &Scene) -> anyhow::Result<Vec<Loss>> {
     let first = leader(scene).await?;
     let at = Utc::now();
     first.kill();
-    accepted_since(scene, at).await?;
+    steady(scene, at).await?;
     losses.push(Loss { what: "the leader was killed", at, gap: Duration::ZERO });
     first.start_again().await?;
 
     let second = leader(scene).await?;
     let at = Utc::now();
     second.kill();
-    accepted_since(scene, at).await?;
+    steady(scene, at).await?;
     losses.push(Loss { what: "the next leader was killed", at, gap: Duration::ZERO });
 
     let third = leader(scene).await?;
@@ -48,13 +51,14 @@ pub(super) async fn lose_leaders(scene: &Scene) -> anyhow::Result<Vec<Loss>> {
     third.kill();
     tokio::time::sleep(Duration::from_secs(3)).await;
     second.start_again().await?;
-    accepted_since(scene, at + Duration::from_secs(3)).await?;
+    steady(scene, Utc::now()).await?;
     losses.push(Loss { what: "one of three was left for some seconds", at, gap: Duration::ZERO });
     third.start_again().await?;
     accepted_since(scene, Utc::now()).await?;
 
-    for loss in &mut losses {
-        loss.gap = longest_silence(scene, loss.at);
+    let ends: Vec<DateTime<Utc>> = losses.iter().skip(1).map(|loss| loss.at).collect();
+    for (loss, end) in losses.iter_mut().zip(ends.into_iter().chain([Utc::now()])) {
+        loss.gap = longest_silence(scene, loss.at, end);
     }
     Ok(losses)
 }
@@ -76,6 +80,12 @@ async fn leader(scene: &Scene) -> anyhow::Result<&RabbitMq> {
         ensure!(Instant::now() < deadline, "the work queue has no leader");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+/// Waits until events are accepted as before, some seconds long.
+async fn steady(scene: &Scene, since: DateTime<Utc>) -> anyhow::Result<()> {
+    accepted_since(scene, since).await?;
+    accepted_since(scene, Utc::now() + STEADY_FOR).await
 }
 
 /// Waits until an event was accepted whose try began after `since`.
@@ -100,17 +110,13 @@ fn accepted(scene: &Scene) -> Vec<DateTime<Utc>> {
     times
 }
 
-/// The longest time between two accepted events from `since` on, until the next loss.
-fn longest_silence(scene: &Scene, since: DateTime<Utc>) -> Duration {
-    let mut last = since;
+/// The longest time between two accepted events, between two moments.
+fn longest_silence(scene: &Scene, from: DateTime<Utc>, to: DateTime<Utc>) -> Duration {
+    let times = accepted(scene).into_iter().filter(|at| *at > from && *at < to);
+    let mut last = from;
     let mut longest = Duration::ZERO;
-    for at in accepted(scene).into_iter().filter(|at| *at > since) {
-        let silence = (at - last).to_std().unwrap_or_default();
-        longest = longest.max(silence);
-        // The gap is over when events are accepted in a stream again.
-        if longest > Duration::ZERO && (at - since).num_seconds() > 20 {
-            break;
-        }
+    for at in times {
+        longest = longest.max((at - last).to_std().unwrap_or_default());
         last = at;
     }
     longest
