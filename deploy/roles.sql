@@ -77,6 +77,7 @@ GRANT SELECT, INSERT, UPDATE ON core_tokens TO faith_admin;
 GRANT SELECT, INSERT, DELETE ON core_logins TO faith_admin;
 GRANT SELECT ON members, member_sync, sync_logs TO faith_admin;
 GRANT SELECT, UPDATE ON webhook_logs, dead_letters TO faith_admin;
+GRANT DELETE ON webhook_logs, dead_letters, sync_changes, reconciled_rows TO faith_admin; -- erase
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO faith_admin;
 
 COMMIT;

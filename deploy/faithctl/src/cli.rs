@@ -7,8 +7,8 @@ use runtime::exit_code;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    campus, dead_letters, deliveries, doctor, environment::Environment, failure, migrate, runs,
-    send_test, status,
+    campus, dead_letters, deliveries, doctor, environment::Environment, erase, failure, migrate,
+    rekey, runs, send_test, status,
 };
 
 /// How long a command that ends in order may take for it: longer than a publish that hangs.
@@ -49,6 +49,8 @@ enum Command {
     Runs(runs::Arguments),
     Status(status::Arguments),
     Doctor(doctor::Arguments),
+    Rekey(rekey::Arguments),
+    Erase(erase::Arguments),
 }
 
 /// Runs a command to its end, or to the signal that interrupts it.
@@ -104,6 +106,8 @@ async fn run(
         Command::Runs(arguments) => runs::run(arguments, environment).await,
         Command::Status(arguments) => status::run(&arguments, environment).await,
         Command::Doctor(arguments) => doctor::run(arguments, environment).await,
+        Command::Rekey(arguments) => rekey::run(&arguments, environment).await,
+        Command::Erase(arguments) => erase::run(arguments, environment, interrupted).await,
     }
 }
 

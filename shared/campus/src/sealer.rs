@@ -103,21 +103,35 @@ impl Sealer {
 
     /// Opens what was sealed for the same campus and purpose.
     pub fn open(&self, campus: Uuid, purpose: Purpose, sealed: &[u8]) -> Result<Secret, SealError> {
-        let Some((&FORMAT, rest)) = sealed.split_first() else { return Err(SealError::Format) };
-        let (nonce, ciphertext) =
-            rest.split_first_chunk::<NONCE_BYTES>().ok_or(SealError::Format)?;
-        let associated = associated_data(campus, purpose);
-        [Some(&self.current), self.previous.as_ref()]
-            .into_iter()
-            .flatten()
-            .find_map(|key| {
-                let payload = Payload { msg: ciphertext, aad: &associated };
-                key.decrypt(&XNonce::from(*nonce), payload).ok()
-            })
-            .and_then(|plaintext| String::from_utf8(plaintext).ok())
-            .map(Secret::new)
-            .ok_or(SealError::WrongKey)
+        let current = decrypt(&self.current, campus, purpose, sealed);
+        match (&current, &self.previous) {
+            (Err(SealError::WrongKey), Some(previous)) => {
+                decrypt(previous, campus, purpose, sealed)
+            }
+            _ => current,
+        }
     }
+
+    /// Whether the current key sealed it, so that the previous one is not needed for it any more.
+    pub fn is_sealed_with_current(&self, campus: Uuid, purpose: Purpose, sealed: &[u8]) -> bool {
+        decrypt(&self.current, campus, purpose, sealed).is_ok()
+    }
+}
+
+fn decrypt(
+    key: &XChaCha20Poly1305,
+    campus: Uuid,
+    purpose: Purpose,
+    sealed: &[u8],
+) -> Result<Secret, SealError> {
+    let Some((&FORMAT, rest)) = sealed.split_first() else { return Err(SealError::Format) };
+    let (nonce, ciphertext) = rest.split_first_chunk::<NONCE_BYTES>().ok_or(SealError::Format)?;
+    let payload = Payload { msg: ciphertext, aad: &associated_data(campus, purpose) };
+    key.decrypt(&XNonce::from(*nonce), payload)
+        .ok()
+        .and_then(|plaintext| String::from_utf8(plaintext).ok())
+        .map(Secret::new)
+        .ok_or(SealError::WrongKey)
 }
 
 fn associated_data(campus: Uuid, purpose: Purpose) -> Vec<u8> {

@@ -3,6 +3,7 @@
 mod campus;
 mod connection;
 mod deliveries;
+mod erase;
 mod filter;
 mod health;
 mod migrate;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use tests::harness::{TestSystem, eventually};
+use serde_json::json;
+use tests::harness::{Role, TestSystem, eventually};
 
 use super::{assert_failed, campus_alone, faithctl_with};
 
@@ -110,4 +111,23 @@ async fn another_key_opens_nothing_and_that_is_said() {
         assert_failed(&finished, 2, "SECRETS_KEY: ");
         assert_eq!(finished.stderr.lines().count(), 1, "{finished:?}");
     }
+}
+
+#[tokio::test]
+async fn everything_is_sealed_anew_and_the_key_before_is_not_needed_any_more() {
+    let system = campus_alone().await;
+    let id = system.campus.id.as_str();
+    let old = system.variables(Role::Admin)["SECRETS_KEY"].clone();
+    system.faithctl(&["campus", "rotate-secret", id]).await.success();
+    let both = [("SECRETS_KEY", OTHER_KEY), ("SECRETS_KEY_PREVIOUS", old.as_str())];
+    let new = [("SECRETS_KEY", OTHER_KEY)];
+
+    assert_failed(&faithctl_with(&system, &["rekey"], &new).await, 1, "opens with neither key");
+    let rekeyed = faithctl_with(&system, &["rekey", "--json"], &both).await.json();
+    assert_eq!((&rekeyed["campuses"], &rekeyed["sealed_anew"]), (&json!(1), &json!(3)));
+    let again = faithctl_with(&system, &["rekey", "--json"], &both).await.json();
+    assert_eq!(again["sealed_anew"], 0, "what is done is done");
+
+    faithctl_with(&system, &["campus", "test-connection", id], &new).await.success();
+    assert_failed(&system.faithctl(&["campus", "test-connection", id]).await, 1, "SECRETS_KEY");
 }

@@ -1,0 +1,126 @@
+//! `faithctl erase`
+
+use clap::Args;
+use database::{Client, DatabaseError, Transaction};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{confirm, environment::Environment, failure::say, output};
+
+/// Takes one person's traces out of the logs and the dead letters.
+///
+/// Their deliveries, dead letters and places in reconciliation runs are deleted. The member's own row
+/// is FaithTracker's to delete; a guard row with nothing but the core's id stays, so that an old
+/// event cannot bring the person back. What is in the queue at this moment is logged when its turn
+/// comes: run it again later.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    faithctl erase --campus 0195f2d0-7c5e-7d0a-9d3f-0b6f2f6a1c11 --member 8655d76b-9be0-4681-bd2c-35cd5e09a809 --dry-run\n  \
+    faithctl erase --campus 0195f2d0-7c5e-7d0a-9d3f-0b6f2f6a1c11 --member 8655d76b-9be0-4681-bd2c-35cd5e09a809 --yes")]
+pub(crate) struct Arguments {
+    /// The campus
+    #[arg(long, value_name = "ID")]
+    campus: Uuid,
+    /// The core's id of the person
+    #[arg(long, value_name = "M")]
+    member: String,
+    /// Say how much would be deleted, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    /// Print a JSON object with the numbers
+    #[arg(long)]
+    json: bool,
+}
+
+/// Where traces are, under the name that the numbers go by, and how they are found.
+const TRACES: [(&str, &str); 4] = [
+    ("deliveries", "webhook_logs WHERE campus_id = $1 AND member_id = $2"),
+    ("dead_letters", "dead_letters WHERE campus_id = $1 AND member_id = $2"),
+    ("run_changes", "sync_changes WHERE campus_id = $1 AND external_member_id = $2"),
+    ("remembered_rows", "reconciled_rows WHERE campus_id = $1 AND external_member_id = $2"),
+];
+
+pub(crate) async fn run(
+    arguments: Arguments,
+    environment: &Environment,
+    interrupted: &CancellationToken,
+) -> anyhow::Result<()> {
+    if !arguments.dry_run {
+        confirm::require(arguments.yes)?;
+    }
+    let mut client = environment.client().await?;
+    let found = count(&client, &arguments).await?;
+    if found.iter().all(|number| *number == 0) {
+        anyhow::bail!("nothing is logged of this member of this campus");
+    }
+    if arguments.dry_run {
+        return report(&arguments, "would erase", &found);
+    }
+    report_question(&found);
+    confirm::ask("Erase them for good?", arguments.yes, interrupted).await?;
+    let erased = erase(&mut client, &arguments).await?;
+    report(&arguments, "erased", &erased)
+}
+
+async fn count(client: &Client, arguments: &Arguments) -> anyhow::Result<[u64; 4]> {
+    let mut numbers = [0; 4];
+    for (number, (_, traces)) in numbers.iter_mut().zip(TRACES) {
+        let query = format!("SELECT count(*) FROM {traces}");
+        let row = client
+            .query_one(&query, &[&arguments.campus, &arguments.member])
+            .await
+            .map_err(DatabaseError::during("count what is logged of the member"))?;
+        *number = row.get::<_, i64>(0).unsigned_abs();
+    }
+    Ok(numbers)
+}
+
+/// All or nothing: a half-erased person is still there.
+async fn erase(client: &mut Client, arguments: &Arguments) -> anyhow::Result<[u64; 4]> {
+    let transaction =
+        client.transaction().await.map_err(DatabaseError::during("begin to erase"))?;
+    let erased = delete(&transaction, arguments)
+        .await
+        .map_err(DatabaseError::during("erase what is logged of the member"))?;
+    transaction.commit().await.map_err(DatabaseError::during("commit the erasure"))?;
+    Ok(erased)
+}
+
+/// The log before the letters, as everybody who touches both.
+async fn delete(
+    transaction: &Transaction<'_>,
+    arguments: &Arguments,
+) -> Result<[u64; 4], database::Error> {
+    let mut numbers = [0; 4];
+    for (number, (_, traces)) in numbers.iter_mut().zip(TRACES) {
+        let statement = format!("DELETE FROM {traces}");
+        *number = transaction.execute(&statement, &[&arguments.campus, &arguments.member]).await?;
+    }
+    Ok(numbers)
+}
+
+fn report_question(found: &[u64; 4]) {
+    say(&format!("found {}", sentence(found)));
+}
+
+fn report(arguments: &Arguments, what: &str, numbers: &[u64; 4]) -> anyhow::Result<()> {
+    if arguments.json {
+        let mut object = json!({"dry_run": arguments.dry_run});
+        for (number, (name, _)) in numbers.iter().zip(TRACES) {
+            object[name] = json!(number);
+        }
+        return output::object(&object);
+    }
+    output::line(&format!("{what} {}", sentence(numbers)))
+}
+
+fn sentence(numbers: &[u64; 4]) -> String {
+    let [deliveries, letters, changes, rows] = numbers;
+    format!(
+        "{deliveries} deliveries, {letters} dead letters, {changes} changes of runs, {rows} remembered rows"
+    )
+}
