@@ -27,6 +27,7 @@ mod queue;
 mod recorded;
 mod redelivery;
 mod refusals;
+mod scaling;
 mod tokens;
 mod undecodable;
 mod unrouted;
