@@ -1,6 +1,7 @@
 //! Benches: every number that the documentation quotes is printed by one of them, beside its
 //! reference, measured in the same run on the same servers.
 
+mod attackers;
 mod floor;
 mod latency;
 mod quantiles;
@@ -20,6 +21,9 @@ enum What {
     /// From the POST of a webhook to its committed row, through gateway, RabbitMQ, worker, core
     /// and Postgres, at a constant rate
     Latency(latency::Load),
+    /// What honest senders notice, and how much memory the gateway takes, while idle, slow and
+    /// dishonest ones besiege it
+    Attackers(attackers::Attack),
 }
 
 impl Bench {
@@ -27,6 +31,7 @@ impl Bench {
     pub async fn run(self) {
         match self.what {
             What::Latency(load) => latency::measure(&load).await,
+            What::Attackers(attack) => attackers::measure(&attack).await,
         }
     }
 }
