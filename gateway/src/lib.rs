@@ -62,7 +62,7 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(4);
 pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
     // Before anyone can ask: a program without checks would be ready.
     let (campuses, rabbitmq) = (daemon.health.check("campuses"), daemon.health.check("rabbitmq"));
-    let listener = runtime::bind(variables::GATEWAY_LISTEN, config.listen).await?;
+    let listener = runtime::bind(variables::GATEWAY_LISTEN, config.listen)?;
     let (address, admin_address) = (listener.local_addr()?, daemon.admin_address);
     tracing::info!(
         %address, %admin_address,

@@ -26,15 +26,18 @@ use crate::connections::Connections;
 /// From the first byte of a request (of the first, from the connection's opening) to the end of
 /// its headers.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
+/// The same when connections run short: who connects and says nothing keeps others out.
+const CROWDED_HEAD_LIMIT: Duration = Duration::from_secs(2);
 /// Between requests; beyond what proxies in front keep theirs open, so that it is they who close.
 const IDLE_LIMIT: Duration = Duration::from_secs(75);
-/// Between requests, when connections run short.
-const CROWDED_IDLE_LIMIT: Duration = Duration::from_secs(5);
+/// Between requests, when connections run short: with it, room is made before a sender that waits
+/// for some gives up, after 2 s.
+const CROWDED_IDLE_LIMIT: Duration = Duration::from_secs(1);
 /// From an answer that cannot be written to giving its reader up.
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
 /// How often limits are looked at. Not longer than any of them: then the alarm never has to be
 /// set earlier, and a request costs no change of timers.
-const TICK: Duration = Duration::from_secs(5);
+const TICK: Duration = Duration::from_secs(1);
 
 /// Whose turn it is: even, the peer's to send a request; odd, ours to answer it. It only counts
 /// up, so the stream sees turns that began and ended between two of its reads.
@@ -100,6 +103,9 @@ impl<S> TimedStream<S> {
     fn deadline(&self) -> Option<Instant> {
         let owed = match self.owed {
             _ if self.seen_turn % 2 == 1 => None,
+            Owed::RestOfHead(since) if self.connections.is_crowded() => {
+                Some(since + CROWDED_HEAD_LIMIT)
+            }
             Owed::RestOfHead(since) => Some(since + HEAD_LIMIT),
             Owed::Request(since) if self.connections.is_crowded() => {
                 Some(since + CROWDED_IDLE_LIMIT)

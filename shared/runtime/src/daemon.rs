@@ -2,7 +2,7 @@
 
 use std::{future::Future, net::SocketAddr, process::ExitCode, time::Duration};
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -21,6 +21,10 @@ pub mod exit_code {
 
 /// How long a daemon may take to finish what it holds; an orchestrator kills after 30 s.
 const DRAIN_LIMIT: Duration = Duration::from_secs(25);
+
+/// Connections that may wait to be accepted. With fewer, a burst of new senders has some of them
+/// try again a second later: that is when the kernel sends a lost SYN anew.
+const BACKLOG: u32 = 4096;
 
 /// Who is running.
 #[derive(Debug, Clone, Copy)]
@@ -72,7 +76,7 @@ where
         }
     };
     let code = runtime.block_on(async {
-        let listener = match bind(program.admin_listen, admin_listen).await {
+        let listener = match bind(program.admin_listen, admin_listen) {
             Ok(listener) => listener,
             Err(error) => return bad_setting(program.name, &error),
         };
@@ -130,14 +134,22 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 }
 
 /// Binds an address that a setting named; one that cannot be bound is a bad setting.
-pub async fn bind(variable: Variable, address: SocketAddr) -> Result<TcpListener, SettingError> {
-    TcpListener::bind(address).await.map_err(|error| {
+pub fn bind(variable: Variable, address: SocketAddr) -> Result<TcpListener, SettingError> {
+    listen(address).map_err(|error| {
         SettingError::new(
             variable,
             format!("cannot listen on {address}: {error}"),
             "a free address of this machine",
         )
     })
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A program that was restarted need not wait for the end of its old connections.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// A token that SIGTERM and SIGINT cancel.
