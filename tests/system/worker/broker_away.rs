@@ -32,7 +32,7 @@ async fn restarts_and_crashes_of_rabbitmq_under_load_lose_nothing() {
         }
     };
     let (events, ()) = join(load.run(CHANGES), restarts).await;
-    eventually("every event has come to its end", Duration::from_secs(30), async || {
+    eventually("every event has come to its end", Duration::from_mins(2), async || {
         Load::has_arrived(client, &events).await
     })
     .await;
