@@ -17,6 +17,9 @@ use crate::{Worker, admit::Ticket, commit::Committed, job::Job, process::Fate};
 /// Held in the worker's hands, and so short: a delay queue has one delay for all.
 const LONGEST_JITTER: Duration = Duration::from_millis(500);
 
+/// An ack is a frame handed to the connection: one that takes so long has no connection any more.
+const ACK_LIMIT: Duration = Duration::from_secs(5);
+
 /// Between tries to publish while RabbitMQ takes nothing.
 const PUBLISH_PAUSE: Duration = Duration::from_millis(200);
 
@@ -135,7 +138,9 @@ async fn pass_on(worker: &Worker, job: &Job, message: Message, outcome: &'static
 
 async fn acknowledge(worker: &Worker, job: &Job, outcome: &'static str) {
     let _open = worker.acks.read().await;
-    let outcome = if job.acknowledge().await { outcome } else { "redelivered" };
+    // An ack that a lost connection swallows must not keep its member busy for ever.
+    let acknowledged = tokio::time::timeout(ACK_LIMIT, job.acknowledge()).await;
+    let outcome = if acknowledged.unwrap_or(false) { outcome } else { "redelivered" };
     worker.metrics.settled(outcome);
 }
 
