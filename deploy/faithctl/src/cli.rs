@@ -3,7 +3,7 @@
 use std::{process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
-use runtime::exit_code;
+use runtime::{Telemetry, exit_code};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -53,21 +53,36 @@ enum Command {
     Erase(erase::Arguments),
 }
 
+/// Runs the command that the arguments ask for, and answers its exit code.
+pub(crate) fn execute() -> ExitCode {
+    let cli = Cli::parse();
+    let environment = Environment::of_this_process();
+    // Outside of the runtime, as the exporter's own thread demands.
+    let telemetry = match Telemetry::start("faithctl", environment.settings()) {
+        Ok(telemetry) => telemetry,
+        Err(error) => return failure::report(&error.into()),
+    };
+    runtime::install_crypto_provider();
+    let code = execute_command(cli.command, &environment);
+    drop(telemetry);
+    code
+}
+
 /// Runs a command to its end, or to the signal that interrupts it.
-pub(crate) fn execute(cli: Cli, environment: &Environment) -> ExitCode {
+fn execute_command(command: Command, environment: &Environment) -> ExitCode {
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return failure::report(&error.into()),
     };
     let code = runtime.block_on(async {
         let interrupted = runtime::shutdown_signal();
-        let patience = cli.command.patience();
+        let patience = command.patience();
         let cut_short = async {
             interrupted.cancelled().await;
             tokio::time::sleep(patience).await;
         };
         tokio::select! {
-            result = run(cli.command, environment, &interrupted) => match result {
+            result = run(command, environment, &interrupted) => match result {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => failure::report(&error),
             },

@@ -20,23 +20,6 @@ mod send_test;
 mod status;
 mod web;
 
-use std::process::ExitCode;
-
-use clap::Parser;
-use runtime::Telemetry;
-
-use crate::{cli::Cli, environment::Environment};
-
-fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let environment = Environment::of_this_process();
-    // Outside of the runtime, as the exporter's own thread demands.
-    let telemetry = match Telemetry::start("faithctl", environment.settings()) {
-        Ok(telemetry) => telemetry,
-        Err(error) => return failure::report(&error.into()),
-    };
-    runtime::install_crypto_provider();
-    let code = cli::execute(cli, &environment);
-    drop(telemetry);
-    code
+fn main() -> std::process::ExitCode {
+    cli::execute()
 }

@@ -11,6 +11,8 @@ use crate::servers::RabbitMq;
 /// How long a new leader may take; RabbitMQ elects one within a second or two, and the machine is
 /// busy.
 const LED_WITHIN: Duration = Duration::from_mins(1);
+/// How long one node of three is left: the length of the fault itself, no wait for anything.
+const WITHOUT_MAJORITY: Duration = Duration::from_secs(3);
 
 /// Between two losses.
 const STEADY_FOR: Duration = Duration::from_secs(4);
@@ -49,7 +51,7 @@ pub(super) async fn lose_leaders(scene: &Scene) -> anyhow::Result<Vec<Loss>> {
     ensure!(third.name() != second.name(), "the queue is led by a node that is dead");
     let at = Utc::now();
     third.kill();
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    tokio::time::sleep(WITHOUT_MAJORITY).await;
     second.start_again().await?;
     steady(scene, Utc::now()).await?;
     losses.push(Loss { what: "one of three was left for some seconds", at, gap: Duration::ZERO });
