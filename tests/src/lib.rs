@@ -4,13 +4,6 @@
 #[allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::print_stdout,
-    reason = "a bench prints, and has nobody to tell of an error but who runs it"
-)]
-pub mod bench;
-#[allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
     reason = "it is a test that runs for long, and tells how it goes"

@@ -1,5 +1,14 @@
 //! Benches: every number that the documentation quotes is printed by one of them, beside its
 //! reference, measured in the same run on the same servers.
+//!
+//! `cargo run --release -p tests --bin bench -- intake`
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a bench prints, and has nobody to tell of an error but who runs it"
+)]
 
 mod attackers;
 mod floor;
@@ -11,7 +20,7 @@ use clap::{Parser, Subcommand};
 /// Measures the programs of this build against private servers; run it with `--release`.
 #[derive(Debug, Parser)]
 #[command(version, name = "bench")]
-pub struct Bench {
+struct Bench {
     #[command(subcommand)]
     what: What,
 }
@@ -26,12 +35,10 @@ enum What {
     Attackers(attackers::Attack),
 }
 
-impl Bench {
-    /// Measures and prints.
-    pub async fn run(self) {
-        match self.what {
-            What::Latency(load) => latency::measure(&load).await,
-            What::Attackers(attack) => attackers::measure(&attack).await,
-        }
+#[tokio::main]
+async fn main() {
+    match Bench::parse().what {
+        What::Latency(load) => latency::measure(&load).await,
+        What::Attackers(attack) => attackers::measure(&attack).await,
     }
 }

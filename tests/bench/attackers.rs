@@ -19,8 +19,8 @@ use tokio::{
     time::MissedTickBehavior,
 };
 
-use super::quantiles::Samples;
-use crate::{
+use crate::quantiles::Samples;
+use tests::{
     core_sim::{WebhookBody, sign},
     harness::{SIGNATURE_HEADER, TestSystem, WEBHOOK_PATH},
 };
@@ -32,7 +32,7 @@ const DRIP: Duration = Duration::from_secs(1);
 
 /// Who attacks, and who is honest.
 #[derive(Debug, Args)]
-pub(super) struct Attack {
+pub(crate) struct Attack {
     /// Connections that say nothing
     #[arg(long, default_value_t = 10_000)]
     idle: usize,
@@ -67,7 +67,7 @@ struct Target {
     blows: Arc<AtomicU64>,
 }
 
-pub(super) async fn measure(attack: &Attack) {
+pub(crate) async fn measure(attack: &Attack) {
     use Kind::{BadSignatures, Idle, SlowBody, SlowHeaders};
 
     let system = TestSystem::builder().own_servers().workers(0).spawn().await;

@@ -12,8 +12,8 @@ use clap::Args;
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 use uuid::Uuid;
 
-use super::{floor, quantiles::Samples};
-use crate::{
+use crate::{floor, quantiles::Samples};
+use tests::{
     core_sim::{Options, WebhookBody, sign},
     harness::{Role, TestSystem, WEBHOOK_PATH},
 };
@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What to send.
 #[derive(Debug, Args)]
-pub(super) struct Load {
+pub(crate) struct Load {
     /// Webhooks a second
     #[arg(long, default_value_t = 200)]
     rate: u32,
@@ -51,7 +51,7 @@ struct Measured {
 /// When each event was posted, until its row is seen.
 type Posted = Arc<Mutex<HashMap<String, Instant>>>;
 
-pub(super) async fn measure(load: &Load) {
+pub(crate) async fn measure(load: &Load) {
     let mut core = Options {
         churches: Options::churches_of(1, 1, u64::from(load.members)),
         ..Options::default()

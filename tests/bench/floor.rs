@@ -14,8 +14,8 @@ use lapin::{
 };
 use serde_json::{Value, json};
 
-use super::quantiles::Samples;
-use crate::{
+use crate::quantiles::Samples;
+use tests::{
     core_sim::{Core, Options},
     harness::TestSystem,
 };
@@ -23,7 +23,7 @@ use crate::{
 const ROUNDS: u64 = 500;
 const QUEUE: &str = "bench.floor";
 
-pub(super) async fn measure(system: &TestSystem) {
+pub(crate) async fn measure(system: &TestSystem) {
     let queue = through_queue(system).await;
     let fetch = fetches(system).await;
     let commit = commits(system).await;
