@@ -19,10 +19,11 @@ use tokio::{
     time::MissedTickBehavior,
 };
 
-use crate::quantiles::Samples;
+use crate::samples::Samples;
 use tests::{
     core_sim::{WebhookBody, sign},
     harness::{SIGNATURE_HEADER, TestSystem, WEBHOOK_PATH},
+    process::resident_memory,
 };
 
 /// FaithFlow's patience with its first try.
@@ -118,7 +119,7 @@ async fn phase(system: &TestSystem, attack: &Attack, name: &str, kinds: &[(Kind,
         }
     }
     let (answers, refused) = honest(system, attack).await;
-    let memory = memory_of(system.gateway(0).process_id()).unwrap_or_default();
+    let memory = system.gateway(0).process_id().and_then(resident_memory).unwrap_or_default();
     attackers.shutdown().await;
     let blows = target.blows.load(Ordering::Relaxed);
     let blows = if kinds.is_empty() { String::new() } else { format!(", {blows} blows") };
@@ -219,11 +220,4 @@ async fn honest(system: &TestSystem, attack: &Attack) -> (Samples, usize) {
         }
     }
     (samples, refused)
-}
-
-/// Memory that a process has resident, in KiB.
-fn memory_of(process: Option<i32>) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", process?)).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.split_whitespace().next()?.parse().ok()
 }

@@ -14,7 +14,7 @@ use lapin::{
 };
 use serde_json::{Value, json};
 
-use crate::quantiles::Samples;
+use crate::samples::Samples;
 use tests::{
     core_sim::{Core, Options},
     harness::TestSystem,

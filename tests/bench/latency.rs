@@ -12,7 +12,7 @@ use clap::Args;
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 use uuid::Uuid;
 
-use crate::{floor, quantiles::Samples};
+use crate::{floor, samples::Samples};
 use tests::{
     core_sim::{Options, WebhookBody, sign},
     harness::{Role, TestSystem, WEBHOOK_PATH},

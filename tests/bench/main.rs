@@ -11,9 +11,16 @@
 )]
 
 mod attackers;
+mod bare;
 mod floor;
+mod intake;
 mod latency;
-mod quantiles;
+mod load;
+mod plot;
+mod report;
+mod samples;
+mod subject;
+mod webhooks;
 
 use clap::{Parser, Subcommand};
 
@@ -27,6 +34,11 @@ struct Bench {
 
 #[derive(Debug, Subcommand)]
 enum What {
+    /// Webhooks taken in a second, beside a program that does only what it must
+    Intake(intake::Intake),
+    /// The reference program of `intake`
+    #[command(hide = true)]
+    Bare(bare::Bare),
     /// From the POST of a webhook to its committed row, through gateway, RabbitMQ, worker, core
     /// and Postgres, at a constant rate
     Latency(latency::Load),
@@ -38,6 +50,8 @@ enum What {
 #[tokio::main]
 async fn main() {
     match Bench::parse().what {
+        What::Intake(intake) => intake::measure(&intake).await,
+        What::Bare(bare) => bare::serve(bare).await,
         What::Latency(load) => latency::measure(&load).await,
         What::Attackers(attack) => attackers::measure(&attack).await,
     }

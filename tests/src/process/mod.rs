@@ -6,6 +6,7 @@
 mod guardian;
 mod launch;
 mod tree;
+mod usage;
 
 use std::{
     path::{Path, PathBuf},
@@ -24,6 +25,7 @@ use nix::{
     unistd::Pid,
 };
 use tokio::sync::watch;
+pub use usage::{forget_peak_memory, peak_memory, processor_time, resident_memory};
 
 /// How long a killed process may take to be gone; the kernel needs milliseconds.
 const KILLED_WITHIN: Duration = Duration::from_secs(10);

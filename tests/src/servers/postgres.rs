@@ -71,6 +71,11 @@ impl Postgres {
         format!("postgres://{role}:{password}@127.0.0.1:{}/{database}", self.port)
     }
 
+    /// The id of the server's first process, from which the others descend, while it runs.
+    pub fn process_id(&self) -> Option<i32> {
+        self.process().as_ref().map(Process::pid)
+    }
+
     /// The file the server logs to.
     pub fn log(&self) -> &Path {
         &self.log

@@ -112,6 +112,11 @@ impl RabbitMq {
         })
     }
 
+    /// The id of the process that all of the broker descends from, while it runs.
+    pub fn process_id(&self) -> Option<i32> {
+        self.process().as_ref().map(Process::pid)
+    }
+
     /// The file the broker logs to.
     pub fn log(&self) -> &Path {
         &self.node.log

@@ -1,0 +1,256 @@
+//! How many webhooks a gateway takes in, beside a program that does only what it must, and beside
+//! what the broker takes from a publisher.
+
+use std::time::Duration;
+
+use clap::Args;
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use lapin::{
+    BasicProperties, Channel,
+    options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions, QueuePurgeOptions},
+    types::{AMQPValue, FieldTable},
+};
+use tests::harness::{Role, TestSystem};
+use tokio::{task::JoinSet, time::Instant};
+
+use crate::{
+    load::{End, Load, Pace},
+    plot::{self, Axis, Line},
+    report::{Figure, Report, Table},
+    samples::{Samples, milliseconds},
+    subject::{Cost, Subject},
+    webhooks::{Sender, Webhooks},
+};
+
+const WORK: &str = "member-events.work";
+/// The reference's queue; like the work queue but for its way to the dead letters.
+const BARE: &str = "bench.bare";
+const COLUMNS: [&str; 8] =
+    ["accepted/s", "ratio", "p50 ms", "p99 ms", "p99.9 ms", "CPU µs", "broker CPU µs", "peak MB"];
+
+/// What to measure, and how often.
+#[derive(Debug, Args)]
+pub(crate) struct Intake {
+    /// Connections that post as fast as they are answered, a case each
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 64, 256, 1024])]
+    connections: Vec<usize>,
+    /// Rounds; in each, all take turns
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Seconds of each turn
+    #[arg(long, default_value_t = 4)]
+    seconds: u64,
+    /// Measure the connections alone, not the other bodies, signatures and fixed rates
+    #[arg(long)]
+    short: bool,
+}
+
+/// One kind of load.
+struct Case {
+    name: String,
+    connections: usize,
+    pace: Pace,
+    padding: usize,
+    wrong_every: u64,
+}
+
+/// What the rounds of one subject in one case came to.
+#[derive(Default)]
+struct Figures {
+    rate: Figure,
+    p50: Figure,
+    p99: Figure,
+    p999: Figure,
+    cpu: Figure,
+    broker: Figure,
+    memory: Figure,
+}
+
+pub(crate) async fn measure(intake: &Intake) {
+    let system = TestSystem::builder()
+        .own_servers()
+        .workers(0)
+        // As it runs.
+        .variable_of(Role::Gateway, "RUST_LOG", "info")
+        .spawn()
+        .await;
+    let channel = system.broker.channel().await;
+    declare(&channel).await;
+    let (gateway, bare) = (Subject::gateway(&system), Subject::bare(&system, BARE));
+    let member = system.core.member_id(&system.campus.core_church_id, 0).unwrap();
+    let sender = Sender { campus: system.campus.clone(), members: vec![member] };
+
+    let mut report = Report::new("intake");
+    let mut table = Table::new("Webhooks taken in: median (least–most) of the rounds", COLUMNS);
+    let mut plotted = [Line::new("gateway"), Line::new("bare reference")];
+    for case in cases(intake) {
+        let (mut ours, mut theirs) = (Figures::default(), Figures::default());
+        for round in 0..=intake.rounds {
+            // Turn and turn about, and the other first in every second round.
+            let mut turns = [(&gateway, &mut ours), (&bare, &mut theirs)];
+            if round % 2 == 1 {
+                turns.reverse();
+            }
+            for (subject, figures) in turns {
+                let webhooks = Webhooks {
+                    padding: case.padding,
+                    wrong_every: case.wrong_every,
+                    ..Webhooks::of(vec![sender.clone()])
+                };
+                let cost = subject.measure(case.load(subject, webhooks, intake.seconds)).await;
+                // The first round warms up.
+                if round > 0 {
+                    figures.add(&cost);
+                }
+                if let Some(complaint) = cost.answers.complaint() {
+                    println!("{}: {complaint}", case.name);
+                }
+                purge(&channel).await;
+            }
+        }
+        let ratio = ours.rate.by(&theirs.rate);
+        if case.is_plain() {
+            let connections = f64::from(u32::try_from(case.connections).unwrap());
+            plotted[0].add(connections, &ours.rate);
+            plotted[1].add(connections, &theirs.rate);
+        }
+        table.row(format!("{}: gateway", case.name), ours.columns(Some(ratio)));
+        table.row(format!("{}: bare", case.name), theirs.columns(None));
+        println!("{} measured", case.name);
+    }
+    report.add(table);
+    report.add(publish_limit(&system, &channel, intake).await);
+    plot::lines("intake.svg", "Accepted webhooks a second", &Axis::Cases("connections"), &plotted);
+    report.save();
+}
+
+fn cases(intake: &Intake) -> Vec<Case> {
+    let plain = |connections: &usize| Case {
+        name: format!("{connections} connections"),
+        connections: *connections,
+        pace: Pace::Answered,
+        padding: 0,
+        wrong_every: 0,
+    };
+    let mut cases: Vec<Case> = intake.connections.iter().map(plain).collect();
+    if !intake.short {
+        cases.extend([
+            Case { name: "64, 10 kB bodies".to_owned(), padding: 10_000, ..plain(&64) },
+            Case { name: "16, 1 MB bodies".to_owned(), padding: 1_000_000, ..plain(&16) },
+            Case { name: "64, 5 % bad signatures".to_owned(), wrong_every: 20, ..plain(&64) },
+            Case { name: "open loop, 1000/s".to_owned(), pace: Pace::Rate(1000), ..plain(&64) },
+            Case { name: "open loop, 5000/s".to_owned(), pace: Pace::Rate(5000), ..plain(&64) },
+        ]);
+    }
+    cases
+}
+
+impl Case {
+    fn load(&self, subject: &Subject, webhooks: Webhooks, seconds: u64) -> Load {
+        Load {
+            address: subject.address,
+            connections: self.connections,
+            pace: self.pace,
+            end: End::After(Duration::from_secs(seconds)),
+            source: webhooks.source(),
+        }
+    }
+
+    fn is_plain(&self) -> bool {
+        matches!(self.pace, Pace::Answered) && self.padding == 0 && self.wrong_every == 0
+    }
+}
+
+impl Figures {
+    fn add(&mut self, cost: &Cost) {
+        let [p50, p99, p999] = cost.answers.accepted.quantiles([0.5, 0.99, 0.999]);
+        let [cpu, broker] = cost.each();
+        self.rate.add(cost.answers.rate());
+        self.p50.add(milliseconds(p50));
+        self.p99.add(milliseconds(p99));
+        self.p999.add(milliseconds(p999));
+        self.cpu.add(cpu);
+        self.broker.add(broker);
+        self.memory.add(cost.memory());
+    }
+
+    fn columns(self, ratio: Option<Figure>) -> [Figure; 8] {
+        let ratio = ratio.unwrap_or_default();
+        [self.rate, ratio, self.p50, self.p99, self.p999, self.cpu, self.broker, self.memory]
+    }
+}
+
+async fn declare(channel: &Channel) {
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    arguments.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
+    arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(10_000_000));
+    let options = QueueDeclareOptions { durable: true, ..Default::default() };
+    channel.queue_declare(BARE.into(), options, arguments).await.unwrap();
+}
+
+/// Nobody consumes: what one turn left is not to slow down the next.
+async fn purge(channel: &Channel) {
+    for queue in [WORK, BARE] {
+        channel.queue_purge(queue.into(), QueuePurgeOptions::default()).await.unwrap();
+    }
+}
+
+/// What the broker confirms to a publisher that does nothing else, with so many under way.
+async fn publish_limit(system: &TestSystem, channel: &Channel, intake: &Intake) -> Table {
+    const CHANNELS: usize = 4;
+    let mut table = Table::new(
+        "The broker's own limit: messages published and confirmed, over 4 channels",
+        ["confirmed/s", "p50 ms", "p99 ms"],
+    );
+    for under_way in [64, 256, 1024] {
+        let (mut rate, mut p50, mut p99) =
+            (Figure::default(), Figure::default(), Figure::default());
+        for round in 0..=intake.rounds {
+            let begin = Instant::now();
+            let end = begin + Duration::from_secs(intake.seconds);
+            let mut lanes = JoinSet::new();
+            for _ in 0..CHANNELS {
+                let channel = system.broker.channel().await;
+                channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+                lanes.spawn(publish_until(end, channel, under_way / CHANNELS));
+            }
+            let mut samples = Samples::default();
+            while let Some(lane) = lanes.join_next().await {
+                samples.append(lane.unwrap());
+            }
+            #[allow(clippy::cast_precision_loss, reason = "some millions")]
+            let confirmed = samples.len() as f64;
+            if round > 0 {
+                rate.add(confirmed / begin.elapsed().as_secs_f64());
+                p50.add(milliseconds(samples.quantile(0.5)));
+                p99.add(milliseconds(samples.quantile(0.99)));
+            }
+            purge(channel).await;
+        }
+        table.row(format!("{under_way} under way"), [rate, p50, p99]);
+    }
+    table
+}
+
+async fn publish_until(end: Instant, channel: Channel, under_way: usize) -> Samples {
+    let mut samples = Samples::default();
+    let mut confirms = FuturesUnordered::new();
+    while Instant::now() < end {
+        while confirms.len() < under_way {
+            let begin = Instant::now();
+            let properties = BasicProperties::default().with_delivery_mode(2);
+            let options = BasicPublishOptions::default();
+            let confirm = channel
+                .basic_publish("".into(), BARE.into(), options, &[b'x'; 330], properties)
+                .await
+                .unwrap();
+            confirms.push(async move { confirm.await.map(|_| begin.elapsed()) });
+        }
+        samples.add(confirms.next().await.unwrap().unwrap());
+    }
+    while let Some(confirmed) = confirms.next().await {
+        samples.add(confirmed.unwrap());
+    }
+    samples
+}
