@@ -14,7 +14,10 @@ use lapin::{
 };
 use serde_json::{Value, json};
 
-use crate::samples::Samples;
+use crate::{
+    report::{Figure, Table},
+    samples::{Samples, milliseconds},
+};
 use tests::{
     core_sim::{Core, Options},
     harness::TestSystem,
@@ -23,15 +26,24 @@ use tests::{
 const ROUNDS: u64 = 500;
 const QUEUE: &str = "bench.floor";
 
-pub(crate) async fn measure(system: &TestSystem) {
-    let queue = through_queue(system).await;
-    let fetch = fetches(system).await;
-    let commit = commits(system).await;
-    println!("publish, confirm, deliver  {queue}");
-    println!("GET of one member          {fetch}");
-    println!("commit of one row          {commit}");
-    let sum = [&queue, &fetch, &commit].map(|samples| samples.quantile(0.5).as_secs_f64() * 1000.0);
-    println!("sum of the medians         {:11.2} ms", sum.iter().sum::<f64>());
+/// The round trips, in milliseconds.
+pub(crate) async fn measure(system: &TestSystem) -> Table {
+    let mut table = Table::new(
+        "One round trip after another, nothing else under way",
+        ["p50 ms", "p99", "max"],
+    );
+    let mut sum = 0.0;
+    for (name, samples) in [
+        ("publish, confirm, deliver", through_queue(system).await),
+        ("GET of one member", fetches(system).await),
+        ("commit of one row", commits(system).await),
+    ] {
+        let [median, p99, max] = samples.quantiles([0.5, 0.99, 1.0]).map(milliseconds);
+        sum += median;
+        table.row(name, [median, p99, max].map(Figure::from));
+    }
+    table.row("sum of the medians", [sum.into(), Figure::default(), Figure::default()]);
+    table
 }
 
 /// A persistent message into a quorum queue and out again.

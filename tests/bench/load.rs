@@ -46,8 +46,8 @@ pub(crate) struct Post {
     pub(crate) expected: u16,
 }
 
-/// Makes the webhook of a number.
-pub(crate) type Source = Arc<dyn Fn(u64) -> Post + Send + Sync>;
+/// Makes the webhook of a number; told the moment that it is counted from.
+pub(crate) type Source = Arc<dyn Fn(u64, Instant) -> Post + Send + Sync>;
 
 /// What to send where.
 #[derive(Clone)]
@@ -141,7 +141,7 @@ impl Shared {
         let mut answers = Answers::default();
         let mut buffer = Vec::with_capacity(1024);
         while let Some((number, begin)) = self.next().await {
-            let post = (self.load.source)(number);
+            let post = (self.load.source)(number, begin);
             match answer(&mut connection, &post.request, &mut buffer).await {
                 Ok(status) if status != post.expected => answers.wrong += 1,
                 Ok(200..300) => answers.accepted.add(begin.elapsed()),

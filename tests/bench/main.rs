@@ -12,11 +12,15 @@
 
 mod attackers;
 mod bare;
+mod burst;
+mod churches;
+mod drain;
+mod end_to_end;
 mod floor;
 mod intake;
-mod latency;
 mod load;
 mod plot;
+mod replay;
 mod report;
 mod samples;
 mod subject;
@@ -39,9 +43,15 @@ enum What {
     /// The reference program of `intake`
     #[command(hide = true)]
     Bare(bare::Bare),
+    /// How fast workers empty a full queue
+    Drain(drain::Drain),
     /// From the POST of a webhook to its committed row, through gateway, RabbitMQ, worker, core
-    /// and Postgres, at a constant rate
-    Latency(latency::Load),
+    /// and Postgres, at fixed rates
+    EndToEnd(end_to_end::EndToEnd),
+    /// As many webhooks as are taken, at once, until all are committed
+    Burst(burst::Burst),
+    /// The replay of many dead letters
+    Replay(replay::Replay),
     /// What honest senders notice, and how much memory the gateway takes, while idle, slow and
     /// dishonest ones besiege it
     Attackers(attackers::Attack),
@@ -52,7 +62,10 @@ async fn main() {
     match Bench::parse().what {
         What::Intake(intake) => intake::measure(&intake).await,
         What::Bare(bare) => bare::serve(bare).await,
-        What::Latency(load) => latency::measure(&load).await,
+        What::Drain(drain) => drain::measure(&drain).await,
+        What::EndToEnd(load) => end_to_end::measure(&load).await,
+        What::Burst(burst) => burst::measure(&burst).await,
+        What::Replay(replay) => replay::measure(&replay).await,
         What::Attackers(attack) => attackers::measure(&attack).await,
     }
 }

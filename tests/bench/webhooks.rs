@@ -49,7 +49,7 @@ impl Webhooks {
     /// Makes the requests.
     pub(crate) fn source(self) -> Source {
         let data = "x".repeat(self.padding);
-        Arc::new(move |number| self.post(number, &data))
+        Arc::new(move |number, _| self.post(number, &data))
     }
 
     /// Who sends the webhook of a number, and about whom.
