@@ -66,35 +66,43 @@ pub(crate) async fn archive(
         let allowed: HashSet<String> =
             rows.iter().filter(|row| row.get("allowed")).map(|row| row.get("member")).collect();
         let brake = Brake { most_a_day: most, allowed };
-        if !archive_batch(run, question, canaries, &members, brake).await? {
-            return hold(run).await;
+        let mut waiting: Vec<&str> = members.iter().map(String::as_str).collect();
+        while !waiting.is_empty() {
+            let Some(asked) = archive_some(run, question, canaries, &waiting, &brake).await? else {
+                return hold(run).await;
+            };
+            waiting.drain(..asked);
+            run.progress.add(asked as u64);
         }
-        run.progress.add(rows.len() as u64);
     }
 }
 
-/// Asks once more, then the canaries, then archives. False where the brake forbids it after all.
-async fn archive_batch(
+/// Asks for the first of `members` once more, then for the canaries, then archives. Answers how many
+/// those were; none where the brake forbids it after all.
+async fn archive_some(
     run: &mut Run,
     question: &Question,
     canaries: &Canaries,
-    members: &[String],
-    brake: Brake,
-) -> Result<bool, RunError> {
+    members: &[&str],
+    brake: &Brake,
+) -> Result<Option<usize>, RunError> {
     let seen_from = run.session.draw().await?;
-    run.tally.asked += members.len() as u64;
     let findings = ask::findings(&run.core, &run.campus, run.now, members).await?;
+    let asked = findings.len();
+    run.tally.asked += asked as u64;
     canaries.check(&run.core, &run.campus).await?;
     let batch: Vec<Observation> = members
         .iter()
         .zip(findings)
-        .filter_map(|(member, finding)| Some(observation(run, member.clone(), seen_from, finding?)))
+        .filter_map(|(member, finding)| {
+            Some(observation(run, (*member).to_owned(), seen_from, finding?))
+        })
         .collect();
-    run.tally.undecided += (members.len() - batch.len()) as u64;
-    let mandate = Mandate { archives: Some(brake), ..run.mandate() };
+    run.tally.undecided += (asked - batch.len()) as u64;
+    let mandate = Mandate { archives: Some(brake.clone()), ..run.mandate() };
     let batch: Vec<&Observation> = batch.iter().collect();
     let Written::Done(effects) = write(&mut run.writer, &batch, &mandate).await? else {
-        return Ok(false);
+        return Ok(None);
     };
     let mut decided = Vec::with_capacity(batch.len());
     for (observation, effect) in batch.iter().zip(&effects) {
@@ -111,7 +119,7 @@ async fn archive_batch(
         }
     }
     diff::remember(run.session.client(), question, &decided).await?;
-    Ok(true)
+    Ok(Some(asked))
 }
 
 /// How many are doomed: those whom an operator let through, and the others.

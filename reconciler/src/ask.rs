@@ -12,6 +12,7 @@ use crate::{
     campus::Campus,
     error::{RunError, is_absence},
     patience::{is_refused_login, patiently},
+    repair::HEAVIEST_BATCH,
 };
 
 /// Requests under way at once: webhooks come first.
@@ -19,23 +20,27 @@ const AT_ONCE: usize = 8;
 /// So many members in one batch that the core fails on are not those members' fault.
 const MOST_SILENCES: usize = 3;
 
-/// What the core says of members, in their order. None where nothing can be decided: the core fails
-/// on this one, does not show it, or answers something odd.
+/// What the core says of the first of `members`, in their order: of all of them, or of as many as
+/// fit into memory with their photos. None where nothing can be decided: the core fails on this
+/// one, does not show it, or answers something odd.
 pub(crate) async fn findings(
     core: &CoreSession,
     campus: &Campus,
     now: DateTime<Utc>,
-    members: &[String],
+    members: &[&str],
 ) -> Result<Vec<Option<Finding>>, RunError> {
     let mut answers = stream::iter(members)
         .map(|member| patiently(|| core.member(member), is_final))
         .buffered(AT_ONCE);
     let mut findings = Vec::with_capacity(members.len());
-    let mut silences = 0;
+    let (mut silences, mut weight) = (0, 0);
     while let Some(answer) = answers.next().await {
         findings.push(match answer {
             Ok(member) => match judge(&campus.config, &member, now) {
-                Ok(finding) => Some(finding),
+                Ok(finding) => {
+                    weight += finding.photo().map_or(0, |photo| photo.image.len());
+                    Some(finding)
+                }
                 Err(failure) => undecided(campus, failure.cause, &failure.reason),
             },
             Err(error) if is_absence(&error) => Some(Finding::ReadGone),
@@ -50,6 +55,9 @@ pub(crate) async fn findings(
             }
             Err(error @ SessionError::Store(_)) => return Err(RunError::Silent(error.to_string())),
         });
+        if weight >= HEAVIEST_BATCH {
+            break;
+        }
     }
     Ok(findings)
 }

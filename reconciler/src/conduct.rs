@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use campus_core::CampusCores;
 use chrono::Utc;
-use database::{Client, DatabaseConfig, DatabaseError};
+use database::{Client, DatabaseConfig, DatabaseError, Pool};
 use store::{Session, SyncWriter};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -16,7 +16,7 @@ use crate::{
     error::RunError,
     lock,
     log::{self, Permit, Status},
-    progress::Progress,
+    progress::Screen,
     report::Report,
     run::{Run, reconcile},
     tally::Tally,
@@ -31,8 +31,19 @@ pub(crate) struct Order {
     pub(crate) dry_run: bool,
     /// The archives of the last held run that are let through.
     pub(crate) allow_archive: Option<u64>,
-    pub(crate) show_progress: bool,
 }
+
+/// What every run is conducted with.
+pub(crate) struct Means {
+    pub(crate) database: DatabaseConfig,
+    pub(crate) pool: Pool,
+    pub(crate) cores: CampusCores,
+    pub(crate) screen: Screen,
+    pub(crate) stop: CancellationToken,
+}
+
+/// How a run ended. None where somebody else reconciles the campus at this moment, or just did.
+pub(crate) type Ended = Result<Option<Report>, RunError>;
 
 /// Why there is a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,15 +54,9 @@ pub(crate) enum Occasion {
     Due(Spread),
 }
 
-/// Runs under the campus's lock. None where somebody else reconciles the campus at this moment, or
-/// just did.
-pub(crate) async fn conduct(
-    order: Order,
-    database: &DatabaseConfig,
-    cores: &CampusCores,
-    stop: &CancellationToken,
-) -> Result<Option<Report>, RunError> {
-    let (session, writer) = Session::open(database).await?;
+/// Runs under the campus's lock.
+pub(crate) async fn conduct(order: Order, means: Arc<Means>) -> Ended {
+    let (session, writer) = Session::open(&means.database).await?;
     let session = Arc::new(session);
     match order.occasion {
         Occasion::OnDemand if !lock::take_patiently(session.client(), order.campus).await? => {
@@ -60,7 +65,7 @@ pub(crate) async fn conduct(
         Occasion::Due(_) if !lock::take(session.client(), order.campus).await? => return Ok(None),
         Occasion::OnDemand | Occasion::Due(_) => {}
     }
-    let work = Work { order, database, cores, stop };
+    let work = Work { order, means: &means };
     let ended = work.locked(&session, writer).await;
     lock::give_back(session.client(), order.campus).await;
     ended
@@ -68,17 +73,11 @@ pub(crate) async fn conduct(
 
 struct Work<'a> {
     order: Order,
-    database: &'a DatabaseConfig,
-    cores: &'a CampusCores,
-    stop: &'a CancellationToken,
+    means: &'a Means,
 }
 
 impl Work<'_> {
-    async fn locked(
-        &self,
-        session: &Arc<Session>,
-        writer: SyncWriter,
-    ) -> Result<Option<Report>, RunError> {
+    async fn locked(&self, session: &Arc<Session>, writer: SyncWriter) -> Ended {
         let (order, client) = (self.order, session.client());
         if let Occasion::Due(spread) = order.occasion
             && due::campuses(client, Some(order.campus), spread, Utc::now()).await?.is_empty()
@@ -100,14 +99,14 @@ impl Work<'_> {
         let mut tally = Tally::default();
         let result = tokio::select! {
             biased;
-            () = self.stop.cancelled() => Err(RunError::Interrupted),
+            () = self.means.stop.cancelled() => Err(RunError::Interrupted),
             () = session.lost().cancelled() => Err(RunError::Lost),
             result = self.unlogged(session, writer, log, permit, &mut tally) => result,
         };
         let (status, message) = end(&result, &tally);
         if let Some(log) = log {
-            // On a session of its own: the run's may be what was lost.
-            let client = self.database.connect().await?.client;
+            // Not on the run's own session, which may be what was lost.
+            let client = self.means.pool.get().await?;
             log::finish(&client, log, status, &tally, message.as_deref()).await?;
         }
         Ok(Some(Report::new(order, log, name, status, tally, message, started_at)))
@@ -124,12 +123,8 @@ impl Work<'_> {
         tally: &mut Tally,
     ) -> Result<(), RunError> {
         let campus = Campus::load(session.client(), self.order.campus).await?;
-        let core = self.cores.open(&campus.config)?;
-        let progress = if self.order.show_progress {
-            Progress::of_command(&campus.name)
-        } else {
-            Progress::hidden()
-        };
+        let core = self.means.cores.open(&campus.config)?;
+        let progress = self.means.screen.progress(&campus.name);
         let mut run = Run {
             campus,
             core,

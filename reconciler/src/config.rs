@@ -26,6 +26,9 @@ pub const VARIABLES: &[Variable] = &[
 /// A page of the list may be no heavier than this.
 const LARGEST_PAGE: usize = 32 * 1024 * 1024;
 
+/// Campuses at once, however many connections there may be: their cores are mostly one host.
+const MOST_SIDE_BY_SIDE: usize = 4;
+
 /// What the settings say.
 pub struct Config {
     pub(crate) database: DatabaseConfig,
@@ -46,9 +49,16 @@ impl Config {
         })
     }
 
-    /// Connections for whatever needs no session of its own.
+    /// How many campuses are reconciled at once. A run has two sessions of its own, and all that is
+    /// open together stays within `DATABASE_POOL_SIZE` and two more.
+    pub(crate) fn side_by_side(&self) -> usize {
+        (self.database.pool_size() / 2).clamp(1, MOST_SIDE_BY_SIDE)
+    }
+
+    /// Connections for whatever needs no session of its own: those that runs leave.
     pub(crate) fn pool(&self) -> Result<Pool, DatabaseError> {
-        Pool::new(&self.database)
+        let of_runs = 2 * (self.side_by_side() - 1);
+        Pool::new(&self.database.with_pool_size(self.database.pool_size() - of_runs))
     }
 
     /// The cores of the campuses.
@@ -59,5 +69,27 @@ impl Config {
             ..ClientSettings::default()
         };
         CampusCores::new(pool, self.sealer.clone(), settings)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_and_pool_together_stay_within_the_limit() {
+        runtime::install_crypto_provider();
+        for size in 1..=100 {
+            let size_text = size.to_string();
+            let settings = Settings::from_pairs([
+                ("DATABASE_URL", "postgres://u:p@localhost/db"),
+                ("DATABASE_POOL_SIZE", size_text.as_str()),
+                ("SECRETS_KEY", "dGhlIHNlY3JldHMga2V5IG9mIHRoZSB0ZXN0cywgMzI="),
+            ]);
+            let config = Config::from_settings(&settings).unwrap();
+            let pool = size - 2 * (config.side_by_side() - 1);
+            assert!(config.side_by_side() >= 1 && pool >= 1, "{size}");
+            assert!(2 * config.side_by_side() + pool <= size + 2, "{size}");
+        }
     }
 }

@@ -1,21 +1,21 @@
 //! The daemon: keeps house, and reconciles each campus when it is due.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use campus_core::CampusCores;
 use chrono::Utc;
-use database::Pool;
 use runtime::{Check, Daemon};
-use tokio::time::{Instant, sleep};
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Interval, MissedTickBehavior, sleep};
+use uuid::Uuid;
 
 use crate::{
     Config,
-    conduct::{Occasion, Order, conduct},
+    conduct::{Ended, Means, Occasion, Order, conduct},
     due::{self, Spread},
     housekeeping,
     metrics::Metrics,
+    progress::Screen,
+    side_by_side::SideBySide,
 };
 
 /// Midnight comes at another hour in every time zone.
@@ -27,10 +27,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Everything the daemon works with.
 struct Reconciler {
     config: Config,
-    pool: Pool,
-    cores: CampusCores,
+    means: Arc<Means>,
     metrics: Metrics,
-    shutdown: CancellationToken,
 }
 
 /// Works until the daemon is told to stop. A run that is under way then ends as interrupted: all it
@@ -46,7 +44,14 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
     let cores = config.cores(pool.clone()).context("cannot make the client of the core")?;
     let metrics = Metrics::new(config.log_retention);
     let check = health.check("postgres");
-    let reconciler = Reconciler { config, pool, cores, metrics, shutdown };
+    let means = Means {
+        database: config.database.clone(),
+        pool,
+        cores,
+        screen: Screen::hidden(),
+        stop: shutdown,
+    };
+    let reconciler = Reconciler { config, means: Arc::new(means), metrics };
     tokio::select! {
         () = reconciler.watch(&check) => {}
         () = reconciler.keep_house() => {}
@@ -74,7 +79,7 @@ impl Reconciler {
     }
 
     async fn look(&self) -> anyhow::Result<()> {
-        let client = self.pool.get().await?;
+        let client = self.means.pool.get().await?;
         self.metrics.runs().look(&client).await?;
         Ok(())
     }
@@ -95,50 +100,57 @@ impl Reconciler {
     }
 
     async fn pass(&self) -> anyhow::Result<()> {
-        let client = self.pool.get().await?;
+        let client = self.means.pool.get().await?;
         housekeeping::pass(&client, self.config.log_retention, &self.metrics).await?;
         Ok(())
     }
 
-    /// Reconciles what is due, one campus after the other, until a shutdown: the run that is under
-    /// way then writes its end down first.
+    /// Reconciles what is due, a few campuses side by side, until a shutdown: the runs that are under
+    /// way then write their ends down first.
     async fn reconcile(&self) {
-        while !self.shutdown.is_cancelled() {
-            if let Err(error) = self.reconcile_due().await {
-                tracing::warn!(error = format!("{error:#}"), "cannot see which campuses are due");
-            }
+        let mut runs = SideBySide::new(self.config.side_by_side());
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while !self.means.stop.is_cancelled() {
             tokio::select! {
-                () = sleep(LOOK_EVERY) => {}
-                () = self.shutdown.cancelled() => {}
+                Some((campus, ended)) = runs.next() => self.tell(campus, ended),
+                due = self.due(&mut looks) => match due {
+                    Ok(due) => runs.queue(due),
+                    Err(error) => {
+                        tracing::warn!(error = format!("{error:#}"), "cannot see which campuses are due");
+                    }
+                },
+                () = self.means.stop.cancelled() => break,
             }
+            runs.begin(|campus| self.run(campus));
+        }
+        while let Some((campus, ended)) = runs.next().await {
+            self.tell(campus, ended);
         }
     }
 
-    async fn reconcile_due(&self) -> anyhow::Result<()> {
-        let due = {
-            let client = self.pool.get().await?;
-            due::campuses(&client, None, Spread::Jittered, Utc::now()).await?
+    /// Who is due, looked at in the interval's pace.
+    async fn due(&self, looks: &mut Interval) -> anyhow::Result<Vec<Uuid>> {
+        looks.tick().await;
+        let client = self.means.pool.get().await?;
+        Ok(due::campuses(&client, None, Spread::Jittered, Utc::now()).await?)
+    }
+
+    fn run(&self, campus: Uuid) -> impl Future<Output = Ended> + use<> {
+        let order = Order {
+            campus,
+            occasion: Occasion::Due(Spread::Jittered),
+            dry_run: false,
+            allow_archive: None,
         };
-        for campus in due {
-            if self.shutdown.is_cancelled() {
-                break;
-            }
-            let order = Order {
-                campus,
-                occasion: Occasion::Due(Spread::Jittered),
-                dry_run: false,
-                allow_archive: None,
-                show_progress: false,
-            };
-            let begun = Instant::now();
-            match conduct(order, &self.config.database, &self.cores, &self.shutdown).await {
-                Ok(Some(report)) => self.metrics.runs().ran(&report, begun.elapsed()),
-                Ok(None) => {}
-                Err(error) => {
-                    tracing::warn!(%campus, %error, "the campus could not be reconciled");
-                }
-            }
+        conduct(order, Arc::clone(&self.means))
+    }
+
+    fn tell(&self, campus: Uuid, ended: Ended) {
+        match ended {
+            Ok(Some(report)) => self.metrics.runs().ran(&report),
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%campus, %error, "the campus could not be reconciled"),
         }
-        Ok(())
     }
 }

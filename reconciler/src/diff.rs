@@ -17,9 +17,11 @@ pub(crate) struct Question {
     pub(crate) is_filterable: bool,
 }
 
-/// How many differences there are.
+/// What the comparison found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Candidates {
+pub(crate) struct Compared {
+    /// Active members here that have an id in the core.
+    pub(crate) active: u64,
     /// Members that were never heard of, to be created from their row in the list.
     pub(crate) unseen: u64,
     /// Members that only their id can decide about.
@@ -28,7 +30,7 @@ pub(crate) struct Candidates {
     pub(crate) absent: u64,
 }
 
-impl Candidates {
+impl Compared {
     pub(crate) fn to_be_asked_for(self) -> u64 {
         self.doubtful + self.absent
     }
@@ -82,53 +84,63 @@ fn disagrees() -> String {
     )
 }
 
-/// Finds the candidates. Never heard of is who has neither a row nor a past: a tombstone, or
-/// somebody whom the filter kept out, is asked for by id. So is a new one with a photo, which is
-/// not staged.
-pub(crate) async fn find(
-    client: &Client,
-    question: &Question,
-) -> Result<Candidates, DatabaseError> {
+/// Finds the candidates, in one pass over the campus's members: they are scattered over the table, and
+/// reading them is most of the work.
+///
+/// Never heard of is who has neither a row nor a past: a tombstone, or somebody whom the filter kept
+/// out, is asked for by id. Absent is who is not listed; rows without the core's id were made by hand,
+/// and who is archived already stays so.
+pub(crate) async fn find(client: &Client, question: &Question) -> Result<Compared, DatabaseError> {
     let failed = || DatabaseError::during("compare the list with the members");
     let disagrees = disagrees();
-    let listed = format!(
-        "INSERT INTO candidates (member, reason)
-         SELECT l.member,
-                CASE WHEN m.id IS NULL AND $2 AND l.standing IN ('a', 'i') AND l.photo IS NULL
-                          AND NOT EXISTS (SELECT FROM member_sync s
-                                          WHERE s.campus_id = $1 AND s.external_member_id = l.member)
-                     THEN 'unseen' ELSE 'doubtful' END
-         FROM {JOINED}
-         WHERE {disagrees}
-           AND NOT (r.list_hash IS NOT DISTINCT FROM l.hash AND r.config_version = $3
-                    AND r.row_hash IS NOT DISTINCT FROM {ROW_HASH})"
+    let statement = format!(
+        "WITH compared AS (
+             SELECT l.member AS listed, m.external_member_id AS here, m.is_archived,
+                    CASE WHEN l.member IS NULL THEN CASE WHEN NOT m.is_archived THEN 'absent' END
+                         WHEN {disagrees}
+                              AND NOT (r.list_hash IS NOT DISTINCT FROM l.hash AND r.config_version = $3
+                                       AND r.row_hash IS NOT DISTINCT FROM {ROW_HASH})
+                         THEN CASE WHEN m.id IS NULL AND $2 AND l.standing IN ('a', 'i')
+                                        AND NOT EXISTS (SELECT FROM member_sync s
+                                                        WHERE s.campus_id = $1
+                                                          AND s.external_member_id = l.member)
+                                   THEN 'unseen' ELSE 'doubtful' END
+                    END AS reason
+             FROM listed l
+             FULL JOIN (SELECT id, external_member_id, name, phone, gender, birth_date, photo_url, category,
+                               is_archived, archived_reason
+                        FROM members WHERE campus_id = $1 AND external_member_id IS NOT NULL) m
+                    ON m.external_member_id = l.member
+             LEFT JOIN member_photos p ON p.member_id = m.id
+             LEFT JOIN reconciled_rows r ON r.campus_id = $1 AND r.external_member_id = l.member
+         ), found AS (
+             INSERT INTO candidates (member, reason)
+             SELECT coalesce(listed, here), reason FROM compared WHERE reason IS NOT NULL
+         )
+         SELECT count(*) FILTER (WHERE here IS NOT NULL AND NOT is_archived),
+                count(*) FILTER (WHERE reason = 'unseen'), count(*) FILTER (WHERE reason = 'doubtful'),
+                count(*) FILTER (WHERE reason = 'absent') FROM compared"
     );
-    client
-        .execute(&listed, &[&question.campus, &question.is_filterable, &question.config_version])
+    let row = client
+        .query_one(
+            &statement,
+            &[&question.campus, &question.is_filterable, &question.config_version],
+        )
         .await
         .map_err(failed())?;
-    // Rows without the core's id were made by hand, and who is archived already stays so.
-    let absent = "
-        INSERT INTO candidates (member, reason)
-        SELECT m.external_member_id, 'absent' FROM members m
-        WHERE m.campus_id = $1 AND m.external_member_id IS NOT NULL AND NOT m.is_archived
-          AND NOT EXISTS (SELECT FROM listed l WHERE l.member = m.external_member_id)";
-    client.execute(absent, &[&question.campus]).await.map_err(failed())?;
-    client
-        .batch_execute("CREATE UNIQUE INDEX ON candidates (reason, member); ANALYZE candidates")
-        .await
-        .map_err(failed())?;
-    let counts = "
-        SELECT count(*) FILTER (WHERE reason = 'unseen'), count(*) FILTER (WHERE reason = 'doubtful'),
-               count(*) FILTER (WHERE reason = 'absent') FROM candidates";
-    let row = client.query_one(counts, &[]).await.map_err(failed())?;
     let count = |column: usize| row.get::<_, i64>(column).unsigned_abs();
-    let candidates = Candidates { unseen: count(0), doubtful: count(1), absent: count(2) };
-    if candidates.unseen + candidates.doubtful > 0 {
-        // Each batch looks up its own rows; a night without drift needs none of this.
-        client.batch_execute("CREATE INDEX ON listed (member)").await.map_err(failed())?;
+    let compared =
+        Compared { active: count(0), unseen: count(1), doubtful: count(2), absent: count(3) };
+    if compared.unseen + compared.to_be_asked_for() > 0 {
+        let order = "CREATE UNIQUE INDEX ON candidates (reason, member); ANALYZE candidates";
+        client.batch_execute(order).await.map_err(failed())?;
     }
-    Ok(candidates)
+    if compared.unseen + compared.doubtful > 0 {
+        // Each batch looks up its own rows; a night without drift needs none of this.
+        let indexes = "CREATE INDEX ON listed (member); CREATE INDEX ON listed_photos (member)";
+        client.batch_execute(indexes).await.map_err(failed())?;
+    }
+    Ok(compared)
 }
 
 /// Remembers what the ids of these members decided, where their rows in the list still say

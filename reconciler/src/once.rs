@@ -1,6 +1,6 @@
 //! `reconciler --once`, for cron, Kubernetes, first imports and operators.
 
-use std::{io::Write, process::ExitCode};
+use std::{io::Write, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use chrono::Utc;
@@ -10,13 +10,15 @@ use uuid::Uuid;
 
 use crate::{
     Config, PROGRAM,
-    conduct::{Occasion, Order, conduct},
+    conduct::{Means, Occasion, Order, conduct},
     due::{self, Spread},
     error::RunError,
     housekeeping,
     log::Status,
     metrics::Metrics,
+    progress::Screen,
     report::Report,
+    side_by_side::SideBySide,
 };
 
 /// A dry run found drift.
@@ -87,30 +89,36 @@ async fn reconcile(config: &Config, once: Once, stop: &CancellationToken) -> any
         let due = due::campuses(&client, None, Spread::OnTheDot, Utc::now()).await?;
         (due, Occasion::Due(Spread::OnTheDot))
     };
-    let mut reports = Vec::new();
-    let mut has_failed = false;
-    for campus in campuses {
-        if stop.is_cancelled() {
-            break;
+    let means = Arc::new(Means {
+        database: config.database.clone(),
+        pool,
+        cores,
+        screen: Screen::of_command(),
+        stop: stop.clone(),
+    });
+    let run = |campus| {
+        let (dry_run, allow_archive) = (once.dry_run, once.allow_archive);
+        conduct(Order { campus, occasion, dry_run, allow_archive }, Arc::clone(&means))
+    };
+    let mut runs = SideBySide::new(config.side_by_side());
+    runs.queue(campuses);
+    runs.begin(run);
+    let (mut reports, mut has_failed) = (Vec::new(), false);
+    while let Some((campus, ended)) = runs.next().await {
+        if !stop.is_cancelled() {
+            runs.begin(run);
         }
-        let order = Order {
-            campus,
-            occasion,
-            dry_run: once.dry_run,
-            allow_archive: once.allow_archive,
-            show_progress: true,
-        };
-        match conduct(order, &config.database, &cores, stop).await {
+        match ended {
             Ok(Some(report)) => {
                 if !once.json {
-                    print(&report.text())?;
+                    means.screen.aside(|| print(&report.text()))?;
                 }
                 reports.push(report);
             }
             Ok(None) => {}
             Err(error) => {
                 has_failed = true;
-                tell(campus, &error);
+                means.screen.aside(|| tell(campus, &error));
             }
         }
     }

@@ -1,45 +1,55 @@
-//! What a person at a terminal sees of a run while it lasts.
+//! What a person at a terminal sees of runs while they last.
 
-use std::{io::IsTerminal, time::Duration};
+use std::{fmt::Write, io::IsTerminal, time::Duration};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
-/// A line on stderr where that is a terminal; nothing elsewhere, nor in a daemon.
+/// The part of a terminal with a line for each run under way, on stderr; nothing where that is no
+/// terminal, nor in a daemon.
 #[derive(Debug)]
-pub(crate) struct Progress(ProgressBar);
+pub(crate) struct Screen(MultiProgress);
 
-impl Progress {
-    /// Shows the run of a campus.
-    pub(crate) fn of_command(campus: &str) -> Self {
-        if !std::io::stderr().is_terminal() {
-            return Self::hidden();
-        }
-        let bar = ProgressBar::no_length();
-        bar.set_prefix(campus.chars().filter(|c| !c.is_control()).collect::<String>());
-        bar.enable_steady_tick(Duration::from_millis(200));
-        Self(bar)
+impl Screen {
+    /// For a command.
+    pub(crate) fn of_command() -> Self {
+        if std::io::stderr().is_terminal() { Self(MultiProgress::new()) } else { Self::hidden() }
     }
 
     /// Shows nothing.
     pub(crate) fn hidden() -> Self {
-        Self(ProgressBar::hidden())
+        Self(MultiProgress::with_draw_target(ProgressDrawTarget::hidden()))
     }
 
+    /// Writes something else to the terminal, with the lines out of its way.
+    pub(crate) fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.0.suspend(write)
+    }
+
+    /// The line of a campus's run.
+    pub(crate) fn progress(&self, campus: &str) -> Progress {
+        if self.0.is_hidden() {
+            return Progress(ProgressBar::hidden());
+        }
+        let bar = ProgressBar::no_length();
+        bar.set_style(style(None));
+        bar.set_prefix(campus.chars().filter(|c| !c.is_control()).collect::<String>());
+        let bar = self.0.add(bar);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Progress(bar)
+    }
+}
+
+/// A run's line.
+#[derive(Debug)]
+pub(crate) struct Progress(ProgressBar);
+
+impl Progress {
     /// A step begins; `length` where it is known.
     pub(crate) fn step(&self, what: &'static str, length: Option<u64>) {
-        let template = match length {
-            Some(_) => "{prefix}: {msg} {bar:24} {human_pos}/{human_len} {per_sec}, {eta} left",
-            None => "{prefix}: {msg} {spinner} {human_pos} {per_sec}",
-        };
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            self.0.set_style(style);
-        }
-        match length {
-            Some(length) => self.0.set_length(length),
-            None => self.0.unset_length(),
-        }
-        self.0.set_message(what);
         self.0.set_position(0);
+        self.0.set_message(what);
+        self.0.unset_length();
+        self.expect(length);
         self.0.reset_eta();
     }
 
@@ -48,12 +58,28 @@ impl Progress {
         if let Some(length) = length {
             self.0.set_length(length);
         }
+        self.0.set_style(style(length));
     }
 
     /// So many more are done.
     pub(crate) fn add(&self, done: u64) {
         self.0.inc(done);
     }
+}
+
+/// With the rate, and the time left where the length is known.
+fn style(length: Option<u64>) -> ProgressStyle {
+    let template = match length {
+        Some(_) => "{prefix}: {msg} {bar:24} {human_pos} of {human_len}, {rate}, {eta} left",
+        None => "{prefix}: {msg} {spinner} {human_pos}, {rate}",
+    };
+    let rate = |state: &ProgressState, text: &mut dyn Write| {
+        // Whoever shows it has nobody to tell of an error.
+        let _ = write!(text, "{:.0}/s", state.per_sec());
+    };
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_spinner())
+        .with_key("rate", rate)
 }
 
 impl Drop for Progress {

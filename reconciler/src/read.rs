@@ -1,6 +1,6 @@
 //! The list, read to its end and staged.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use campus_core::CoreSession;
 use chrono::{DateTime, Utc};
@@ -9,10 +9,11 @@ use store::Session;
 use crate::{
     campus::Campus,
     error::RunError,
+    judge::Judge,
     pages::{Page, Pages},
+    phases::{Phase, Phases},
     plan::Listed,
     progress::Progress,
-    row::{ListRow, speaks_of},
     snapshot,
 };
 
@@ -35,56 +36,47 @@ pub(crate) async fn read(
     campus: &Campus,
     now: DateTime<Utc>,
     progress: &Progress,
+    phases: &mut Phases,
 ) -> Result<List, RunError> {
     let client = session.client();
     snapshot::prepare(client).await?;
     let mut unspoken: BTreeSet<&str> = campus.config.filter.fields().into_iter().collect();
     let mut list = List::default();
-    let mut pages = Pages::new(campus.id, Arc::clone(core));
+    let mut pages = Pages::new(campus.id, Arc::clone(core), Judge::of(campus, now));
     loop {
         while pages.wants_more() {
             pages.ask(session.draw().await?);
         }
         let Some(page) = pages.next().await? else { break };
-        // The next page comes while this one is staged.
+        // The next pages come while this one is staged.
         while pages.wants_more() {
             pages.ask(session.draw().await?);
         }
+        phases.add(Phase::Fetch, page.fetched_in);
+        phases.add(Phase::Parse, page.parsed_in);
         progress.expect(page.total);
-        progress.add(page.rows.len() as u64);
-        let rows = rows_of(&page, campus, now, &mut list, &mut unspoken);
-        if !rows.is_empty() {
-            snapshot::stage(client, page.seen_from, &rows).await?;
+        progress.add(page.judged.came);
+        list.count(&page);
+        unspoken.retain(|field| !page.judged.spoken.contains(*field));
+        if !page.judged.rows.is_empty() {
+            let copying = Instant::now();
+            snapshot::stage(client, campus.id, page.seen_from, &page.judged.rows).await?;
+            phases.add(Phase::Copy, copying.elapsed());
         }
-        tracing::debug!(campus = %campus.id, page = page.number, rows = rows.len(), "a page is staged");
+        tracing::debug!(campus = %campus.id, page = page.number, rows = page.judged.came, "a page is staged");
     }
+    let comparing = Instant::now();
     list.listed.members = snapshot::finish(client).await?;
+    phases.add(Phase::Diff, comparing.elapsed());
     list.is_filterable = unspoken.is_empty();
     Ok(list)
 }
 
-/// The page's rows of the campus's church; all others are counted.
-fn rows_of(
-    page: &Page,
-    campus: &Campus,
-    now: DateTime<Utc>,
-    list: &mut List,
-    unspoken: &mut BTreeSet<&str>,
-) -> Vec<ListRow> {
-    let locale = campus.config.locale(now);
-    let mut rows = Vec::with_capacity(page.rows.len());
-    list.listed.rows += page.rows.len() as u64;
-    list.listed.total = page.total.or(list.listed.total);
-    for row in &page.rows {
-        if row.church_id() != Some(&campus.config.core_church_id) {
-            list.listed.foreign += 1;
-            continue;
-        }
-        unspoken.retain(|field| !speaks_of(row, field));
-        match ListRow::read(row, &campus.config.filter, locale) {
-            Some(row) => rows.push(row),
-            None => list.unusable += 1,
-        }
+impl List {
+    fn count(&mut self, page: &Page) {
+        self.listed.rows += page.judged.came;
+        self.listed.foreign += page.judged.foreign;
+        self.listed.total = page.total.or(self.listed.total);
+        self.unusable += page.judged.unusable;
     }
-    rows
 }

@@ -1,7 +1,9 @@
 //! Everything that is repaired without archiving anybody.
 
+use std::collections::{BTreeMap, VecDeque};
+
 use database::{DatabaseError, Row};
-use member::{Field, Profile, Verdict};
+use member::{Field, Photo, Profile, Verdict};
 use store::{Effect, Finding, Observation};
 
 use crate::{
@@ -10,7 +12,7 @@ use crate::{
     error::RunError,
     log,
     run::Run,
-    tally::kinds,
+    tally::{Kind, kinds},
     write::{Written, write},
 };
 
@@ -19,9 +21,24 @@ pub(crate) const BATCH: i64 = 256;
 /// How often a member is read again because somebody else wrote it meanwhile.
 const READS: usize = 3;
 
+/// What photos may weigh that are written together, in bytes; a single one may weigh more.
+pub(crate) const HEAVIEST_BATCH: usize = 16 * 1024 * 1024;
+
+/// The next rows in the list of members who were never heard of, with their photos: `$2` of them, fewer where
+/// the photos together are heavier than `$3`.
 const UNSEEN: &str = "
-    SELECT l.* FROM candidates c JOIN listed l ON l.member = c.member
-    WHERE c.reason = 'unseen' AND c.member > $1 ORDER BY c.member LIMIT $2";
+    SELECT * FROM (
+        SELECT batch.*, row_number() OVER in_order AS number,
+               coalesce(sum(octet_length(image)) OVER in_order, 0) AS weight
+        FROM (
+            SELECT l.*, p.image FROM candidates c JOIN listed l ON l.member = c.member
+            LEFT JOIN LATERAL (SELECT image FROM listed_photos p
+                               WHERE p.member = l.member AND p.sha256 = l.photo LIMIT 1) AS p ON true
+            WHERE c.reason = 'unseen' AND c.member > $1 ORDER BY c.member LIMIT $2
+        ) AS batch
+        WINDOW in_order AS (ORDER BY member)
+    ) AS weighed
+    WHERE number = 1 OR weight <= $3 ORDER BY member";
 
 const DOUBTFUL: &str = "
     SELECT member, reason FROM candidates
@@ -30,12 +47,13 @@ const DOUBTFUL: &str = "
 /// Creates the members that were never heard of, from their rows in the list.
 pub(crate) async fn create(run: &mut Run, number: u64) -> Result<(), RunError> {
     run.progress.step("creating", Some(number));
+    let heaviest = i64::try_from(HEAVIEST_BATCH).unwrap_or(i64::MAX);
     let mut after = String::new();
     loop {
         let rows = run
             .session
             .client()
-            .query(UNSEEN, &[&after, &BATCH])
+            .query(UNSEEN, &[&after, &BATCH, &heaviest])
             .await
             .map_err(DatabaseError::during("read the new members"))?;
         let Some(last) = rows.last() else { return Ok(()) };
@@ -45,9 +63,12 @@ pub(crate) async fn create(run: &mut Run, number: u64) -> Result<(), RunError> {
             .map(|row| observation(run, row.get("member"), row.get("seen_from"), listed(row)))
             .collect();
         let effects = effects(run, &batch).await?;
-        for (observation, effect) in batch.iter().zip(&effects) {
-            settle(run, &observation.member, effect.as_ref(), true).await?;
-        }
+        let outcomes: Vec<Outcome<'_>> = batch
+            .iter()
+            .zip(&effects)
+            .map(|(observation, effect)| (observation.member.as_str(), effect.as_ref(), true))
+            .collect();
+        settle(run, &outcomes).await?;
         run.progress.add(rows.len() as u64);
     }
 }
@@ -79,12 +100,15 @@ pub(crate) async fn decide(
         let Some(last) = rows.last() else { return Ok(()) };
         after = (last.get("reason"), last.get("member"));
         let members: Vec<String> = rows.iter().map(|row| row.get("member")).collect();
-        let is_listed: Vec<bool> =
-            rows.iter().map(|row| row.get::<_, &str>("reason") == "doubtful").collect();
         let effects = read_and_write(run, &members).await?;
-        for ((member, effect), is_listed) in members.iter().zip(&effects).zip(is_listed) {
-            settle(run, member, effect.as_ref(), is_listed).await?;
-        }
+        let is_listed = rows.iter().map(|row| row.get::<_, &str>("reason") == "doubtful");
+        let outcomes: Vec<Outcome<'_>> = members
+            .iter()
+            .zip(&effects)
+            .zip(is_listed)
+            .map(|((member, effect), is_listed)| (member.as_str(), effect.as_ref(), is_listed))
+            .collect();
+        settle(run, &outcomes).await?;
         doom(run, &members, &effects).await?;
         if run.log.is_some() {
             let decided: Vec<&str> = members
@@ -105,34 +129,35 @@ async fn read_and_write(
     members: &[String],
 ) -> Result<Vec<Option<Effect>>, RunError> {
     let mut effects: Vec<Option<Effect>> = vec![None; members.len()];
-    let mut waiting: Vec<usize> = (0..members.len()).collect();
-    for _ in 0..READS {
-        if waiting.is_empty() {
-            break;
-        }
+    // By their places in the batch, with how often each was read.
+    let mut waiting: VecDeque<(usize, usize)> =
+        (0..members.len()).map(|place| (place, 0)).collect();
+    while !waiting.is_empty() {
         let seen_from = run.session.draw().await?;
-        let ids: Vec<String> = waiting.iter().map(|place| members[*place].clone()).collect();
-        run.tally.asked += ids.len() as u64;
+        let ids: Vec<&str> = waiting.iter().map(|(place, _)| members[*place].as_str()).collect();
         let findings = ask::findings(&run.core, &run.campus, run.now, &ids).await?;
-        let (places, batch): (Vec<usize>, Vec<Observation>) = waiting
-            .iter()
-            .zip(ids)
+        run.tally.asked += findings.len() as u64;
+        let (places, batch): (Vec<(usize, usize)>, Vec<Observation>) = waiting
+            .drain(..findings.len())
             .zip(findings)
-            .filter_map(|((place, id), finding)| {
-                Some((*place, observation(run, id, seen_from, finding?)))
+            .filter_map(|((place, reads), finding)| {
+                let member = members[place].clone();
+                Some(((place, reads + 1), observation(run, member, seen_from, finding?)))
             })
             .unzip();
-        waiting.clear();
-        for (place, effect) in places.into_iter().zip(self::effects(run, &batch).await?) {
-            match effect {
-                Some(effect) if effect.refused => waiting.push(place),
-                other => effects[place] = other,
-            }
+        for ((place, reads), effect) in places.into_iter().zip(self::effects(run, &batch).await?) {
+            effects[place] = match effect {
+                Some(effect) if effect.refused && reads < READS => {
+                    waiting.push_back((place, reads));
+                    continue;
+                }
+                // Whoever is written again and again is in good hands: webhooks bring newer reads.
+                Some(effect) if effect.refused => {
+                    Some(Effect { superseded: true, ..Effect::default() })
+                }
+                other => other,
+            };
         }
-    }
-    // Whoever is written again and again is in good hands: webhooks bring newer reads than ours.
-    for place in waiting {
-        effects[place] = Some(Effect { superseded: true, ..Effect::default() });
     }
     Ok(effects)
 }
@@ -158,24 +183,29 @@ async fn effects(run: &mut Run, batch: &[Observation]) -> Result<Vec<Option<Effe
     }
 }
 
-/// Counts what happened to a member.
-async fn settle(
-    run: &mut Run,
-    member: &str,
-    effect: Option<&Effect>,
-    is_listed: bool,
-) -> Result<(), RunError> {
-    let Some(effect) = effect else {
-        run.tally.undecided += 1;
-        return Ok(());
-    };
-    let is_changed = effect.withheld.is_some() || kinds(effect).next().is_some();
-    run.tally.touched += u64::from(is_listed && is_changed);
-    for kind in kinds(effect) {
-        if run.tally.count(kind, member, None)
-            && let Some(log) = run.log
-        {
-            log::record(run.session.client(), log, run.campus.id, kind, &[member]).await?;
+/// A member, what happened to it, and whether it is listed.
+type Outcome<'a> = (&'a str, Option<&'a Effect>, bool);
+
+/// Counts what happened to the members of a batch, and records samples.
+async fn settle(run: &mut Run, batch: &[Outcome<'_>]) -> Result<(), RunError> {
+    let mut samples: BTreeMap<Kind, Vec<&str>> = BTreeMap::new();
+    for &(member, effect, is_listed) in batch {
+        let Some(effect) = effect else {
+            run.tally.undecided += 1;
+            continue;
+        };
+        let is_changed = effect.withheld.is_some() || kinds(effect).next().is_some();
+        run.tally.touched += u64::from(is_listed && is_changed);
+        for kind in kinds(effect) {
+            let columns = (kind == Kind::Updated).then(|| effect.changed.join(", "));
+            if run.tally.count(kind, member, columns.as_deref()) {
+                samples.entry(kind).or_default().push(member);
+            }
+        }
+    }
+    if let Some(log) = run.log {
+        for (kind, members) in samples {
+            log::record(run.session.client(), log, run.campus.id, kind, &members).await?;
         }
     }
     Ok(())
@@ -224,6 +254,7 @@ pub(crate) fn observation(
 /// What a row of the list says of a member who was never heard of.
 fn listed(row: &Row) -> Finding {
     let text = |column: &str| field(row.get::<_, Option<String>>(column));
+    let photo = row.get::<_, Option<Vec<u8>>>("image").and_then(|image| Photo::of(image).ok());
     let profile = Profile {
         name: text("name"),
         phone: text("phone"),
@@ -232,7 +263,8 @@ fn listed(row: &Row) -> Finding {
         age: field(row.get("age")),
         category: text("category"),
         photo_url: text("photo_url"),
-        photo: Field::Absent,
+        // One that was not staged comes with the id, on another night.
+        photo: photo.map_or(Field::Absent, Field::Value),
         photo_refusal: None,
     };
     match row.get("standing") {

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::{
     conduct::{Occasion, Order},
     log::Status,
+    phases::Phases,
     tally::{Kind, Sample, Tally},
 };
 
@@ -38,7 +39,8 @@ pub(crate) struct Report {
     error_message: Option<String>,
     started_at: DateTime<Utc>,
     completed_at: DateTime<Utc>,
-    duration_seconds: f64,
+    pub(crate) duration_seconds: f64,
+    phase_seconds: Phases,
     /// Samples of what changed, or would.
     changes: Vec<Sample>,
     #[serde(skip)]
@@ -84,6 +86,7 @@ impl Report {
             completed_at,
             #[allow(clippy::cast_precision_loss, reason = "runs last hours, not millennia")]
             duration_seconds: millis as f64 / 1000.0,
+            phase_seconds: tally.phases,
             changes: tally.samples.clone(),
             outcome,
             tally,
@@ -126,6 +129,9 @@ impl Report {
             && let Some(note) = &self.error_message
         {
             writeln!(text, "  note: {note}")?;
+        }
+        if self.is_drift() {
+            writeln!(text, "  To do this: reconciler --once --campus {}", self.campus_id)?;
         }
         if self.candidates_held > 0 {
             writeln!(

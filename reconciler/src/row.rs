@@ -21,6 +21,11 @@ pub(crate) enum Standing {
 }
 
 impl Standing {
+    /// Whether somebody who was never heard of is created from such a row.
+    pub(crate) const fn creates(self) -> bool {
+        matches!(self, Self::Active | Self::Inactive)
+    }
+
     /// The letter in the staging table.
     pub(crate) const fn letter(self) -> &'static str {
         match self {
@@ -45,8 +50,8 @@ pub(crate) struct ListRow {
     pub(crate) age: Option<i32>,
     pub(crate) photo_url: Option<String>,
     pub(crate) category: Option<String>,
-    /// The hash of the photo that is kept here.
-    pub(crate) photo: Option<Vec<u8>>,
+    /// The photo that is kept here.
+    pub(crate) photo: Option<Photo>,
     /// Which columns the row speaks of: [`spoken`].
     pub(crate) spoken: i32,
     /// Of all the above and when the core last changed the member.
@@ -88,8 +93,7 @@ impl ListRow {
         let birth_date = take(profile.birth_date, spoken::BIRTH_DATE, &mut bits);
         let photo_url = take(profile.photo_url, spoken::PHOTO_URL, &mut bits);
         let category = take(profile.category, spoken::CATEGORY, &mut bits);
-        let photo =
-            take(profile.photo, spoken::PHOTO, &mut bits).map(|photo: Photo| photo.sha256.to_vec());
+        let photo = take(profile.photo, spoken::PHOTO, &mut bits);
         let age = profile.age.into_value();
         let hash = Vec::new();
         Self {
@@ -128,7 +132,9 @@ impl ListRow {
             hash.update(text.unwrap_or_default());
         }
         hash.update(self.spoken.to_le_bytes());
-        hash.update(self.photo.as_deref().unwrap_or_default());
+        if let Some(photo) = &self.photo {
+            hash.update(photo.sha256);
+        }
         hash.finalize()[..16].to_vec()
     }
 }

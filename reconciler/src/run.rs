@@ -1,11 +1,10 @@
 //! One run for one campus, as a story: read the list, check it, find what differs, repair it,
 //! archive whom the core says is gone.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use campus_core::CoreSession;
 use chrono::{DateTime, Utc};
-use database::DatabaseError;
 use store::{Mandate, Session, SyncWriter};
 use uuid::Uuid;
 
@@ -13,9 +12,10 @@ use crate::{
     archive,
     campus::Campus,
     canary::Canaries,
-    diff::{self, Question},
+    diff::{self, Compared, Question},
     error::RunError,
     log::Permit,
+    phases::Phase,
     progress::Progress,
     read, repair,
     tally::Tally,
@@ -51,49 +51,53 @@ impl Run {
 /// The story.
 pub(crate) async fn reconcile(run: &mut Run) -> Result<(), RunError> {
     run.progress.step("reading the list", None);
-    let list = read::read(&run.session, &run.core, &run.campus, run.now, &run.progress).await?;
+    let list = read::read(
+        &run.session,
+        &run.core,
+        &run.campus,
+        run.now,
+        &run.progress,
+        &mut run.tally.phases,
+    )
+    .await?;
     run.tally.fetched = list.listed.members;
     run.tally.foreign = list.listed.foreign;
     run.tally.unusable = list.unusable;
-    let active = active_members(run).await?;
-    list.listed.check(active)?;
 
     run.progress.step("comparing", None);
+    let comparing = Instant::now();
     let question = Question {
         campus: run.campus.id,
         config_version: run.campus.config.version,
         is_filterable: list.is_filterable,
     };
-    let candidates = diff::find(run.session.client(), &question).await?;
+    let compared = diff::find(run.session.client(), &question).await?;
+    run.tally.phases.add(Phase::Diff, comparing.elapsed());
+    list.listed.check(compared.active)?;
     tracing::info!(
         campus = %run.campus.id, listed = run.tally.fetched, foreign = run.tally.foreign,
-        unseen = candidates.unseen, doubtful = candidates.doubtful, absent = candidates.absent,
+        unseen = compared.unseen, doubtful = compared.doubtful, absent = compared.absent,
         "the list is compared"
     );
-    let canaries = Canaries::pick(run.session.client()).await?;
-    if candidates.to_be_asked_for() > 0 {
-        canaries.check(&run.core, &run.campus).await?;
-    }
-
-    repair::create(run, candidates.unseen).await?;
-    repair::decide(run, &question, candidates.to_be_asked_for()).await?;
-    archive::archive(run, &question, &canaries, active).await?;
-    if run.log.is_some() {
-        diff::forget(run.session.client(), &question).await?;
-    }
-    Ok(())
+    let applying = Instant::now();
+    let applied = apply(run, &question, compared).await;
+    run.tally.phases.add(Phase::Apply, applying.elapsed());
+    applied
 }
 
-async fn active_members(run: &Run) -> Result<u64, RunError> {
-    let row = run
-        .session
-        .client()
-        .query_one(
-            "SELECT count(*) FROM members
-             WHERE campus_id = $1 AND external_member_id IS NOT NULL AND NOT is_archived",
-            &[&run.campus.id],
-        )
-        .await
-        .map_err(DatabaseError::during("count the campus's members"))?;
-    Ok(row.get::<_, i64>(0).unsigned_abs())
+/// Repairs what differs.
+async fn apply(run: &mut Run, question: &Question, compared: Compared) -> Result<(), RunError> {
+    if compared.to_be_asked_for() == 0 {
+        repair::create(run, compared.unseen).await?;
+    } else {
+        let canaries = Canaries::pick(run.session.client()).await?;
+        canaries.check(&run.core, &run.campus).await?;
+        repair::create(run, compared.unseen).await?;
+        repair::decide(run, question, compared.to_be_asked_for()).await?;
+        archive::archive(run, question, &canaries, compared.active).await?;
+    }
+    if run.log.is_some() {
+        diff::forget(run.session.client(), question).await?;
+    }
+    Ok(())
 }

@@ -1,7 +1,5 @@
 //! Metrics of runs: drift by campus and kind, how old the last success is, what is held.
 
-use std::time::Duration;
-
 use database::{Client, DatabaseError};
 use opentelemetry::{
     KeyValue,
@@ -10,13 +8,14 @@ use opentelemetry::{
 use runtime::metrics::meter;
 use uuid::Uuid;
 
-use crate::{log::Status, report::Report, tally::Kind};
+use crate::{log::Status, phases::Phase, report::Report, tally::Kind};
 
 pub(crate) struct RunMetrics {
     runs: Counter<u64>,
     drift: Counter<u64>,
     asked: Counter<u64>,
     duration: Histogram<f64>,
+    phases: Counter<f64>,
     success_age: Gauge<f64>,
     held: Gauge<u64>,
 }
@@ -49,6 +48,10 @@ impl RunMetrics {
                 .with_description("How long runs took")
                 .with_boundaries(vec![1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0])
                 .build(),
+            phases: meter
+                .f64_counter("reconciler_phase_seconds")
+                .with_description("What runs spent their time with; some of it at the same time")
+                .build(),
             success_age: meter
                 .f64_gauge("reconciler_last_success_age_seconds")
                 .with_description("Time since the campus's last successful run")
@@ -62,14 +65,21 @@ impl RunMetrics {
             metrics.runs.add(0, &[KeyValue::new("status", status.as_str())]);
         }
         metrics.asked.add(0, &[]);
+        for phase in Phase::ALL {
+            metrics.phases.add(0.0, &[KeyValue::new("phase", phase.as_str())]);
+        }
         metrics
     }
 
     /// A run came to its end.
-    pub(crate) fn ran(&self, report: &Report, duration: Duration) {
+    pub(crate) fn ran(&self, report: &Report) {
         self.runs.add(1, &[KeyValue::new("status", report.outcome.as_str())]);
-        self.duration.record(duration.as_secs_f64(), &[]);
+        self.duration.record(report.duration_seconds, &[]);
         self.asked.add(report.tally.asked, &[]);
+        for phase in Phase::ALL {
+            let labels = [KeyValue::new("phase", phase.as_str())];
+            self.phases.add(report.tally.phases.seconds(phase), &labels);
+        }
         for kind in Kind::ALL {
             let labels = [campus(report.campus_id), KeyValue::new("kind", kind.as_str())];
             self.drift.add(report.tally.of(kind), &labels);

@@ -3,6 +3,8 @@
 use serde::Serialize;
 use store::Effect;
 
+use crate::phases::Phases;
+
 /// Samples of each kind that are kept.
 const SAMPLES: usize = 100;
 
@@ -38,6 +40,7 @@ impl Kind {
 pub(crate) struct Sample {
     pub(crate) kind: Kind,
     pub(crate) member: String,
+    /// Why it is archived; which columns are updated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
 }
@@ -63,6 +66,7 @@ pub(crate) struct Tally {
     /// Members asked for by id.
     pub(crate) asked: u64,
     pub(crate) samples: Vec<Sample>,
+    pub(crate) phases: Phases,
 }
 
 impl Tally {

@@ -1,6 +1,9 @@
 //! Asking the core.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use member::CoreMember;
 use reqwest::{
@@ -14,8 +17,8 @@ use thiserror::Error;
 use url::Url;
 
 use crate::{
-    AllowedHosts, BadAnswer, CoreError, Credentials, Endpoint, IssuedToken, Operation, Page, Token,
-    answer, body, resolver::PublicResolver, retry_after::retry_after,
+    AllowedHosts, BadAnswer, CoreError, Credentials, Endpoint, IssuedToken, Keys, Operation, Page,
+    Token, answer, body, resolver::PublicResolver, retry_after::retry_after,
 };
 
 const MOST_REDIRECTS: usize = 3;
@@ -121,18 +124,23 @@ impl CoreClient {
         answer::member(&body, id).map_err(|why| bad(operation, why))
     }
 
-    /// Asks for the page of the member list that begins after `skip` rows; `limit` is 1 to 1000.
+    /// Asks for the page of the member list that begins after `skip` rows; `limit` is 1 to 1000. Of its
+    /// rows only the wanted keys are read.
     pub async fn page(
         &self,
         endpoint: &Endpoint,
         token: &Token,
         skip: u64,
         limit: u32,
+        keys: &Keys,
     ) -> Result<Page, CoreError> {
         let operation = Operation::ListMembers;
         let request = self.http.get(endpoint.page(skip, limit)).bearer_auth(token.reveal());
+        let fetching = Instant::now();
         let body = self.send(operation, request).await?;
-        Page::parse(&body).map_err(|why| bad(operation, why))
+        let (fetched_in, parsing) = (fetching.elapsed(), Instant::now());
+        let page = Page::parse(&body, keys).map_err(|why| bad(operation, why))?;
+        Ok(Page { fetched_in, parsed_in: parsing.elapsed(), ..page })
     }
 
     /// The body of a 200.

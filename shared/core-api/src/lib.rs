@@ -11,15 +11,17 @@ mod client;
 mod credentials;
 mod endpoint;
 mod error;
+mod page;
 mod public_address;
 mod resolver;
 mod retry_after;
 mod session;
 
 pub use allowed::{AllowedHosts, BadAllowedHost};
-pub use answer::{IssuedToken, Page, Paging};
+pub use answer::IssuedToken;
 pub use client::{ClientError, ClientSettings, CoreClient};
 pub use credentials::{Credentials, Token};
 pub use endpoint::{Endpoint, EndpointError, EndpointParts};
 pub use error::{BadAnswer, CoreError, Operation, Unreachable};
+pub use page::{Keys, Page, Paging};
 pub use session::{Lease, Session, SessionError, Sessions, StoredToken, TokenStore};

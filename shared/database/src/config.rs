@@ -31,6 +31,17 @@ pub struct DatabaseConfig {
 }
 
 impl DatabaseConfig {
+    /// How many connections a pool may hold.
+    pub fn pool_size(&self) -> usize {
+        self.pool_size
+    }
+
+    /// The same with a pool of another size.
+    #[must_use]
+    pub fn with_pool_size(&self, pool_size: usize) -> Self {
+        Self { pool_size, ..self.clone() }
+    }
+
     /// Reads `DATABASE_URL` and `DATABASE_POOL_SIZE`. `program` is shown in `pg_stat_activity`.
     pub fn from_settings(settings: &Settings, program: &str) -> Result<Self, SettingError> {
         let wrong = |problem: &str| SettingError::new(variables::DATABASE_URL, problem, EXPECTED);

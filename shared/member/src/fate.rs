@@ -86,6 +86,26 @@ pub struct MissingFields {
     pub fields: Vec<String>,
 }
 
+/// The keys of the core's member that [`judge`] and the mapping look at; a filter names its own. Whoever
+/// reads no more of a member decides the same about it.
+pub const KEYS: [&str; 15] = [
+    "id",
+    "church_id",
+    "is_deleted",
+    "is_active",
+    "full_name",
+    "name",
+    "first_name",
+    "last_name",
+    "phone",
+    "phone_whatsapp",
+    "gender",
+    "date_of_birth",
+    "member_status",
+    "photo_url",
+    "photo_base64",
+];
+
 /// Decides what becomes of a member.
 ///
 /// Deleted comes first: it needs no filter. Then the filter, which says whom this campus has at all; an

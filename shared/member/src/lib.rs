@@ -16,7 +16,7 @@ mod profile;
 mod text;
 
 pub use core_member::CoreMember;
-pub use fate::{ArchiveReason, MissingFields, Verdict, judge};
+pub use fate::{ArchiveReason, KEYS, MissingFields, Verdict, judge};
 pub use field::Field;
 pub use filter::{Filter, FilterError};
 pub use locale::Locale;

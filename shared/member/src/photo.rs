@@ -49,6 +49,18 @@ pub enum PhotoRefusal {
     Unsupported,
 }
 
+impl Photo {
+    /// The photo of a picture's bytes.
+    pub fn of(image: Vec<u8>) -> Result<Self, PhotoRefusal> {
+        if image.len() > LARGEST_PHOTO {
+            return Err(PhotoRefusal::TooLarge);
+        }
+        let content_type = content_type(&image).ok_or(PhotoRefusal::Unsupported)?;
+        let sha256 = Sha256::digest(&image).into();
+        Ok(Self { content_type, image, sha256 })
+    }
+}
+
 /// The photo in a `photo_base64` value, a data URL or plain base64. None where there is none: null or blank.
 pub fn decode(value: &Value) -> Result<Option<Photo>, PhotoRefusal> {
     let text = match value {
@@ -70,12 +82,7 @@ pub fn decode(value: &Value) -> Result<Option<Photo>, PhotoRefusal> {
         return Ok(None);
     }
     let image = BASE64.decode(encoded).map_err(|_| PhotoRefusal::NotBase64)?;
-    if image.len() > LARGEST_PHOTO {
-        return Err(PhotoRefusal::TooLarge);
-    }
-    let content_type = content_type(&image).ok_or(PhotoRefusal::Unsupported)?;
-    let sha256 = Sha256::digest(&image).into();
-    Ok(Some(Photo { content_type, image, sha256 }))
+    Photo::of(image).map(Some)
 }
 
 /// What follows `data:…;base64,`, or the whole text where it is no data URL (RFC 2397).

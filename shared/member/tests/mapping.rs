@@ -4,7 +4,7 @@
 use chrono::{NaiveDate, TimeZone, Utc};
 use chrono_tz::{America::Los_Angeles, Asia::Jakarta};
 use member::{
-    ArchiveReason, CoreMember, Field, Filter, Locale, PhotoRefusal, Profile, Verdict, judge,
+    ArchiveReason, CoreMember, Field, Filter, KEYS, Locale, PhotoRefusal, Profile, Verdict, judge,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -53,6 +53,29 @@ fn the_recorded_member_maps_to_its_columns() {
     assert_eq!(profile.category, text("Visitor"));
     // The recorded version has no `photo_url` at all, and no photo.
     assert_eq!((profile.photo_url, profile.photo), (Field::Absent, Field::Null));
+}
+
+#[test]
+fn keys_that_are_not_named_decide_nothing() {
+    let everything = json!({
+        "id": "a", "church_id": "c", "is_deleted": false, "is_active": true,
+        "full_name": "Full", "name": "Name", "first_name": "First", "last_name": "Last",
+        "phone": "0812 3456 7890", "phone_whatsapp": "0812 3456 7891", "gender": "Male",
+        "date_of_birth": "1990-01-15", "member_status": "Visitor", "photo_url": "https://x.org/a.jpg",
+        "photo_base64": JPEG,
+    });
+    let extras = recorded(MEMBER);
+    // Without each of the keys in turn, so that those it stands in for are looked at too.
+    for missing in KEYS {
+        let mut lean = everything.as_object().unwrap().clone();
+        lean.remove(missing);
+        let mut full = lean.clone();
+        let others = extras.fields().filter(|(key, _)| !KEYS.contains(key));
+        full.extend(others.map(|(key, value)| (key.to_owned(), value.clone())));
+        assert!(full.len() > lean.len() + 20);
+        let verdict = |object| judge(&CoreMember::from(object), &Filter::default(), &locale());
+        assert_eq!(verdict(lean), verdict(full), "{missing}");
+    }
 }
 
 #[test]

@@ -143,7 +143,9 @@ pub(crate) async fn write_members(
     let photos = photos::write(transaction, &plan.photos(&existing, &created)).await?;
     for (observation, effect) in observations.iter().zip(&mut effects) {
         let row = existing.get(&(observation.campus, observation.member.clone()));
-        effect.updated |= row.is_some_and(|row| photos.contains(&row.id));
+        if row.is_some_and(|row| photos.contains(&row.id)) {
+            effect.note_photo();
+        }
     }
     Ok(Written { claims, effects, lines: plan.lines })
 }

@@ -3,7 +3,7 @@
 
 use chrono::NaiveDate;
 use event::EventType;
-use member::{ArchiveReason, Field, Profile, Verdict};
+use member::{ArchiveReason, Field, Photo, Profile, Verdict};
 
 use crate::Status;
 
@@ -30,6 +30,11 @@ impl Finding {
     /// Whether nobody asked the core.
     pub fn is_unasked(&self) -> bool {
         matches!(self, Self::DeleteUnasked)
+    }
+
+    /// The photo that came with the member.
+    pub fn photo(&self) -> Option<&Photo> {
+        self.profile()?.photo.value()
     }
 
     fn profile(&self) -> Option<&Profile> {

@@ -59,6 +59,8 @@ pub struct Effect {
     pub created: bool,
     /// Columns other than the archive's and the age were written.
     pub updated: bool,
+    /// Which columns those were, and `photo`.
+    pub changed: Vec<&'static str>,
     /// It was archived, for this reason.
     pub archived: Option<String>,
     /// An archive of ours was lifted.
@@ -80,28 +82,42 @@ impl Effect {
         let effect = Self { withheld, ..Self::default() };
         match (before, change) {
             (_, Change::Insert(_)) => Self { created: true, ..effect },
-            (Some(before), Change::Update(Some(after))) => Self {
-                updated: !before.is_alike(after),
-                archived: (after.is_archived && !before.is_archived)
-                    .then(|| after.archived_reason.clone().unwrap_or_default()),
-                unarchived: before.is_archived && !after.is_archived,
-                ..effect
-            },
+            (Some(before), Change::Update(Some(after))) => {
+                let changed = before.differing(after);
+                Self {
+                    updated: !changed.is_empty(),
+                    changed,
+                    archived: (after.is_archived && !before.is_archived)
+                        .then(|| after.archived_reason.clone().unwrap_or_default()),
+                    unarchived: before.is_archived && !after.is_archived,
+                    ..effect
+                }
+            }
             _ => effect,
         }
+    }
+
+    /// The photo of a row that was there already is another one.
+    pub(crate) fn note_photo(&mut self) {
+        self.updated = true;
+        self.changed.push("photo");
     }
 }
 
 impl Columns {
-    /// Whether all but the archive and the age, which follows the calendar, is the same.
-    fn is_alike(&self, other: &Self) -> bool {
-        let plain = |columns: &Self| Self {
-            age: None,
-            is_archived: false,
-            archived_reason: None,
-            ..columns.clone()
-        };
-        plain(self) == plain(other)
+    /// The columns that differ, but for the archive's, and the age, which follows the calendar.
+    fn differing(&self, other: &Self) -> Vec<&'static str> {
+        [
+            ("name", self.name == other.name),
+            ("phone", self.phone == other.phone),
+            ("gender", self.gender == other.gender),
+            ("birth_date", self.birth_date == other.birth_date),
+            ("photo_url", self.photo_url == other.photo_url),
+            ("category", self.category == other.category),
+        ]
+        .into_iter()
+        .filter_map(|(column, is_alike)| (!is_alike).then_some(column))
+        .collect()
     }
 }
 
@@ -192,7 +208,9 @@ pub(crate) async fn preview(client: &Client, batch: &[&Observation]) -> Result<V
             let mut decision = decide(columns, &observation.finding);
             let withheld = withhold_archive(columns, &mut decision);
             let mut effect = Effect::of(columns, &decision.change, withheld);
-            effect.updated |= row.is_some_and(|row| photos.contains(&row.id));
+            if row.is_some_and(|row| photos.contains(&row.id)) {
+                effect.note_photo();
+            }
             effect
         })
         .collect())

@@ -216,6 +216,9 @@ async fn with_faults(
             };
             reply::with_retry_after(reply, *retry_after)
         }
+        Some(FaultKind::Redirect { location }) => {
+            reply::with_header(reply::detail(307, "Temporary Redirect"), LOCATION, location)
+        }
         Some(FaultKind::RateLimited { retry_after, plain }) => {
             reply::rate_limited(*retry_after, *plain)
         }

@@ -65,6 +65,11 @@ pub enum FaultKind {
         #[serde(default)]
         plain: bool,
     },
+    /// Answers 307 and leads somewhere else.
+    Redirect {
+        /// The whole address.
+        location: String,
+    },
     /// Takes the request and never answers.
     Hang,
     /// Resets the connection instead of answering.

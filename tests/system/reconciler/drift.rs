@@ -66,6 +66,8 @@ async fn every_kind_of_drift_is_repaired_once() {
     {
         assert!(dry.stdout.contains(kind), "{dry:?}");
     }
+    assert!(dry.stdout.contains(&format!("{changed} (name)\n")), "{dry:?}");
+    assert!(dry.stdout.contains(&format!("{drifted} (name")), "{dry:?}");
     assert!(!dry.stdout.contains("Changed in silence"), "no names: {dry:?}");
     assert_eq!(counts(&night.last_run().await)[1], listed, "a dry run writes no row");
 

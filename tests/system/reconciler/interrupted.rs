@@ -5,23 +5,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tests::{
     core_sim::{Endpoint, Fault, FaultKind, Options, RandomChanges},
-    harness::{Role, TestSystem, eventually},
-    program::{Program, binary},
+    harness::{TestSystem, eventually},
 };
+use uuid::Uuid;
 
 use super::night::{Night, counts};
 
 const SOON: Duration = Duration::from_mins(1);
-
-/// A reconciler that runs once for the campus, in a process that can be killed.
-fn process(night: &Night, name: &str) -> Program {
-    let program = Program::new(name, binary("reconciler").unwrap(), night.system.folder().path())
-        .arguments(["--once", "--campus", night.system.campus.id.as_str()])
-        .clean_environment()
-        .variables(night.system.variables(Role::Reconciler).clone());
-    program.start().unwrap();
-    program
-}
 
 async fn until_asked(night: &Night, endpoint: Endpoint, requests: u64) {
     eventually("the core was asked so often", SOON, async || {
@@ -35,7 +25,7 @@ async fn until_asked(night: &Night, endpoint: Endpoint, requests: u64) {
 async fn kill_after(night: &Night, endpoint: Endpoint, requests: &[u64]) {
     for requests in requests {
         night.system.core.reset_counters();
-        let program = process(night, &format!("killed-{endpoint:?}-{requests}"));
+        let program = night.process(&format!("killed-{endpoint:?}-{requests}"));
         eventually("it asked so often, or is done", SOON, async || {
             night.system.core.requests(endpoint) >= *requests || program.ended().is_some()
         })
@@ -78,10 +68,48 @@ async fn a_run_that_is_killed_anywhere_is_run_again() {
 }
 
 #[tokio::test]
+async fn runs_that_are_killed_at_any_moment_leave_nothing_wrong_behind() {
+    let night = Night::imported(1500).await;
+    let gone: Vec<String> = (0..30).map(|row| night.id(row)).collect();
+    for id in &gone {
+        night.delete(id);
+    }
+    night.execute("UPDATE sync_configs SET archive_limit = 100").await;
+    let seed = Uuid::new_v4();
+    for (number, byte) in seed.as_bytes()[..8].iter().enumerate() {
+        let drift = format!("UPDATE members SET name = 'x{number}' WHERE NOT is_archived");
+        night.execute(&drift).await;
+        let program = night.process(&format!("killed-{seed}-{number}"));
+        // Anywhere in the run, its beginning and its end included.
+        tokio::time::sleep(Duration::from_millis(u64::from(*byte) * 10)).await;
+        program.kill();
+        program.wait().await;
+        let active = night.active().await;
+        assert!(active >= counts_of_core(&night), "{seed}: somebody was archived by mistake");
+    }
+    night.pass().await;
+    night.assert_equal().await;
+    let before = night.versions().await;
+    assert_eq!(counts(&night.pass().await)[1..5], [0, 0, 0, 0], "{seed}");
+    assert_eq!(night.versions().await, before, "{seed}");
+}
+
+/// How many active members the core has.
+fn counts_of_core(night: &Night) -> u64 {
+    let mut active = 0;
+    let church = &night.system.campus.core_church_id;
+    let count = |member: &tests::core_sim::Document| {
+        active += u64::from(member.is_true("is_active") && !member.is_true("is_deleted"));
+    };
+    night.system.core.for_each_member(church, count).unwrap();
+    active
+}
+
+#[tokio::test]
 async fn an_interrupted_run_exits_130_and_says_so() {
     let night = Night::new(400).await;
     night.fault(FaultKind::Hang);
-    let program = process(&night, "interrupted");
+    let program = night.process("interrupted");
     until_asked(&night, Endpoint::Login, 1).await;
     let status = program.terminate(Duration::from_secs(20)).await.unwrap();
     assert_eq!(status.code(), Some(130));
@@ -97,7 +125,7 @@ async fn two_at_once_are_one_run_and_one_refusal() {
     let night = Night::new(400).await;
     let slow = FaultKind::Latency { ms: 5000, jitter_ms: 0, stale: false };
     night.system.core.add_fault(Fault::everywhere(slow).at(Endpoint::List).with_times(1));
-    let first = process(&night, "first");
+    let first = night.process("first");
     until_asked(&night, Endpoint::List, 1).await;
     let second = night.run(&[]).await;
     assert_eq!(second.code, Some(1), "{second:?}");

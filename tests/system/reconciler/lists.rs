@@ -56,8 +56,40 @@ async fn a_page_that_is_500_for_ever_ends_the_run_although_others_are_well() {
     let bad = Fault::everywhere(FaultKind::BadRow).at(Endpoint::List).of_member(night.id(700));
     night.system.core.add_fault(bad);
     let run = night.ends(1).await;
+    assert_failed(&run, &format!("page 3 of the member list of campus {}", night.system.campus.id));
+    assert_eq!(night.versions().await, before);
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_for_ever_in_the_middle_ends_the_run() {
+    let night = Night::imported(300).await;
+    let before = night.versions().await;
+    // The second page is refused, whatever the token; the first one came.
+    let late = FaultKind::Latency { ms: 3000, jitter_ms: 0, stale: false };
+    night.system.core.add_fault(Fault::everywhere(late).at(Endpoint::List).with_times(1));
+    let refused = async {
+        let asked = night.system.core.requests(Endpoint::List);
+        eventually("the first page is asked for", Duration::from_secs(30), async || {
+            night.system.core.requests(Endpoint::List) > asked
+        })
+        .await;
+        let refused = FaultKind::Status { status: 401, retry_after: None };
+        night.system.core.add_fault(Fault::everywhere(refused).at(Endpoint::List));
+    };
+    let (run, ()) = tokio::join!(night.ends(1), refused);
     assert_failed(&run, &format!("page 2 of the member list of campus {}", night.system.campus.id));
     assert_eq!(night.versions().await, before);
+}
+
+#[tokio::test]
+async fn a_redirect_to_another_host_is_not_followed_and_the_error_says_so() {
+    let night = Night::imported(30).await;
+    let elsewhere = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let location = format!("http://{}/api/members/", elsewhere.local_addr().unwrap());
+    let kind = FaultKind::Redirect { location };
+    fails(&night, kind, "it redirects to another host").await;
+    let asked = tokio::time::timeout(Duration::ZERO, elsewhere.accept()).await;
+    assert!(asked.is_err(), "the token went to another host: {asked:?}");
 }
 
 #[tokio::test]

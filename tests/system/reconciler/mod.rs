@@ -7,4 +7,6 @@ mod housekeeping;
 mod interrupted;
 mod lists;
 mod night;
+mod photos;
 mod schedule;
+mod side_by_side;

@@ -1,12 +1,13 @@
 //! A campus and its church, and nights that pass on command.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 use tests::{
     core_sim::{Fault, FaultKind, ListShape, Options, Webhook},
-    harness::TestSystem,
-    program::Finished,
+    harness::{Role, TestSystem, eventually},
+    process::peak_memory,
+    program::{Finished, Program, binary},
 };
 
 /// A campus whose church has members, and whose nights pass when a test says so.
@@ -38,6 +39,31 @@ impl Night {
     pub(super) async fn run(&self, arguments: &[&str]) -> Finished {
         let all = [&["--once", "--campus", &self.system.campus.id], arguments].concat();
         self.system.reconcile(&all).await
+    }
+
+    /// A reconciler that runs once for the campus, in a process that can be watched and killed.
+    pub(super) fn process(&self, name: &str) -> Program {
+        let folder = self.system.folder().path();
+        let program = Program::new(name, binary("reconciler").unwrap(), folder)
+            .arguments(["--once", "--campus", self.system.campus.id.as_str()])
+            .clean_environment()
+            .variables(self.system.variables(Role::Reconciler).clone());
+        program.start().unwrap();
+        program
+    }
+
+    /// Reconciles the campus, which must succeed, and answers the most memory it took, in KiB.
+    pub(super) async fn run_watched(&self) -> u64 {
+        let program = self.process("watched");
+        let process = program.process_id().unwrap();
+        let mut peak = 0;
+        eventually("the run ends", Duration::from_mins(2), async || {
+            peak = peak_memory(process).unwrap_or(0).max(peak);
+            program.ended().is_some()
+        })
+        .await;
+        assert_eq!(program.ended().unwrap().code(), Some(0), "{}", program.log_tail(20));
+        peak
     }
 
     /// Reconciles the campus, which must succeed, and answers the run.

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use clap::Args;
-use core_api::{ClientSettings, CoreClient, CoreError, Page, Paging, Token};
+use core_api::{ClientSettings, CoreClient, CoreError, Keys, Page, Paging, Token};
 use database::Pool;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use store::PostgresTokens;
@@ -72,7 +72,7 @@ async fn count(api: &CoreClient, core: &CampusCore, token: &Token) -> Result<Cou
     let progress = progress();
     let (mut count, mut skip, mut limit) = (Count::default(), 0, PAGE);
     loop {
-        let page = match api.page(&core.endpoint, token, skip, limit).await {
+        let page = match api.page(&core.endpoint, token, skip, limit, &Keys::All).await {
             Err(CoreError::TooLarge { .. }) if limit > 1 => {
                 limit /= 2;
                 continue;

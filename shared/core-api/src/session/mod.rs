@@ -33,7 +33,7 @@ use thiserror::Error;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use crate::{CoreClient, CoreError, Credentials, Endpoint, Operation, Page};
+use crate::{CoreClient, CoreError, Credentials, Endpoint, Keys, Operation, Page};
 pub use sessions::Sessions;
 pub use store::{Lease, StoredToken, TokenStore};
 use token::{Held, Renewal};
@@ -111,10 +111,16 @@ impl<S: TokenStore> Session<S> {
         self.call(|token| async move { self.client.member(&self.endpoint, &token, id).await }).await
     }
 
-    /// Asks the core for a page of its member list.
-    pub async fn page(&self, skip: u64, limit: u32) -> Result<Page, SessionError<S::Error>> {
-        let ask =
-            |token| async move { self.client.page(&self.endpoint, &token, skip, limit).await };
+    /// Asks the core for a page of its member list, of whose rows only the wanted keys are read.
+    pub async fn page(
+        &self,
+        skip: u64,
+        limit: u32,
+        keys: &Keys,
+    ) -> Result<Page, SessionError<S::Error>> {
+        let ask = |token| async move {
+            self.client.page(&self.endpoint, &token, skip, limit, keys).await
+        };
         self.call(ask).await
     }
 

@@ -1,0 +1,85 @@
+//! Several campuses at once.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tests::{
+    core_sim::{Endpoint, Fault, FaultKind, Options},
+    harness::{TestSystem, eventually},
+};
+
+use super::night::Night;
+
+const SOON: Duration = Duration::from_mins(1);
+
+/// Campuses of a core's churches, old enough for their nights to be due.
+async fn campuses(number: usize, reconcilers: usize) -> Night {
+    let churches = Options::churches_of(1, number, 40);
+    let mut core = Options { churches: churches.clone(), ..Options::default() };
+    core.settings.login_limit = None;
+    let builder = TestSystem::builder().gateways(0).workers(0).reconcilers(reconcilers).core(core);
+    let system = builder.spawn().await;
+    for church in &churches[1..] {
+        system.add_campus(church, &[]).await;
+    }
+    Night { system }
+}
+
+const OLD: &str = "UPDATE campuses SET created_at = now() - interval '10 days'";
+
+async fn ended(night: &Night) -> Vec<Value> {
+    let query = "SELECT * FROM sync_logs WHERE status <> 'in_progress' ORDER BY completed_at";
+    night.system.database.rows(query, &[]).await
+}
+
+/// How many sessions the reconciler has now.
+async fn sessions(night: &Night) -> u64 {
+    let query = "SELECT count(*) AS number FROM pg_stat_activity
+                 WHERE application_name = 'reconciler' AND datname = current_database()";
+    night.system.database.rows(query, &[]).await[0]["number"].as_u64().unwrap()
+}
+
+/// The first campus's list hangs until it is told not to.
+fn hold_the_first(night: &Night) -> u64 {
+    let church = &night.system.campus.core_church_id;
+    let slow = FaultKind::Latency { ms: 8000, jitter_ms: 0, stale: false };
+    night.system.core.add_fault(Fault::everywhere(slow).at(Endpoint::List).of_church(church))
+}
+
+#[tokio::test]
+async fn a_slow_core_keeps_no_other_campus_waiting() {
+    let night = campuses(4, 1).await;
+    let fault = hold_the_first(&night);
+    night.execute(OLD).await;
+    let mut most = 0;
+    eventually("the three others are done", SOON, async || {
+        most = sessions(&night).await.max(most);
+        ended(&night).await.len() == 3
+    })
+    .await;
+    let slow = night.system.campus.id.as_str();
+    assert!(ended(&night).await.iter().all(|run| run["campus_id"] != slow));
+    night.system.core.remove_fault(fault);
+    eventually("all are done", SOON, async || {
+        most = sessions(&night).await.max(most);
+        ended(&night).await.len() == 4
+    })
+    .await;
+    let runs = ended(&night).await;
+    assert!(runs.iter().all(|run| run["status"] == "success"), "{runs:?}");
+    assert!(most <= 6, "{most} sessions are more than DATABASE_POOL_SIZE and two");
+}
+
+#[tokio::test]
+async fn once_takes_due_campuses_side_by_side_too() {
+    let night = campuses(3, 0).await;
+    hold_the_first(&night);
+    night.execute(OLD).await;
+    let reports = night.system.reconcile(&["--once", "--json"]).await.json();
+    let last = reports.as_array().unwrap().last().unwrap();
+    assert_eq!(reports.as_array().unwrap().len(), 3, "{reports}");
+    assert_eq!(last["campus_id"], night.system.campus.id.as_str(), "{reports}");
+    for phase in ["fetch", "parse", "copy", "diff", "apply"] {
+        assert!(last["phase_seconds"][phase].is_f64(), "{last}");
+    }
+}
