@@ -20,6 +20,7 @@ mod floor;
 mod intake;
 mod load;
 mod plot;
+mod reconcile;
 mod replay;
 mod report;
 mod samples;
@@ -55,6 +56,8 @@ enum What {
     /// What honest senders notice, and how much memory the gateway takes, while idle, slow and
     /// dishonest ones besiege it
     Attackers(attackers::Attack),
+    /// Nights of many campuses: the first import, without drift, with 1 % drift
+    Reconcile(reconcile::Nights),
 }
 
 #[tokio::main]
@@ -67,5 +70,6 @@ async fn main() {
         What::Burst(burst) => burst::measure(&burst).await,
         What::Replay(replay) => replay::measure(&replay).await,
         What::Attackers(attack) => attackers::measure(&attack).await,
+        What::Reconcile(nights) => reconcile::measure(&nights).await,
     }
 }

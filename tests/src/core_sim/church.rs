@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::document::Document;
 use super::generator::Generator;
 use super::identity::{self, Origin};
+use super::prebuilt::Prebuilt;
 use super::roster::{Found, Key, Roster, Stored};
 use super::sender::WebhookTarget;
 
@@ -21,15 +22,28 @@ pub(super) struct Church {
     /// Where its webhooks go, once that is configured.
     pub(super) webhook: RwLock<Option<WebhookTarget>>,
     roster: RwLock<Roster>,
+    prebuilt: Option<Prebuilt>,
 }
 
 /// A row of a list page: its church, and the member.
 pub(super) type Row = (Arc<Church>, Found);
 
 impl Church {
-    pub(super) fn new(id: String, name: String, generator: Generator, rows: u64) -> Self {
+    pub(super) fn new(
+        id: String,
+        name: String,
+        generator: Generator,
+        rows: u64,
+        prebuilt: bool,
+    ) -> Self {
         let roster = RwLock::new(Roster::new(rows));
-        Self { id, name, generator, webhook: RwLock::default(), roster }
+        let prebuilt = prebuilt.then(|| Prebuilt::of(&generator, rows));
+        Self { id, name, generator, webhook: RwLock::default(), roster, prebuilt }
+    }
+
+    /// A generated row as the list and its own GET show it, if that was rendered ahead.
+    pub(super) fn prebuilt(&self, row: u64) -> Option<&[u8]> {
+        self.prebuilt.as_ref()?.row(row)
     }
 
     /// Whether it has the member, deleted or not.

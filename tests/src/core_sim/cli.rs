@@ -16,6 +16,7 @@ use super::{CONTROL_API, CoreSim, Options, Settings};
 /// the password of each is core-sim. GET /control/churches lists them.
 #[derive(Debug, Parser)]
 #[command(name = "core-sim", version, after_long_help = CONTROL_API)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Arguments {
     /// Address to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
@@ -44,6 +45,9 @@ pub struct Arguments {
     /// Do not count the requests of each member apart.
     #[arg(long)]
     no_member_counts: bool,
+    /// Render every generated row at the start and keep it in memory.
+    #[arg(long)]
+    prebuilt: bool,
     /// Settings to start with, as PUT /control/settings takes them.
     #[arg(long, value_name = "JSON", default_value = "{}")]
     settings: String,
@@ -67,6 +71,7 @@ impl Arguments {
             churches,
             newer_phone_key: self.newer_phone_key,
             count_members: !self.no_member_counts,
+            prebuilt: self.prebuilt,
             settings,
         })
     }

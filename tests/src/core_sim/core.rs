@@ -53,7 +53,7 @@ impl Core {
                 phone_key: if options.newer_phone_key { "phone" } else { "phone_whatsapp" },
             };
             let (id, name) = (church.id.clone(), church.name.clone());
-            Arc::new(Church::new(id, name, generator, church.members))
+            Arc::new(Church::new(id, name, generator, church.members, options.prebuilt))
         });
         let super_admin = Account {
             user_id: "u0".to_owned(),

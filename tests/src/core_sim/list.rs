@@ -123,6 +123,13 @@ fn render(rows: &[Row], projection: bool, strike: Option<&Strike>) -> Vec<u8> {
             Found::Stored(stored) if !projection && other_church.is_none() => {
                 page.extend_from_slice(&stored.body);
             }
+            Found::Generated(row)
+                if !projection
+                    && other_church.is_none()
+                    && let Some(body) = church.prebuilt(*row) =>
+            {
+                page.extend_from_slice(body);
+            }
             _ => {
                 let mut member = church.render(found);
                 if projection {

@@ -42,6 +42,7 @@ mod names;
 mod options;
 mod outbox;
 mod photos;
+mod prebuilt;
 mod reply;
 mod roster;
 mod sender;

@@ -29,6 +29,9 @@ pub struct Options {
     pub newer_phone_key: bool,
     /// Count the requests of each member apart; costs memory per member asked for.
     pub count_members: bool,
+    /// Render every generated row at the start and keep it, which takes some 2 KB of memory each: for
+    /// benches, where the core should not be what is measured.
+    pub prebuilt: bool,
     /// What can be changed later.
     pub settings: Settings,
 }
@@ -58,6 +61,7 @@ impl Default for Options {
             churches: Self::churches_of(1, 2, 25),
             newer_phone_key: false,
             count_members: true,
+            prebuilt: false,
             settings: Settings::default(),
         }
     }
