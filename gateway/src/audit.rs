@@ -7,6 +7,7 @@ use campus::{Campus, RateLimit};
 use chrono::{DateTime, Utc};
 use event::{Rejection, SCHEMA_VERSION};
 use queue::{Message, Publisher};
+use runtime::Trace;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -19,21 +20,28 @@ const BURST: Duration = Duration::from_secs(30);
 /// Refusals that may wait for the publisher, of all campuses.
 const WAITING: usize = 256;
 
+/// What is told, and the webhook's own trace.
+type Refused = (Rejection, Trace);
+
 /// Where refusals are told to.
 pub(crate) struct Audit {
     limiter: Limiter,
     rate: Option<RateLimit>,
-    rejections: mpsc::Sender<Rejection>,
+    rejections: mpsc::Sender<Refused>,
 }
 
 impl Audit {
     /// Starts the task that publishes; it ends when the audit is dropped.
     pub(crate) fn start(publisher: Publisher) -> Self {
-        let (rejections, mut waiting) = mpsc::channel::<Rejection>(WAITING);
+        let (rejections, mut waiting) = mpsc::channel::<Refused>(WAITING);
         tokio::spawn(async move {
-            while let Some(rejection) = waiting.recv().await {
-                if let Err(error) = publisher.publish(Message::rejection(&rejection)).await {
-                    tracing::debug!(%error, "a refused delivery is not told to the audit");
+            while let Some((rejection, trace)) = waiting.recv().await {
+                let message = Message::rejection(&rejection, &trace);
+                if let Err(error) = publisher.publish(message).await {
+                    tracing::debug!(
+                        %error, trace_id = %trace.id(),
+                        "a refused delivery is not told to the audit"
+                    );
                 }
             }
         });
@@ -47,6 +55,7 @@ impl Audit {
         refusal: Refusal,
         body: &[u8],
         received_at: DateTime<Utc>,
+        trace: &Trace,
     ) {
         let Some(rate) = self.rate else { return };
         // Before the body is read once more: a flood must not cost more than its refusal.
@@ -65,6 +74,6 @@ impl Audit {
             reason: refusal.sentence(),
             received_at,
         };
-        self.rejections.try_send(rejection).ok();
+        self.rejections.try_send((rejection, trace.clone())).ok();
     }
 }

@@ -19,6 +19,7 @@ mod reply;
 mod server;
 mod service;
 mod signature;
+mod span;
 mod throttle;
 mod timed_stream;
 mod timestamp;

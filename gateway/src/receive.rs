@@ -8,8 +8,9 @@ use chrono::{DateTime, Utc};
 use event::{Envelope, SCHEMA_VERSION};
 use hyper::{HeaderMap, body::Body};
 use queue::{Message, Publisher, Route};
+use runtime::Trace;
 use tokio::time::{Instant, timeout_at};
-use tracing::{Instrument, Span};
+use tracing::Span;
 use uuid::Uuid;
 
 use crate::{
@@ -18,9 +19,9 @@ use crate::{
     body::{Intake, Received},
     limiter::Limiter,
     metrics::Metrics,
-    refusal::Unavailable,
+    refusal::{Declined, Unavailable},
     reply::Accepted,
-    timestamp,
+    span, timestamp,
 };
 
 const SIGNATURE: &str = "x-webhook-signature";
@@ -58,7 +59,8 @@ impl Receiver {
         &self,
         headers: &HeaderMap,
         body: &mut B,
-    ) -> Result<Accepted, Refusal>
+        trace: &Trace,
+    ) -> Result<Accepted, Declined>
     where
         B: Body<Data = Bytes> + Unpin,
     {
@@ -68,16 +70,22 @@ impl Receiver {
         let deadline = received.ended_at + ANSWER_LIMIT;
         self.metrics.received(received.bytes.len());
 
-        let delivery = self.verify(signature, &received, deadline).await?;
-        self.limit(&delivery.campus)?;
+        let delivery = self.verify(signature, &received, deadline, trace).await?;
+        let declined = Declined::by(delivery.campus.id);
+        span::link_sender(trace, headers);
+        self.limit(&delivery.campus).map_err(&declined)?;
         let envelope = delivery.into_envelope();
-        self.publish(&envelope, deadline).await?;
+        tell_span(trace.span(), &envelope);
+        self.publish(&envelope, deadline, trace).await.map_err(&declined)?;
         self.metrics.accepted(&envelope.event_type);
+        // The worker writes a line of each event's fate; this one is for following a single event.
         tracing::debug!(
-            campus = %envelope.campus_id,
+            event_id = envelope.event_id,
+            delivery_id = %envelope.delivery_id,
+            campus_id = %envelope.campus_id,
             event_type = envelope.event_type.label(),
-            delivery = %envelope.delivery_id,
-            "accepted",
+            trace_id = %trace.id(),
+            "a webhook is accepted",
         );
         Ok(Accepted::new(envelope))
     }
@@ -87,14 +95,16 @@ impl Receiver {
         signature: Signature,
         received: &Received,
         deadline: Instant,
-    ) -> Result<Delivery, Refusal> {
+        trace: &Trace,
+    ) -> Result<Delivery, Declined> {
         let directory = self.directory.snapshot();
         if received.bytes.len() <= LARGE {
-            return verify(signature, &received.bytes, directory.as_deref(), &self.audit);
+            return verify(signature, &received.bytes, directory.as_deref(), &self.audit, trace);
         }
         let (body, audit) = (received.bytes.clone(), Arc::clone(&self.audit));
+        let trace = trace.clone();
         let verified = tokio::task::spawn_blocking(move || {
-            verify(signature, &body, directory.as_deref(), &audit)
+            verify(signature, &body, directory.as_deref(), &audit, &trace)
         });
         match timeout_at(deadline, verified).await {
             Ok(Ok(verified)) => verified,
@@ -110,23 +120,16 @@ impl Receiver {
             .map_err(|retry_after| Refusal::RateLimited { retry_after })
     }
 
-    async fn publish(&self, envelope: &Envelope, deadline: Instant) -> Result<(), Refusal> {
-        let span = tracing::info_span!(
-            target: runtime::TRACES,
-            "send member-events",
-            otel.kind = "producer",
-            messaging.system = "rabbitmq",
-            messaging.operation.r#type = "send",
-            messaging.destination.name = "member-events:member-events.work",
-            campus = %envelope.campus_id,
-            event_type = envelope.event_type.label(),
-            delivery = %envelope.delivery_id,
-        );
-        let message = span.in_scope(|| Message::new(envelope, Route::Work));
+    async fn publish(
+        &self,
+        envelope: &Envelope,
+        deadline: Instant,
+        trace: &Trace,
+    ) -> Result<(), Refusal> {
+        let message = Message::new(envelope, Route::Work, trace);
         let started = Instant::now();
         // On time-out the event may be queued nonetheless; its twin is told apart later.
-        let confirmed =
-            timeout_at(deadline, self.publisher.publish(message)).instrument(span).await;
+        let confirmed = timeout_at(deadline, self.publisher.publish(message)).await;
         self.metrics.published(started.elapsed());
         match confirmed {
             Ok(Ok(())) => Ok(()),
@@ -136,14 +139,13 @@ impl Receiver {
     }
 }
 
-/// The span that one webhook is received in. The sender's own trace is not continued: anyone may
-/// write that header.
-pub(crate) fn span() -> Span {
-    tracing::info_span!(
-        target: runtime::TRACES,
-        "receive webhook",
-        otel.kind = "server",
-    )
+/// Whose event it is, where spans are exported; no member's id, since traces are kept elsewhere.
+fn tell_span(span: &Span, envelope: &Envelope) {
+    if !span.is_disabled() {
+        span.record("faithtracker.event.id", envelope.event_id.as_str());
+        span.record("faithtracker.event.type", envelope.event_type.label());
+        span.record("faithtracker.campus.id", envelope.campus_id.to_string());
+    }
 }
 
 /// The checks that need nothing but the body and the campuses.
@@ -152,14 +154,16 @@ fn verify(
     body: &[u8],
     directory: Option<&Directory>,
     audit: &Audit,
-) -> Result<Delivery, Refusal> {
+    trace: &Trace,
+) -> Result<Delivery, Declined> {
     let received_at = timestamp::to_microseconds(Utc::now());
     let address = Address::read(body)?;
     let directory = directory.ok_or(Unavailable::NoCampuses)?;
     let campus = directory.find(address.name()).ok_or(Refusal::UnknownCampus)?;
     // From here on the campus is known, and its operator wants to know what is refused.
     let payload = open(signature, body, campus, received_at)
-        .inspect_err(|refusal| audit.refused(campus, *refusal, body, received_at))?;
+        .inspect_err(|refusal| audit.refused(campus, *refusal, body, received_at, trace))
+        .map_err(Declined::by(campus.id))?;
     Ok(Delivery { campus: Arc::clone(campus), payload, received_at })
 }
 

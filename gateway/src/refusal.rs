@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 use queue::PublishError;
+use uuid::Uuid;
 
 /// A check that a webhook did not pass. Nothing of it goes further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +40,27 @@ pub enum Refusal {
     },
     /// The event could not be durably queued.
     Unavailable(Unavailable),
+}
+
+/// A refused webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Declined {
+    pub(crate) refusal: Refusal,
+    /// Whose it says it is, once that was looked up.
+    pub(crate) campus: Option<Uuid>,
+}
+
+impl Declined {
+    /// Of a campus that is known.
+    pub(crate) fn by(campus: Uuid) -> impl Fn(Refusal) -> Self {
+        move |refusal| Self { refusal, campus: Some(campus) }
+    }
+}
+
+impl<R: Into<Refusal>> From<R> for Declined {
+    fn from(refusal: R) -> Self {
+        Self { refusal: refusal.into(), campus: None }
+    }
 }
 
 /// What keeps an event from being durably queued.

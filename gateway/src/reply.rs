@@ -62,7 +62,8 @@ impl Accepted {
         }
     }
 
-    fn status(&self) -> StatusCode {
+    /// The answer's status.
+    pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Test { .. } => StatusCode::OK,
             Self::Member { .. } | Self::Unhandled { .. } => StatusCode::ACCEPTED,

@@ -9,14 +9,17 @@ use hyper::{
     body::{Body, Incoming},
     header::{CONNECTION, HeaderValue},
 };
+use runtime::Trace;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::{
     Refusal, body,
     metrics::Metrics,
-    receive::{self, Receiver},
+    receive::Receiver,
+    refusal::Declined,
     reply::{self, Accepted},
+    span,
     throttle::Throttle,
 };
 
@@ -37,18 +40,22 @@ impl Service {
     pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let started = Instant::now();
         let (head, mut body) = request.into_parts();
-        let outcome = match route(&head.method, head.uri.path()) {
-            Ok(()) => {
-                let received = self.receiver.receive(&head.headers, &mut body);
-                received.instrument(receive::span()).await
+        let (outcome, trace) = match route(&head.method, head.uri.path()) {
+            Ok(path) => {
+                let trace = Trace::of(span::begin(path, &head));
+                let received = self.receiver.receive(&head.headers, &mut body, &trace);
+                let outcome = received.instrument(trace.span().clone()).await;
+                span::end(&trace, &outcome);
+                (outcome, Some(trace))
             }
-            Err(refusal) => Err(refusal),
+            Err(refusal) => (Err(refusal.into()), None),
         };
+        self.report(&outcome, trace.as_ref());
+        let outcome = outcome.map_err(|declined| declined.refusal);
         if !body.is_end_stream() {
             tokio::spawn(body::discard(body));
         }
         self.metrics.answered(reply::status(&outcome), started.elapsed());
-        self.report(&outcome);
         let mut response = reply::response(&outcome);
         if self.shutdown.is_cancelled() {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -56,26 +63,36 @@ impl Service {
         response
     }
 
-    fn report(&self, outcome: &Result<Accepted, Refusal>) {
-        let Err(refusal) = *outcome else { return };
+    /// What was accepted is told by the worker, with its fate; of what was refused a few lines a
+    /// second are written, whoever floods us.
+    fn report(&self, outcome: &Result<Accepted, Declined>, trace: Option<&Trace>) {
+        let Err(Declined { refusal, campus }) = *outcome else { return };
         self.metrics.refused(refusal);
         let (status, reason) = (refusal.status().as_u16(), refusal.label());
+        let campus_id = campus.map(tracing::field::display);
+        let trace_id = trace.map(|trace| tracing::field::display(trace.id()));
         if refusal.status().is_server_error() {
             if let Some(left_out) = self.failed.line() {
-                tracing::warn!(status, reason, left_out, "webhooks cannot be queued");
+                tracing::warn!(
+                    status,
+                    reason,
+                    campus_id,
+                    trace_id,
+                    left_out,
+                    "a webhook cannot be queued; its sender tries again"
+                );
             }
         } else if let Some(left_out) = self.refused.line() {
-            tracing::info!(status, reason, left_out, "refused");
+            tracing::info!(status, reason, campus_id, trace_id, left_out, "a webhook is refused");
         }
     }
 }
 
-fn route(method: &Method, path: &str) -> Result<(), Refusal> {
-    if !PATHS.contains(&path) {
-        return Err(Refusal::NotFound);
-    }
+/// The path of those that webhooks go to.
+fn route(method: &Method, path: &str) -> Result<&'static str, Refusal> {
+    let path = PATHS.into_iter().find(|known| *known == path).ok_or(Refusal::NotFound)?;
     if method != Method::POST {
         return Err(Refusal::MethodNotAllowed);
     }
-    Ok(())
+    Ok(path)
 }

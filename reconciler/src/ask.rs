@@ -6,7 +6,7 @@ use futures_util::{StreamExt, stream};
 use retry::{Cause, Kind, classify};
 use store::Finding;
 
-use campus_core::{CoreSession, judge};
+use campus_core::{CoreSession, judge, photo_refusal};
 
 use crate::{
     campus::Campus,
@@ -39,6 +39,9 @@ pub(crate) async fn findings(
             Ok(member) => match judge(&campus.config, &member, now) {
                 Ok(finding) => {
                     weight += finding.photo().map_or(0, |photo| photo.image.len());
+                    if let Some(refusal) = photo_refusal(&finding) {
+                        tracing::warn!(campus_id = %campus.id, %refusal, "a photo is not kept");
+                    }
                     Some(finding)
                 }
                 Err(failure) => undecided(campus, failure.cause, &failure.reason),

@@ -8,6 +8,7 @@ use chrono::Utc;
 use database::{Client, DatabaseConfig, DatabaseError, Pool};
 use store::{Session, SyncWriter};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
@@ -19,6 +20,7 @@ use crate::{
     progress::Screen,
     report::Report,
     run::{Run, reconcile},
+    span,
     tally::Tally,
 };
 
@@ -97,13 +99,16 @@ impl Work<'_> {
         };
         let started_at = Utc::now();
         let mut tally = Tally::default();
+        let span = span::run(order.campus, log);
         let result = tokio::select! {
             biased;
             () = self.means.stop.cancelled() => Err(RunError::Interrupted),
             () = session.lost().cancelled() => Err(RunError::Lost),
-            result = self.unlogged(session, writer, log, permit, &mut tally) => result,
+            result = self.unlogged(session, writer, log, permit, &mut tally)
+                .instrument(span.clone()) => result,
         };
         let (status, message) = end(&result, &tally);
+        span::ended(&span, status, &tally);
         if let Some(log) = log {
             // Not on the run's own session, which may be what was lost.
             let client = self.means.pool.get().await?;

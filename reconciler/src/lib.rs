@@ -37,6 +37,7 @@ mod run_metrics;
 mod schedule;
 mod side_by_side;
 mod snapshot;
+mod span;
 mod tally;
 mod write;
 

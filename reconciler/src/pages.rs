@@ -10,12 +10,14 @@ use std::{
 use campus_core::CoreSession;
 use core_api::{CoreError, Paging, SessionError};
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
     error::{AskError, RunError},
     judge::{Judge, Judged},
     patience::{is_refused_login, patiently},
+    span,
 };
 
 /// Rows asked for at first, when nobody knows yet how heavy they are.
@@ -104,7 +106,8 @@ impl Pages {
     /// Asks for the next page, with a number drawn just now.
     pub(crate) fn ask(&mut self, seen_from: i64) {
         let window = Window { seen_from, ..self.next };
-        let task = tokio::spawn(read(Arc::clone(&self.core), Arc::clone(&self.judge), window));
+        let read = read(Arc::clone(&self.core), Arc::clone(&self.judge), window);
+        let task = tokio::spawn(read.instrument(span::page(window.number)));
         self.under_way.push_back((window, task));
         self.next.number += 1;
         self.next.skip += u64::from(window.rows);

@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Instant};
 use campus_core::CoreSession;
 use chrono::{DateTime, Utc};
 use store::{Mandate, Session, SyncWriter};
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
     log::Permit,
     phases::Phase,
     progress::Progress,
-    read, repair,
+    read, repair, span,
     tally::Tally,
 };
 
@@ -71,7 +72,7 @@ pub(crate) async fn reconcile(run: &mut Run) -> Result<(), RunError> {
         config_version: run.campus.config.version,
         is_filterable: list.is_filterable,
     };
-    let compared = diff::find(run.session.client(), &question).await?;
+    let compared = diff::find(run.session.client(), &question).instrument(span::compare()).await?;
     run.tally.phases.add(Phase::Diff, comparing.elapsed());
     list.listed.check(compared.active)?;
     tracing::info!(

@@ -3,7 +3,9 @@
 use database::{Fault, fault};
 use store::{Effect, Mandate, Observation, Reconciliation, SyncWriter};
 
-use crate::error::RunError;
+use tracing::Instrument;
+
+use crate::{error::RunError, span};
 
 /// How often a batch is repeated after a deadlock.
 const REPEATS: usize = 3;
@@ -43,14 +45,17 @@ async fn write_at_once(
     mandate: &Mandate,
 ) -> Result<Option<Written>, RunError> {
     for _ in 0..REPEATS {
-        let error = match writer.reconcile(batch, mandate).await {
-            Ok(Reconciliation::Done(effects)) => {
-                return Ok(Some(Written::Done(effects.into_iter().map(Some).collect())));
-            }
-            Ok(Reconciliation::Braked) => return Ok(Some(Written::Braked)),
-            Ok(Reconciliation::ConfigurationChanged) => return Err(RunError::ConfigurationChanged),
-            Err(error) => error,
-        };
+        let error =
+            match writer.reconcile(batch, mandate).instrument(span::apply(batch.len())).await {
+                Ok(Reconciliation::Done(effects)) => {
+                    return Ok(Some(Written::Done(effects.into_iter().map(Some).collect())));
+                }
+                Ok(Reconciliation::Braked) => return Ok(Some(Written::Braked)),
+                Ok(Reconciliation::ConfigurationChanged) => {
+                    return Err(RunError::ConfigurationChanged);
+                }
+                Err(error) => error,
+            };
         // The error's detail may quote values of a row: only its code is logged.
         let sqlstate = error.code().map_or("none", |code| code.code());
         tracing::warn!(sqlstate, members = batch.len(), "a batch could not be written");

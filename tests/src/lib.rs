@@ -9,6 +9,7 @@
     reason = "it is a test that runs for long, and tells how it goes"
 )]
 pub mod chaos;
+pub mod collector;
 pub mod core_sim;
 #[allow(
     clippy::unwrap_used,

@@ -8,9 +8,11 @@ use std::{
 
 use chrono::Utc;
 use event::{Envelope, History};
+use runtime::TRACES;
 use store::{Admission, CampusConfig, Standing};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span, field::Empty};
 use uuid::Uuid;
 
 use crate::{
@@ -82,7 +84,7 @@ pub(crate) async fn admit(
         for (job, delay, history) in desk.put_off(&worker) {
             let worker = Arc::clone(&worker);
             tokio::spawn(async move {
-                settle::delay_by(&worker, &job, delay, &history, "put_off").await;
+                settle::bounce(&worker, &job, delay, &history).await;
             });
         }
         let batch = desk.next_batch();
@@ -207,9 +209,30 @@ async fn ask(worker: &Worker, batch: &[Group]) -> Option<(Admission, Arc<Live>)>
     worker.metrics.admitted(events.len());
     loop {
         let live = worker.sessions.live(&worker.give_back.load_full()).await?;
-        match live.session.admit(&events).await {
+        let span = span_of(batch);
+        match live.session.admit(&events).instrument(span.clone()).await {
             Ok(admission) => return Some((admission, live)),
-            Err(error) => tracing::warn!(%error, "Postgres was lost, events are held"),
+            Err(error) => {
+                span.record("error.type", "database");
+                tracing::warn!(%error, events = events.len(), "Postgres was lost, events are held");
+            }
         }
     }
+}
+
+/// One question for many events: shown in the trace of one, and linked with all.
+fn span_of(batch: &[Group]) -> Span {
+    let spans = || batch.iter().flat_map(|group| &group.jobs).map(|job| job.trace.span());
+    let span = tracing::info_span!(
+        target: TRACES,
+        parent: runtime::leader(spans()).and_then(Span::id),
+        "admit",
+        otel.kind = "client",
+        db.system.name = "postgresql",
+        db.operation.name = "SELECT",
+        db.operation.batch.size = batch.iter().map(|group| group.jobs.len()).sum::<usize>(),
+        "error.type" = Empty,
+    );
+    runtime::share(&span, spans(), "admitted together");
+    span
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use database::{DatabaseError, Fault, Pool, answered, fault};
 use event::Rejection;
 use queue::{
-    QueueError, REJECTIONS,
+    QueueError, REJECTIONS, ReceivedHeaders,
     lapin::{Connection, message::Delivery},
 };
+use runtime::Trace;
 use store::rejections;
 use tokio_util::sync::CancellationToken;
 
@@ -24,22 +25,29 @@ pub(crate) async fn audit(
 ) -> Result<(), QueueError> {
     consume_batches(connection, REJECTIONS, PREFETCH, stop, async |batch| {
         // What cannot be read was an audit and no event: nothing is lost with it but itself.
-        let refused: Vec<Rejection> = batch.iter().filter_map(read).collect();
-        record(pool, &refused).await;
+        let (refused, traces): (Vec<Rejection>, Vec<Trace>) = batch.iter().filter_map(read).unzip();
+        let ids: Vec<String> = traces.iter().map(|trace| trace.id().to_string()).collect();
+        record(pool, &refused, &ids).await;
         Ok(batch)
     })
     .await
 }
 
-fn read(delivery: &Delivery) -> Option<Rejection> {
+fn read(delivery: &Delivery) -> Option<(Rejection, Trace)> {
+    let headers = ReceivedHeaders::read(&delivery.properties);
+    let trace = queue::process(delivery, &headers, REJECTIONS);
     Rejection::decode(&delivery.data)
-        .inspect_err(|error| tracing::warn!(%error, "a refused delivery cannot be read"))
+        .inspect_err(|error| {
+            let trace_id = trace.id();
+            tracing::warn!(%error, %trace_id, "a refused delivery cannot be read");
+        })
         .ok()
+        .map(|rejection| (rejection, trace))
 }
 
 /// Records the batch, however long Postgres takes to come back.
-async fn record(pool: &Pool, refused: &[Rejection]) {
-    while let Err(error) = answered(try_record(pool, refused)).await {
+async fn record(pool: &Pool, refused: &[Rejection], traces: &[String]) {
+    while let Err(error) = answered(try_record(pool, refused, traces)).await {
         if let DatabaseError::Statement { source, .. } = &error
             && fault(source) == Fault::Row
         {
@@ -54,6 +62,10 @@ async fn record(pool: &Pool, refused: &[Rejection]) {
     }
 }
 
-async fn try_record(pool: &Pool, refused: &[Rejection]) -> Result<(), DatabaseError> {
-    rejections::record(&*pool.get().await?, refused).await
+async fn try_record(
+    pool: &Pool,
+    refused: &[Rejection],
+    traces: &[String],
+) -> Result<(), DatabaseError> {
+    rejections::record(&*pool.get().await?, refused, traces).await
 }

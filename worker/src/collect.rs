@@ -10,6 +10,7 @@ use queue::{
     DEAD, QueueError,
     lapin::{Connection, message::Delivery},
 };
+use runtime::Trace;
 use store::dead_letters::{DeadLetter, collect as store_letters};
 use tokio_util::sync::CancellationToken;
 
@@ -39,15 +40,20 @@ pub(crate) async fn collect(
 
 /// Stores a batch, however long that takes: it is held in the queue meanwhile.
 async fn store(pool: &Pool, batch: &[Delivery], metrics: &Metrics) {
-    let mut letters: Vec<DeadLetter> = batch.iter().map(letter::read).collect();
+    let (mut letters, traces): (Vec<DeadLetter>, Vec<Trace>) =
+        batch.iter().map(letter::read).unzip();
     while let Err(error) = answered(try_store(pool, &mut letters)).await {
         tracing::warn!(%error, letters = letters.len(), "dead letters wait for Postgres");
         tokio::time::sleep(POSTGRES_PAUSE).await;
     }
-    tracing::info!(letters = letters.len(), "dead letters were collected");
-    for letter in &letters {
+    for (letter, trace) in letters.iter().zip(&traces) {
         metrics.collected(&letter.cause);
-        tracing::debug!(letter = %letter.id, cause = letter.cause, "a dead letter was collected");
+        trace.span().record("faithtracker.outcome", "collected");
+        tracing::info!(
+            event_id = letter.envelope.as_ref().map(|envelope| envelope.event_id.as_str()),
+            delivery_id = %letter.id, cause = letter.cause, trace_id = %trace.id(),
+            "a dead letter was collected"
+        );
     }
 }
 

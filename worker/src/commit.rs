@@ -5,8 +5,10 @@ use std::{sync::Arc, time::Instant};
 
 use database::{ANSWER_LIMIT, Fault, fault};
 use retry::{Cause, Failure, Kind};
-use store::{Commit, Outcome, SyncWriter};
+use runtime::TRACES;
+use store::{Commit, Outcome, Status, SyncWriter};
 use tokio::sync::{mpsc, oneshot};
+use tracing::{Instrument, Span, field::Empty};
 
 use crate::{metrics::Metrics, sessions::Live};
 
@@ -19,8 +21,8 @@ const REPEATS: usize = 3;
 /// What became of a commit.
 #[derive(Debug)]
 pub(crate) enum Committed {
-    /// It is on disk.
-    Done,
+    /// It is on disk, and its deliveries are logged as this; none for one that was done before.
+    Done(Vec<Option<Status>>),
     /// Something else about the member was applied meanwhile: read again.
     Refused,
     /// Its own row cannot be written now, or ever.
@@ -32,17 +34,36 @@ pub(crate) enum Committed {
 /// Something to commit, and who waits for it.
 pub(crate) struct Request {
     commit: Commit,
+    /// In the trace of the event: from the wish to the disk.
+    span: Span,
     answer: oneshot::Sender<Committed>,
 }
 
 impl Live {
-    /// Commits with whatever else is ready.
-    pub(crate) async fn commit(&self, commit: Commit) -> Committed {
+    /// Commits with whatever else is ready, for the event that `parent` is the span of.
+    pub(crate) async fn commit(&self, commit: Commit, parent: &Span) -> Committed {
+        let span = tracing::info_span!(
+            target: TRACES,
+            parent: parent.id(),
+            "COMMIT",
+            otel.kind = "client",
+            otel.status_code = Empty,
+            db.system.name = "postgresql",
+            db.operation.name = "COMMIT",
+            "error.type" = Empty,
+        );
         let (answer, answered) = oneshot::channel();
-        if self.writer.send(Request { commit, answer }).await.is_err() {
-            return Committed::Lost;
+        let request = Request { commit, span: span.clone(), answer };
+        let committed = if self.writer.send(request).await.is_ok() {
+            answered.await.unwrap_or(Committed::Lost)
+        } else {
+            Committed::Lost
+        };
+        if let Some(error) = committed.error() {
+            span.record("error.type", error);
+            span.record("otel.status_code", "ERROR");
         }
-        answered.await.unwrap_or(Committed::Lost)
+        committed
     }
 }
 
@@ -56,7 +77,7 @@ pub(crate) async fn commit(
     while requests.recv_many(&mut batch, LARGEST_BATCH).await > 0 {
         let begin = Instant::now();
         let commits: Vec<&Commit> = batch.iter().map(|request| &request.commit).collect();
-        let results = commit_batch(&mut writer, &commits).await;
+        let results = commit_batch(&mut writer, &commits).instrument(span_of(&batch)).await;
         metrics.committed(commits.len(), begin.elapsed());
         for (request, result) in batch.drain(..).zip(results) {
             request.answer.send(result).ok();
@@ -66,6 +87,20 @@ pub(crate) async fn commit(
             return;
         }
     }
+}
+
+/// One transaction for many events: shown in the trace of one, and linked with all.
+fn span_of(batch: &[Request]) -> Span {
+    let spans = || batch.iter().map(|request| &request.span);
+    let span = tracing::info_span!(
+        target: TRACES,
+        parent: runtime::leader(spans()).and_then(Span::id),
+        "commit batch",
+        db.system.name = "postgresql",
+        db.operation.batch.size = batch.len(),
+    );
+    runtime::share(&span, spans(), "committed together");
+    span
 }
 
 async fn commit_batch(writer: &mut SyncWriter, batch: &[&Commit]) -> Vec<Committed> {
@@ -134,10 +169,22 @@ async fn commit_alone(writer: &mut SyncWriter, commit: &Commit) -> Committed {
     }
 }
 
+impl Committed {
+    /// Why it is not on disk, in a word from a closed list.
+    fn error(&self) -> Option<&'static str> {
+        match self {
+            Self::Done(_) => None,
+            Self::Refused => Some("superseded"),
+            Self::Failed(failure) => Some(failure.cause.as_str()),
+            Self::Lost => Some("session_lost"),
+        }
+    }
+}
+
 impl From<Outcome> for Committed {
     fn from(outcome: Outcome) -> Self {
         match outcome {
-            Outcome::Done => Self::Done,
+            Outcome::Done(statuses) => Self::Done(statuses),
             Outcome::Refused => Self::Refused,
         }
     }

@@ -154,8 +154,13 @@ pub(crate) async fn read(delivery: Delivery, worker: &Worker, held: &TaskTracker
             Some(job)
         }
         Err(error) => {
-            tracing::error!(%error, "a message that is no event goes to the dead letters");
-            let message = settle::undecodable(&delivery, &error);
+            let trace = queue::process(&delivery, &headers, WORK);
+            trace.span().record("error.type", "invalid_event");
+            tracing::error!(
+                %error, delivery_id = %settle::id_of(&delivery), trace_id = %trace.id(),
+                "a message that is no event goes to the dead letters"
+            );
+            let message = settle::undecodable(&delivery, &error, &trace);
             let give_up = worker.give_back.load_full();
             if settle::publish(&worker.publisher, message, &give_up).await {
                 delivery.ack(BasicAckOptions::default()).await.ok();

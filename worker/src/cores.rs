@@ -72,7 +72,7 @@ impl Core {
         let was_tripped = self.gate.is_tripped();
         self.gate.answered(pass);
         if was_tripped {
-            tracing::info!(%campus, "the core answers again");
+            tracing::info!(campus_id = %campus, "the core answers again");
         }
     }
 
@@ -81,7 +81,7 @@ impl Core {
         self.gate.failed(pass, failure, wish);
         if !was_tripped && self.gate.is_tripped() {
             let (cause, reason) = (failure.cause.as_str(), &failure.reason);
-            tracing::warn!(%campus, cause, reason, "the core is left alone, but for probes");
+            tracing::warn!(campus_id = %campus, cause, reason, "the core is left alone, but for probes");
         }
     }
 }
@@ -169,7 +169,10 @@ impl Cores {
                 })
             }
             Err(error @ SessionError::Store(_)) => {
-                tracing::warn!(%error, "the core's shared token cannot be reached, an event is held");
+                tracing::warn!(
+                    campus_id = %campus.id, %error,
+                    "the core's shared token cannot be reached, a member's events are held"
+                );
                 tokio::time::sleep(TOKEN_PAUSE).await;
                 Err(Unfetched::Held)
             }

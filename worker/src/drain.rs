@@ -4,7 +4,11 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
-use queue::lapin::{Channel, Consumer, message::Delivery, options::BasicCancelOptions};
+use queue::{
+    ReceivedHeaders,
+    lapin::{Channel, Consumer, message::Delivery, options::BasicCancelOptions},
+};
+use runtime::TraceContext;
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -65,7 +69,13 @@ pub(crate) async fn alone(
     }
     held.close();
     finish(worker, intake, &held).await;
-    tracing::warn!("an event that came back too often is worked on alone");
+    let trace = ReceivedHeaders::read(&suspect.properties).traceparent;
+    let trace = trace.as_deref().and_then(TraceContext::parse).map(|trace| trace.trace_id());
+    tracing::warn!(
+        delivery_id = settle::id_of(&suspect),
+        trace_id = trace.map(tracing::field::display),
+        "an event that came back too often is worked on alone"
+    );
     held.reopen();
     consume::take(suspect, worker, intake, &held).await;
     held.close();

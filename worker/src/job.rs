@@ -1,15 +1,14 @@
 //! A delivery in the worker's hands, and the groups that share one read of the core.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Instant};
 
+use chrono::Utc;
 use event::{Envelope, EventType, History};
-use queue::{ReceivedHeaders, lapin::message::Delivery};
+use queue::{ReceivedHeaders, WORK, lapin::message::Delivery};
+use runtime::Trace;
 use store::Entry;
 use tokio_util::task::task_tracker::TaskTrackerToken;
-use tracing::Span;
 use uuid::Uuid;
-
-use crate::trace;
 
 /// A member, by campus and the core's id.
 pub(crate) type Key = (Uuid, String);
@@ -18,9 +17,9 @@ pub(crate) type Key = (Uuid, String);
 pub(crate) struct Job {
     pub(crate) envelope: Arc<Envelope>,
     pub(crate) history: History,
-    /// The span of its processing; the parent is the gateway's.
-    pub(crate) span: Span,
-    pub(crate) trace_id: Option<String>,
+    /// Its processing; the parent is the span that sent it here.
+    pub(crate) trace: Trace,
+    began: Instant,
     delivery: Delivery,
     /// Tells the drain that something is still held.
     _held: TaskTrackerToken,
@@ -33,23 +32,19 @@ impl Job {
         delivery: Delivery,
         held: TaskTrackerToken,
     ) -> Self {
-        let span = tracing::info_span!(
-            "process member-events",
-            otel.kind = "consumer",
-            messaging.system = "rabbitmq",
-            messaging.operation.type = "process",
-            messaging.destination.name = "member-events:member-events.work",
-            messaging.message.id = %envelope.delivery_id,
-            delivery = %envelope.delivery_id,
-            campus = %envelope.campus_id,
-            event_type = envelope.event_type.label(),
-        );
-        let trace_id = headers.traceparent.as_deref().and_then(|parent| trace::join(&span, parent));
+        let trace = queue::process(&delivery, &headers, WORK);
+        let span = trace.span();
+        span.record("faithtracker.event.id", envelope.event_id.as_str());
+        span.record("faithtracker.event.type", envelope.event_type.label());
+        if !span.is_disabled() {
+            span.record("faithtracker.campus.id", envelope.campus_id.to_string());
+        }
+        span.record("faithtracker.attempt", headers.history.failed_attempts().saturating_add(1));
         Self {
             envelope: Arc::new(envelope),
             history: headers.history,
-            span,
-            trace_id,
+            trace,
+            began: Instant::now(),
             delivery,
             _held: held,
         }
@@ -71,9 +66,24 @@ impl Job {
     pub(crate) fn entry(&self) -> Entry {
         Entry {
             envelope: Arc::clone(&self.envelope),
-            attempts: self.history.failed_attempts().saturating_add(1),
-            trace_id: self.trace_id.clone(),
+            attempts: self.attempt(),
+            trace_id: Some(self.trace.id().to_string()),
         }
+    }
+
+    /// Which attempt this is, the first being 1.
+    pub(crate) fn attempt(&self) -> u32 {
+        self.history.failed_attempts().saturating_add(1)
+    }
+
+    /// How long this worker has had it.
+    pub(crate) fn milliseconds_here(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// How long ago the gateway received it, by two clocks.
+    pub(crate) fn milliseconds_since_receipt(&self) -> u64 {
+        (Utc::now() - self.envelope.received_at).num_milliseconds().max(0).unsigned_abs()
     }
 
     /// Takes the message off the queue. False where the channel it came by is gone: the broker

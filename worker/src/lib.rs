@@ -14,10 +14,10 @@ mod gate;
 mod job;
 mod metrics;
 mod process;
+mod report;
 mod sessions;
 mod settle;
 mod side_queue;
-mod trace;
 mod unrouted;
 
 use std::sync::Arc;

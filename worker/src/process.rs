@@ -2,12 +2,13 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use campus_core::judge;
+use campus_core::{judge, photo_refusal};
 use chrono::{DateTime, TimeDelta, Utc};
 use event::EventType;
 use futures_util::FutureExt;
 use retry::{Cause, Failure, Kind};
 use store::{CampusConfig, Commit, Finding, LogLine, Observation, Standing, Status};
+use tracing::{Instrument, Span};
 
 use crate::{
     Worker,
@@ -15,7 +16,7 @@ use crate::{
     commit::Committed,
     cores::Unfetched,
     job::{Group, Job},
-    settle,
+    report, settle,
 };
 
 /// A delete older than this is not taken at its word (CORRECTNESS §2).
@@ -24,8 +25,8 @@ const PROMPT: TimeDelta = TimeDelta::minutes(10);
 /// What becomes of one delivery.
 #[derive(Debug, Clone)]
 pub(crate) enum Fate {
-    /// It is on disk that it was done: ack.
-    Done,
+    /// It is on disk that it was done: ack. No status where that was so before.
+    Done(Option<Status>),
     /// Its attempt failed: delay or dead letter.
     Failed(Failure),
     /// No attempt was made: it comes again after `wait`, when there may be room.
@@ -75,7 +76,7 @@ pub(crate) async fn process(worker: Arc<Worker>, group: Group, ticket: Ticket, e
             other => other,
         };
         match fate {
-            Fate::Done => settle::done(&worker, &job).await,
+            Fate::Done(status) => settle::done(&worker, &job, status).await,
             Fate::Failed(_) | Fate::PutOff { .. } => {}
             Fate::Again { ask, void } => {
                 again.must_ask |= ask;
@@ -125,7 +126,7 @@ async fn attempt(worker: &Worker, group: &Group, ticket: &Ticket) -> Vec<Fate> {
     let mut open = Vec::with_capacity(group.jobs.len());
     for (job, standing) in group.jobs.iter().zip(&ticket.standings) {
         fates.push(match (standing, group.key.is_some()) {
-            (Standing::Done, _) => Some(Fate::Done),
+            (Standing::Done, _) => Some(Fate::Done(None)),
             (Standing::Duplicate, _) => Some(
                 log(
                     ticket,
@@ -142,9 +143,17 @@ async fn attempt(worker: &Worker, group: &Group, ticket: &Ticket) -> Vec<Fate> {
             }
         });
     }
-    let mut synced =
-        if open.is_empty() { Vec::new() } else { sync_member(worker, group, ticket, &open).await }
-            .into_iter();
+    let mut synced = match open.first() {
+        None => Vec::new(),
+        // What is done for all of them is shown in the trace of the first, and linked with the rest.
+        Some(first) => {
+            let span = first.trace.span();
+            let others = open[1..].iter().map(|job| job.trace.span());
+            runtime::share(span, others, "merged into one read");
+            sync_member(worker, group, ticket, &open).instrument(span.clone()).await
+        }
+    }
+    .into_iter();
     fates.into_iter().map(|fate| fate.or_else(|| synced.next()).unwrap_or(Fate::LOST)).collect()
 }
 
@@ -161,7 +170,8 @@ async fn note(ticket: &Ticket, job: &Job) -> Fate {
 async fn log(ticket: &Ticket, job: &Job, status: Status, message: &str) -> Fate {
     let line =
         LogLine { entry: job.entry(), status, message: Some(message.to_owned()), error: None };
-    fate(ticket.live.commit(Commit::Log(line)).await)
+    let committed = ticket.live.commit(Commit::Log(line), job.trace.span()).await;
+    fates(committed, 1).pop().unwrap_or(Fate::LOST)
 }
 
 /// Brings one member up to date for all the events that wait for it.
@@ -180,7 +190,14 @@ async fn sync_member(worker: &Worker, group: &Group, ticket: &Ticket, jobs: &[&J
     let Some((_, member_id)) = &group.key else { return Vec::new() };
     match worker.cores.fetch(campus, member_id).await {
         Ok(member) => match judge(campus, &member, now) {
-            Ok(finding) => commit(group, ticket, jobs, finding).await,
+            Ok(finding) => {
+                if let Some(refusal) = photo_refusal(&finding) {
+                    for job in jobs {
+                        report::photo_refused(job, &refusal);
+                    }
+                }
+                commit(group, ticket, jobs, finding).await
+            }
             Err(failure) => failed(jobs, &failure),
         },
         Err(Unfetched::Absent(failure)) => commit_absence(group, ticket, jobs, &failure).await,
@@ -231,12 +248,12 @@ async fn commit(group: &Group, ticket: &Ticket, jobs: &[&Job], finding: Finding)
         received_at: jobs.iter().map(|job| job.envelope.received_at).max(),
         entries: jobs.iter().map(|job| job.entry()).collect(),
     };
-    let committed = ticket.live.commit(Commit::Member(Box::new(observation))).await;
+    let commit = Commit::Member(Box::new(observation));
+    let committed = ticket.live.commit(commit, &Span::current()).await;
     if unasked && matches!(committed, Committed::Refused) {
         return vec![Fate::Again { ask: true, void: false }; jobs.len()];
     }
-    let one = fate(committed);
-    vec![one; jobs.len()]
+    fates(committed, jobs.len())
 }
 
 /// The campus as it is configured now, if its members may be synced.
@@ -281,13 +298,15 @@ fn is_prompt_delete(job: &Job, now: DateTime<Utc>) -> bool {
         && (now - job.envelope.received_at).abs() < PROMPT
 }
 
-fn fate(committed: Committed) -> Fate {
-    match committed {
-        Committed::Done => Fate::Done,
+/// The fates of so many deliveries that were committed as one.
+fn fates(committed: Committed, number: usize) -> Vec<Fate> {
+    let one = match committed {
+        Committed::Done(statuses) => return statuses.into_iter().map(Fate::Done).collect(),
         Committed::Refused => Fate::Again { ask: false, void: false },
         Committed::Failed(failure) => Fate::Failed(failure),
         Committed::Lost => Fate::LOST,
-    }
+    };
+    vec![one; number]
 }
 
 fn failed(jobs: &[&Job], failure: &Failure) -> Vec<Fate> {

@@ -6,13 +6,17 @@ use std::time::Duration;
 
 use chrono::Utc;
 use event::History;
-use queue::{Letter, Message, Publisher, Route, lapin::message::Delivery};
+use queue::{
+    Letter, Message, Publisher, Route,
+    lapin::{message::Delivery, types::ShortString},
+};
 use rand::RngExt;
 use retry::{Cause, Failure, Next};
+use runtime::Trace;
 use store::{Commit, LogLine, Status};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Worker, admit::Ticket, commit::Committed, job::Job, process::Fate};
+use crate::{Worker, admit::Ticket, commit::Committed, job::Job, process::Fate, report};
 
 /// Held in the worker's hands, and so short: a delay queue has one delay for all.
 const LONGEST_JITTER: Duration = Duration::from_millis(500);
@@ -23,8 +27,9 @@ const ACK_LIMIT: Duration = Duration::from_secs(5);
 /// Between tries to publish while RabbitMQ takes nothing.
 const PUBLISH_PAUSE: Duration = Duration::from_millis(200);
 
-/// Settles a delivery that is done.
-pub(crate) async fn done(worker: &Worker, job: &Job) {
+/// Settles a delivery that is done, and logged as `status`.
+pub(crate) async fn done(worker: &Worker, job: &Job, status: Option<Status>) {
+    report::done(job, status);
     acknowledge(worker, job, "done").await;
     worker.metrics.finished(job);
 }
@@ -41,35 +46,19 @@ pub(crate) async fn fail(worker: &Worker, ticket: &Ticket, job: &Job, failure: F
                 message: None,
                 error: Some(failure.reason.clone()),
             };
-            if matches!(ticket.live.commit(Commit::Log(line)).await, Committed::Lost) {
+            let logged = ticket.live.commit(Commit::Log(line), job.trace.span()).await;
+            if matches!(logged, Committed::Lost) {
                 return Fate::Again { ask: false, void: true };
             }
-            job.span.in_scope(|| {
-                tracing::info!(
-                    cause = failure.cause.as_str(),
-                    reason = failure.reason,
-                    attempt = history.failed_attempts(),
-                    delay = runtime::format_duration(delay),
-                    "an event failed and is tried again"
-                );
-            });
+            report::retrying(job, &failure, &runtime::format_duration(delay));
             tokio::time::sleep(jitter(delay)).await;
             delay_by(worker, job, delay, &history, "delayed").await;
         }
         Next::Dead(history) => {
-            job.span.in_scope(|| {
-                tracing::warn!(
-                    cause = failure.cause.as_str(),
-                    reason = failure.reason,
-                    attempts = history.failed_attempts(),
-                    "an event goes to the dead letters"
-                );
-            });
+            report::dead(job, &failure);
             let letter =
                 Letter { cause: failure.cause.as_str().to_owned(), reason: failure.reason.clone() };
-            let message = job
-                .span
-                .in_scope(|| Message::new(&job.envelope, Route::Dead))
+            let message = Message::new(&job.envelope, Route::Dead, &job.trace)
                 .with_history(&history)
                 .with_letter(&letter);
             pass_on(worker, job, message, "dead").await;
@@ -96,23 +85,30 @@ pub(crate) async fn put_off(
         entry.attempts = job.history.failed_attempts();
         let error = format!("It waits for its campus's core. {}", trouble.reason);
         let line = LogLine { entry, status: Status::Retrying, message: None, error: Some(error) };
-        if matches!(ticket.live.commit(Commit::Log(line)).await, Committed::Lost) {
+        let logged = ticket.live.commit(Commit::Log(line), job.trace.span()).await;
+        if matches!(logged, Committed::Lost) {
             return Fate::Again { ask: false, void: true };
         }
     }
-    delay_by(worker, job, delay, &history, "put_off").await;
+    bounce(worker, job, delay, &history).await;
     Fate::PutOff { wait, trouble }
 }
 
+/// Sends a delivery that nothing was tried for through a delay queue.
+pub(crate) async fn bounce(worker: &Worker, job: &Job, delay: Duration, history: &History) {
+    report::put_off(job, history.bounces, &runtime::format_duration(delay));
+    delay_by(worker, job, delay, history, "put_off").await;
+}
+
 /// Sends a delivery through a delay queue, and back to the workers.
-pub(crate) async fn delay_by(
+async fn delay_by(
     worker: &Worker,
     job: &Job,
     delay: Duration,
     history: &History,
     outcome: &'static str,
 ) {
-    let message = job.span.in_scope(|| Message::new(&job.envelope, Route::Retry(delay)));
+    let message = Message::new(&job.envelope, Route::Retry(delay), &job.trace);
     pass_on(worker, job, message.with_history(history), outcome).await;
 }
 
@@ -123,7 +119,8 @@ fn jitter(delay: Duration) -> Duration {
 
 /// Returns a delivery to the work queue as it was.
 pub(crate) async fn give_back(worker: &Worker, job: &Job) {
-    let message = job.span.in_scope(|| Message::new(&job.envelope, Route::Work));
+    report::returned(job);
+    let message = Message::new(&job.envelope, Route::Work, &job.trace);
     pass_on(worker, job, message.with_history(&job.history), "returned").await;
 }
 
@@ -132,6 +129,7 @@ async fn pass_on(worker: &Worker, job: &Job, message: Message, outcome: &'static
     if publish_while(&worker.publisher, message, || job.is_acknowledgeable()).await {
         acknowledge(worker, job, outcome).await;
     } else {
+        report::redelivered(job);
         worker.metrics.settled("redelivered");
     }
 }
@@ -140,18 +138,33 @@ async fn acknowledge(worker: &Worker, job: &Job, outcome: &'static str) {
     let _open = worker.acks.read().await;
     // An ack that a lost connection swallows must not keep its member busy for ever.
     let acknowledged = tokio::time::timeout(ACK_LIMIT, job.acknowledge()).await;
-    let outcome = if acknowledged.unwrap_or(false) { outcome } else { "redelivered" };
+    let outcome = if acknowledged.unwrap_or(false) {
+        outcome
+    } else {
+        report::redelivered(job);
+        "redelivered"
+    };
     worker.metrics.settled(outcome);
 }
 
+/// The message's id, for log lines; a stranger's is cut short.
+pub(crate) fn id_of(delivery: &Delivery) -> &str {
+    let id = delivery.properties.message_id().as_ref().map_or("none", |id| id.as_str());
+    if id.len() <= 64 { id } else { "too long" }
+}
+
 /// The way to the dead letters for what no version of this program can read.
-pub(crate) fn undecodable(delivery: &Delivery, error: &event::DecodeError) -> Message {
-    let id = delivery.properties.message_id().as_ref().map(|id| id.as_str().to_owned());
+pub(crate) fn undecodable(
+    delivery: &Delivery,
+    error: &event::DecodeError,
+    trace: &Trace,
+) -> Message {
+    let id = delivery.properties.message_id().as_ref().map(ShortString::as_str);
     let letter = Letter {
         cause: Cause::InvalidEvent.as_str().to_owned(),
         reason: format!("The message could not be read: {error}."),
     };
-    Message::undecodable(delivery.data.clone(), id.as_deref()).with_letter(&letter)
+    Message::undecodable(delivery.data.clone(), id, trace).with_letter(&letter)
 }
 
 /// Publishes until it is confirmed; false when `give_up` came first.

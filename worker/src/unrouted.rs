@@ -10,7 +10,7 @@ use queue::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Worker, settle, side_queue::consume_batches, trace};
+use crate::{Worker, settle, side_queue::consume_batches};
 
 const PREFETCH: u16 = 64;
 /// Before a batch goes back: where the way is still not there, it circles no faster than this.
@@ -46,17 +46,18 @@ pub(crate) async fn drain(
 /// The message that was meant, built anew.
 fn again(delivery: &Delivery, worker: &Worker) -> Message {
     let headers = ReceivedHeaders::read(&delivery.properties);
+    let trace = queue::process(delivery, &headers, UNROUTED);
     let envelope = match Envelope::decode(&delivery.data) {
         Ok(envelope) => envelope,
-        Err(error) => return settle::undecodable(delivery, &error),
+        Err(error) => return settle::undecodable(delivery, &error, &trace),
     };
-    let span = tracing::info_span!("drain unrouted", delivery = %envelope.delivery_id);
-    if let Some(parent) = &headers.traceparent {
-        trace::join(&span, parent);
-    }
     let route = route(delivery.routing_key.as_str(), &worker.schedule.delays());
-    let message =
-        span.in_scope(|| Message::new(&envelope, route.clone())).with_history(&headers.history);
+    tracing::info!(
+        event_id = envelope.event_id, delivery_id = %envelope.delivery_id,
+        campus_id = %envelope.campus_id, route = route.key(), trace_id = %trace.id(),
+        "an event that found no queue is sent on its way again"
+    );
+    let message = Message::new(&envelope, route.clone(), &trace).with_history(&headers.history);
     match headers.letter {
         Some(letter) if route == Route::Dead => message.with_letter(&letter),
         _ => message,

@@ -1,7 +1,7 @@
 //! What the core's answer means for a campus.
 
 use chrono::{DateTime, Utc};
-use member::CoreMember;
+use member::{CoreMember, PhotoRefusal};
 use retry::{Cause, Failure, Kind};
 use store::{CampusConfig, Finding};
 
@@ -36,8 +36,11 @@ pub fn judge(
                 format!("The filter cannot be applied: {missing}."),
             )
         })?;
-    if let Some(refusal) = verdict.profile().and_then(|profile| profile.photo_refusal) {
-        tracing::warn!(campus = %campus.id, %refusal, "a photo is not kept");
-    }
     Ok(verdict.into())
+}
+
+/// Why the photo that the core has of the member is not kept, where it is not.
+pub fn photo_refusal(finding: &Finding) -> Option<PhotoRefusal> {
+    let Finding::Read(verdict) = finding else { return None };
+    verdict.profile()?.photo_refusal
 }

@@ -5,5 +5,5 @@
 mod judge;
 mod open;
 
-pub use judge::judge;
+pub use judge::{judge, photo_refusal};
 pub use open::{CampusCores, CoreSession};

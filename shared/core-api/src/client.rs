@@ -7,18 +7,19 @@ use std::{
 
 use member::CoreMember;
 use reqwest::{
-    Client, RequestBuilder, StatusCode,
+    Client, Method, RequestBuilder, StatusCode,
     header::{ACCEPT, HeaderMap, HeaderValue},
     redirect,
 };
 use rustls::{ClientConfig, crypto::ring};
 use serde_json::json;
 use thiserror::Error;
+use tracing::{Instrument, Span};
 use url::Url;
 
 use crate::{
     AllowedHosts, BadAnswer, CoreError, Credentials, Endpoint, IssuedToken, Keys, Operation, Page,
-    Token, answer, body, resolver::PublicResolver, retry_after::retry_after,
+    Token, answer, body, resolver::PublicResolver, retry_after::retry_after, span,
 };
 
 const MOST_REDIRECTS: usize = 3;
@@ -105,9 +106,9 @@ impl CoreClient {
         credentials: &Credentials,
     ) -> Result<IssuedToken, CoreError> {
         let Credentials { email, password } = credentials;
-        let request =
-            self.http.post(endpoint.login()).json(&json!({"email": email, "password": password}));
-        let body = self.send(Operation::LogIn, request).await?;
+        let login = json!({"email": email, "password": password});
+        let (operation, url) = (Operation::LogIn, endpoint.login());
+        let body = self.send(operation, Method::POST, url, |request| request.json(&login)).await?;
         IssuedToken::parse(&body).map_err(|why| bad(Operation::LogIn, why))
     }
 
@@ -120,7 +121,8 @@ impl CoreClient {
     ) -> Result<CoreMember, CoreError> {
         let operation = Operation::FetchMember;
         let url = endpoint.member(id).ok_or_else(|| bad(operation, BadAnswer::UnaskableId))?;
-        let body = self.send(operation, self.http.get(url).bearer_auth(token.reveal())).await?;
+        let dress = |request: RequestBuilder| request.bearer_auth(token.reveal());
+        let body = self.send(operation, Method::GET, url, dress).await?;
         answer::member(&body, id).map_err(|why| bad(operation, why))
     }
 
@@ -135,9 +137,9 @@ impl CoreClient {
         keys: &Keys,
     ) -> Result<Page, CoreError> {
         let operation = Operation::ListMembers;
-        let request = self.http.get(endpoint.page(skip, limit)).bearer_auth(token.reveal());
+        let dress = |request: RequestBuilder| request.bearer_auth(token.reveal());
         let fetching = Instant::now();
-        let body = self.send(operation, request).await?;
+        let body = self.send(operation, Method::GET, endpoint.page(skip, limit), dress).await?;
         let (fetched_in, parsing) = (fetching.elapsed(), Instant::now());
         let page = Page::parse(&body, keys).map_err(|why| bad(operation, why))?;
         Ok(Page { fetched_in, parsed_in: parsing.elapsed(), ..page })
@@ -147,10 +149,27 @@ impl CoreClient {
     async fn send(
         &self,
         operation: Operation,
+        method: Method,
+        url: Url,
+        dress: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Vec<u8>, CoreError> {
+        let span = span::begin(operation, &method, &url);
+        let request = dress(self.http.request(method, url));
+        self.ask(operation, request, &span)
+            .instrument(span.clone())
+            .await
+            .inspect_err(|error| span::failed(&span, error))
+    }
+
+    async fn ask(
+        &self,
+        operation: Operation,
         request: RequestBuilder,
+        span: &Span,
     ) -> Result<Vec<u8>, CoreError> {
         let response =
             request.send().await.map_err(|source| CoreError::sending(operation, source))?;
+        span::answered(span, response.status());
         if response.status() == StatusCode::OK {
             return body::read(operation, response, self.largest_answer).await;
         }

@@ -16,6 +16,7 @@ mod public_address;
 mod resolver;
 mod retry_after;
 mod session;
+mod span;
 
 pub use allowed::{AllowedHosts, BadAllowedHost};
 pub use answer::IssuedToken;

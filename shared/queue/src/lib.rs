@@ -5,14 +5,15 @@ mod broker;
 mod connection;
 mod message;
 mod publisher;
+mod spans;
 mod topology;
-mod trace_context;
 
 pub use broker::{AmqpConfig, Broker, QueueError};
 pub use connection::Link;
 pub use lapin;
 pub use message::{Letter, Message, ReceivedHeaders};
 pub use publisher::{PublishError, Publisher, PublisherOptions};
+pub use spans::process;
 pub use topology::{
     DEAD, EXCHANGE, REJECTIONS, RetryQueue, Route, Topology, UNROUTED, WORK, declare,
     declare_retries,

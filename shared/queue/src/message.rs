@@ -8,7 +8,10 @@ use lapin::{
     types::{AMQPValue, FieldTable, ShortString},
 };
 
-use crate::{Route, trace_context};
+use runtime::{Trace, TraceContext};
+use tracing::Span;
+
+use crate::{Route, spans};
 
 const REFUSALS: &str = "x-refusals";
 const OUTAGES: &str = "x-outages";
@@ -19,6 +22,8 @@ const BOUNCES: &str = "x-bounces";
 const CRASHES: &str = "x-crashes";
 const CAUSE: &str = "x-cause";
 const REASON: &str = "x-reason";
+/// W3C trace context: <https://www.w3.org/TR/trace-context/>.
+const TRACEPARENT: &str = "traceparent";
 /// RabbitMQ's own count of deliveries that ended without an ack.
 const DELIVERY_COUNT: &str = "x-delivery-count";
 
@@ -41,37 +46,51 @@ pub struct Message {
     pub route: Route,
     /// The encoded envelope, or what could not be decoded.
     pub body: Vec<u8>,
+    /// Of sending it: it ends when it is confirmed, or given up.
+    pub(crate) span: Span,
     properties: BasicProperties,
 }
 
 impl Message {
-    /// A message for `envelope`, which carries the current span's trace context.
-    pub fn new(envelope: &Envelope, route: Route) -> Self {
-        let properties = BasicProperties::default()
-            .with_message_id(envelope.delivery_id.to_string().into())
+    /// A message for `envelope`, whose way goes on from `trace`.
+    pub fn new(envelope: &Envelope, route: Route, trace: &Trace) -> Self {
+        let properties = with_id(envelope.delivery_id.to_string())
             .with_type(ShortString::from(envelope.event_type.as_str()))
             .with_timestamp(u64::try_from(envelope.received_at.timestamp()).unwrap_or(0));
-        Self { route, body: envelope.encode(), properties: common(properties) }
-            .with_headers(trace_context::current())
+        Self::of(route, envelope.encode(), properties, trace)
     }
 
     /// A message for the audit of a refused delivery.
-    pub fn rejection(rejection: &Rejection) -> Self {
-        let properties = BasicProperties::default()
-            .with_message_id(rejection.delivery_id.to_string().into())
+    pub fn rejection(rejection: &Rejection, trace: &Trace) -> Self {
+        let properties = with_id(rejection.delivery_id.to_string())
             .with_timestamp(u64::try_from(rejection.received_at.timestamp()).unwrap_or(0));
-        Self { route: Route::Rejections, body: rejection.encode(), properties: common(properties) }
-            .with_headers(trace_context::current())
+        Self::of(Route::Rejections, rejection.encode(), properties, trace)
     }
 
     /// A message with bytes that are no envelope, on their way to the dead letters.
-    pub fn undecodable(body: Vec<u8>, message_id: Option<&str>) -> Self {
-        let mut properties = BasicProperties::default();
-        if let Some(id) = message_id {
-            properties = properties.with_message_id(id.into());
-        }
-        Self { route: Route::Dead, body, properties: common(properties) }
-            .with_headers(trace_context::current())
+    pub fn undecodable(body: Vec<u8>, message_id: Option<&str>, trace: &Trace) -> Self {
+        let properties = message_id.map(with_id).unwrap_or_default();
+        Self::of(Route::Dead, body, properties, trace)
+    }
+
+    fn of(route: Route, body: Vec<u8>, properties: BasicProperties, trace: &Trace) -> Self {
+        let id = properties.message_id().as_ref().map(ShortString::as_str);
+        let span = spans::send(&route, id, trace.span());
+        let traceparent = match TraceContext::of(&span) {
+            Some(context) => context.traceparent(),
+            None => trace.context().traceparent(),
+        };
+        let properties = properties
+            .with_delivery_mode(PERSISTENT)
+            .with_content_type("application/json".into())
+            .with_app_id("faithtracker".into());
+        Self { route, body, span, properties }
+            .with_headers([(TRACEPARENT, AMQPValue::LongString(traceparent.into()))])
+    }
+
+    /// The span of sending it, for those who have a reason to link with it.
+    pub fn span(&self) -> &Span {
+        &self.span
     }
 
     /// Adds what was tried so far.
@@ -88,12 +107,6 @@ impl Message {
             entries.push((FIRST_FAILED_AT, AMQPValue::LongLongInt(at.timestamp_millis())));
         }
         self.with_headers(entries)
-    }
-
-    /// Puts the message into a trace that was begun before, by its id, where that is one.
-    #[must_use]
-    pub fn in_trace(self, trace_id: &str) -> Self {
-        self.with_headers(trace_context::of(trace_id))
     }
 
     /// Adds why the event is dead.
@@ -123,11 +136,8 @@ impl Message {
     }
 }
 
-fn common(properties: BasicProperties) -> BasicProperties {
-    properties
-        .with_delivery_mode(PERSISTENT)
-        .with_content_type("application/json".into())
-        .with_app_id("faithtracker".into())
+fn with_id(id: impl Into<ShortString>) -> BasicProperties {
+    BasicProperties::default().with_message_id(id.into())
 }
 
 /// What a received message says beside its body.
@@ -158,7 +168,7 @@ impl ReceivedHeaders {
             },
             letter: cause
                 .map(|cause| Letter { cause, reason: text(headers, REASON).unwrap_or_default() }),
-            traceparent: text(headers, trace_context::TRACEPARENT),
+            traceparent: text(headers, TRACEPARENT),
         }
     }
 }

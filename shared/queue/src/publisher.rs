@@ -20,7 +20,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Link, Message, QueueError, connection::open_channel};
+use crate::{Link, Message, QueueError, connection::open_channel, spans};
 
 /// A publish that takes longer hangs: a frozen broker, a half-open or a blocked connection. The
 /// connection is then given up, and with it everything unconfirmed on it.
@@ -52,6 +52,18 @@ pub enum PublishError {
     /// More is waiting to be published than may wait.
     #[error("too many messages wait to be published")]
     Busy,
+}
+
+impl PublishError {
+    /// One word from a closed list.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Away => "away",
+            Self::Blocked => "blocked",
+            Self::Refused => "refused",
+            Self::Busy => "busy",
+        }
+    }
 }
 
 /// How much may be under way.
@@ -110,6 +122,13 @@ impl Publisher {
     ///
     /// Dropping this future drops no confirm: the lane goes on waiting for it.
     pub async fn publish(&self, message: Message) -> Result<(), PublishError> {
+        let span = message.span.clone();
+        let outcome = self.hand_over(message).await;
+        spans::sent(&span, outcome);
+        outcome
+    }
+
+    async fn hand_over(&self, message: Message) -> Result<(), PublishError> {
         let lanes = self.lanes.load_full().ok_or(PublishError::Away)?;
         let (answer, answered) = oneshot::channel();
         lanes.send(Request { message, answer })?;

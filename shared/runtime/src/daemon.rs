@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     AdminServer, Health, SettingError, Settings, Telemetry, Variable, install_crypto_provider,
+    telemetry::FLUSH_LIMIT,
 };
 
 /// The exit codes that the operator's scripts rely on.
@@ -19,8 +20,10 @@ pub mod exit_code {
     pub const INTERRUPTED: u8 = 130;
 }
 
-/// How long a daemon may take to finish what it holds; an orchestrator kills after 30 s.
-const DRAIN_LIMIT: Duration = Duration::from_secs(25);
+/// How long a daemon may take to end; an orchestrator kills after 30 s.
+const END_LIMIT: Duration = Duration::from_secs(25);
+/// How much of that it may take to finish what it holds; then its last spans are sent.
+const DRAIN_LIMIT: Duration = END_LIMIT.saturating_sub(FLUSH_LIMIT);
 
 /// Connections that may wait to be accepted. With fewer, a burst of new senders has some of them
 /// try again a second later: that is when the kernel sends a lost SYN anew.
@@ -48,7 +51,7 @@ pub struct Daemon {
 }
 
 /// Runs a daemon to its end: reads settings with `configure`, binds the admin port, does `work`
-/// until a signal, and leaves it 25 s to drain.
+/// until a signal, and leaves it 25 s to drain and to send its last spans.
 ///
 /// The exit code is 0 after a drain, 2 for a bad setting, 1 when `work` fails.
 pub fn run_daemon<C, W>(

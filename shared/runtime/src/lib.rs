@@ -12,6 +12,7 @@ pub mod metrics;
 mod settings;
 mod telemetry;
 mod tls;
+mod trace;
 pub mod variables;
 
 pub use admin::AdminServer;
@@ -21,4 +22,5 @@ pub use health::{Check, Health};
 pub use settings::{SettingError, Settings};
 pub use telemetry::{LogFormat, TRACES, Telemetry};
 pub use tls::{TlsError, install_crypto_provider, root_store};
+pub use trace::{Trace, TraceContext, leader, link, share};
 pub use variables::Variable;

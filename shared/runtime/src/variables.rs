@@ -49,6 +49,10 @@ catalogue! {
     CORE_URLS_ALLOW, None, "hosts, comma-separated, that a core API may have although they are plain http or a private address";
     LOG_RETENTION, Some("90d"), "age at which days of webhook_logs are dropped";
     OTEL_EXPORTER_OTLP_ENDPOINT, None, "set: traces are exported there over OTLP/HTTP (the other standard OTEL_* work too)";
+    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, None, "the same as a whole URL, http://…/v1/traces";
+    OTEL_EXPORTER_OTLP_PROTOCOL, None, "http/protobuf, the only one that is spoken";
+    OTEL_TRACES_EXPORTER, None, "none: traces are not exported although an endpoint is set";
+    OTEL_SDK_DISABLED, None, "true: the same";
     RUST_LOG, Some("info"), "which log lines are written, for example info,worker=debug";
     LOG_FORMAT, None, "pretty or json; unset: pretty on a terminal, else json";
 }

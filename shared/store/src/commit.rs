@@ -6,7 +6,7 @@ use database::{Client, Error, Transaction};
 use uuid::Uuid;
 
 use crate::{
-    Effect, Finding, LogLine, Observation, Status,
+    Effect, Entry, Finding, LogLine, Observation, Status,
     claim::{Claim, ClaimStatement, claim},
     decide::{Change, Decision, decide, outcome, status, withhold_archive},
     delivery_log::{self, DUPLICATE, LogStatements},
@@ -24,10 +24,11 @@ pub enum Commit {
 }
 
 /// What became of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is in, and its deliveries are logged.
-    Done,
+    /// It is in, and its deliveries are logged: as this, in their order; none for one that had come
+    /// to its end before.
+    Done(Vec<Option<Status>>),
     /// Something else about this member was applied since the read began: read again.
     Refused,
 }
@@ -70,16 +71,19 @@ pub(crate) async fn commit(
         Commit::Member(_) => None,
         Commit::Log(line) => Some(line.clone()),
     }));
-    delivery_log::write(&transaction, &statements.log, &lines).await?;
+    let written = delivery_log::write(&transaction, &statements.log, &lines).await?;
     transaction.commit().await?;
+    let status = |entry: &Entry| written.get(&entry.envelope.delivery_id).copied();
 
     let mut claims = claims.into_iter();
     Ok(batch
         .iter()
         .map(|commit| match commit {
-            Commit::Log(_) => Outcome::Done,
-            Commit::Member(_) => match claims.next() {
-                Some(Claim::Applied | Claim::Covered) => Outcome::Done,
+            Commit::Log(line) => Outcome::Done(vec![status(&line.entry)]),
+            Commit::Member(observation) => match claims.next() {
+                Some(Claim::Applied | Claim::Covered) => {
+                    Outcome::Done(observation.entries.iter().map(status).collect())
+                }
                 Some(Claim::Refused) | None => Outcome::Refused,
             },
         })

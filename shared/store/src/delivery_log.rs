@@ -44,6 +44,21 @@ impl Status {
         }
     }
 
+    /// Reads the text in `webhook_logs.status`, of those that are written here.
+    fn parse(text: &str) -> Option<Self> {
+        [
+            Self::Processed,
+            Self::Filtered,
+            Self::Ignored,
+            Self::Duplicate,
+            Self::Stale,
+            Self::Retrying,
+            Self::Dead,
+        ]
+        .into_iter()
+        .find(|status| status.as_str() == text)
+    }
+
     /// Whether this is the delivery's end, short of an operator's replay.
     pub fn is_end(self) -> bool {
         self != Self::Retrying
@@ -123,7 +138,8 @@ fn upsert_sql() -> String {
          ON CONFLICT (received_at, id) DO UPDATE SET
              status = excluded.status, message = excluded.message, error = excluded.error,
              attempts = excluded.attempts, processed_at = excluded.processed_at
-         WHERE l.status NOT IN {ABSORBING}"
+         WHERE l.status NOT IN {ABSORBING}
+         RETURNING l.id, l.status"
     )
 }
 
@@ -135,14 +151,17 @@ const RESOLVE: &str = "
     UPDATE dead_letters SET status = 'resolved', resolved_at = now()
     WHERE id = ANY($1) AND status IN ('open', 'replaying')";
 
+/// How deliveries stand after a write; those that had come to their end before are not among them.
+pub(crate) type Written = HashMap<Uuid, Status>;
+
 /// Writes the rows, then resolves the dead letters of those that came to a good end.
 pub(crate) async fn write(
     transaction: &Transaction<'_>,
     statements: &LogStatements,
     lines: &[LogLine],
-) -> Result<(), Error> {
+) -> Result<Written, Error> {
     if lines.is_empty() {
-        return Ok(());
+        return Ok(Written::new());
     }
     let lines = one_line_each(lines);
     let envelopes = || lines.iter().map(|line| &line.entry.envelope);
@@ -174,7 +193,7 @@ pub(crate) async fn write(
         &attempts,
         &traces,
     ];
-    let upsert = transaction.execute(&statements.upsert, &parameters);
+    let upsert = transaction.query(&statements.upsert, &parameters);
     let ended: Vec<Uuid> = lines
         .iter()
         .filter(|line| line.status.is_end() && line.status != Status::Dead)
@@ -187,8 +206,8 @@ pub(crate) async fn write(
             transaction.execute(&statements.resolve, &[&ended]).await
         }
     };
-    futures_util::future::try_join(upsert, resolve).await?;
-    Ok(())
+    let (rows, _) = futures_util::future::try_join(upsert, resolve).await?;
+    Ok(rows.iter().filter_map(|row| Some((row.get(0), Status::parse(row.get(1))?))).collect())
 }
 
 /// One line a delivery. Copies of a delivery, which the broker has when a confirm was lost on its

@@ -7,7 +7,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// Stores what was refused; repeating it changes nothing.
-pub async fn record(client: &Client, rejections: &[Rejection]) -> Result<(), DatabaseError> {
+/// `traces` has the id of each one's trace.
+pub async fn record(
+    client: &Client,
+    rejections: &[Rejection],
+    traces: &[String],
+) -> Result<(), DatabaseError> {
     let received_at: Vec<DateTime<Utc>> = rejections.iter().map(|one| one.received_at).collect();
     let ids: Vec<Uuid> = rejections.iter().map(|one| one.delivery_id).collect();
     let campuses: Vec<Uuid> = rejections.iter().map(|one| one.campus_id).collect();
@@ -23,7 +28,7 @@ pub async fn record(client: &Client, rejections: &[Rejection]) -> Result<(), Dat
     let payloads: Vec<Value> = rejections.iter().map(payload).collect();
     let signatures: Vec<bool> = rejections.iter().map(|one| one.signature_valid).collect();
     let errors: Vec<&str> = rejections.iter().map(|one| one.reason.as_str()).collect();
-    let parameters: [&(dyn ToSql + Sync); 9] = [
+    let parameters: [&(dyn ToSql + Sync); 10] = [
         &received_at,
         &ids,
         &campuses,
@@ -33,6 +38,7 @@ pub async fn record(client: &Client, rejections: &[Rejection]) -> Result<(), Dat
         &payloads,
         &signatures,
         &errors,
+        &traces,
     ];
     client
         .execute(RECORD, &parameters)
@@ -43,13 +49,13 @@ pub async fn record(client: &Client, rejections: &[Rejection]) -> Result<(), Dat
 
 const RECORD: &str = "
     INSERT INTO webhook_logs (received_at, id, campus_id, event_id, event_type, member_id, payload,
-                              signature_valid, status, error, attempts, processed_at)
+                              signature_valid, status, error, attempts, trace_id, processed_at)
     SELECT r.received_at, r.id, r.campus_id, r.event_id, r.event_type, r.member_id, r.payload,
-           r.signature_valid, 'rejected', r.error, 0, now()
+           r.signature_valid, 'rejected', r.error, 0, r.trace_id, now()
     FROM unnest($1::timestamptz[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[],
-                $7::jsonb[], $8::boolean[], $9::text[])
+                $7::jsonb[], $8::boolean[], $9::text[], $10::text[])
          AS r(received_at, id, campus_id, event_id, event_type, member_id, payload,
-              signature_valid, error)
+              signature_valid, error, trace_id)
     ON CONFLICT DO NOTHING";
 
 fn payload(rejection: &Rejection) -> Value {

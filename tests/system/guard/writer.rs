@@ -41,7 +41,10 @@ impl Writer {
         let commits: Vec<Commit> =
             (0..members).map(|member| self.observe(member, number, false)).collect();
         let outcomes = writer.commit(&commits.iter().collect::<Vec<_>>()).await.unwrap();
-        assert!(outcomes.iter().all(|outcome| *outcome == store::Outcome::Done), "{outcomes:?}");
+        assert!(
+            outcomes.iter().all(|outcome| matches!(outcome, store::Outcome::Done(_))),
+            "{outcomes:?}"
+        );
     }
 
     /// One batch: answers false when the session was lost.

@@ -3,19 +3,19 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 use chrono::Datelike;
 use event::{Envelope, History};
-use queue::{ReceivedHeaders, lapin::message::Delivery};
+use queue::{DEAD, ReceivedHeaders, lapin::message::Delivery};
 use retry::Cause;
+use runtime::Trace;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use store::dead_letters::DeadLetter;
 use uuid::Uuid;
 
-use crate::trace;
-
 /// Reads a message. One that no worker sent to the dead queue was sent by the broker: it was
 /// delivered too often without an ack, most likely because it crashes whoever takes it.
-pub(super) fn read(delivery: &Delivery) -> DeadLetter {
+pub(super) fn read(delivery: &Delivery) -> (DeadLetter, Trace) {
     let headers = ReceivedHeaders::read(&delivery.properties);
+    let trace = queue::process(delivery, &headers, DEAD);
     let envelope = Envelope::decode(&delivery.data).ok();
     let (cause, reason) = match headers.letter {
         Some(letter) => (letter.cause, letter.reason),
@@ -31,7 +31,7 @@ pub(super) fn read(delivery: &Delivery) -> DeadLetter {
         .as_ref()
         .and_then(|envelope| serde_json::to_value(envelope).ok())
         .unwrap_or_else(|| undecoded(&delivery.data));
-    DeadLetter {
+    let letter = DeadLetter {
         id: envelope.as_ref().map_or_else(|| id_of(delivery), |envelope| envelope.delivery_id),
         envelope,
         body,
@@ -44,8 +44,9 @@ pub(super) fn read(delivery: &Delivery) -> DeadLetter {
         // No text in Postgres has a NUL.
         reason: reason.replace('\0', ""),
         history: storable(headers.history),
-        trace_id: headers.traceparent.as_deref().and_then(trace::id),
-    }
+        trace_id: Some(trace.id().to_string()),
+    };
+    (letter, trace)
 }
 
 /// Takes the event out of a letter and keeps its bytes: something in it is not to be stored.

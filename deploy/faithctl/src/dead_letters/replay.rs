@@ -7,9 +7,11 @@ use database::Client;
 use event::{Envelope, History};
 use indicatif::HumanCount;
 use queue::{Message, PublishError, Route};
+use runtime::{TRACES, Trace, TraceContext};
 use serde_json::json;
 use store::dead_letters::{Claim, Replayable};
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 use uuid::Uuid;
 
 use super::{
@@ -100,9 +102,15 @@ pub(super) async fn run(
         progress: Progress::new("replayed", chosen.ids.len()),
         interrupted,
         tally: &mut tally,
+        run: tracing::info_span!(
+            target: TRACES,
+            "replay dead letters",
+            faithtracker.letters = chosen.ids.len(),
+        ),
     };
     let result = replay.all(&chosen.ids).await;
     replay.progress.finish();
+    drop(replay);
     publisher.close().await;
     report(arguments, &chosen, &tally)?;
     if result.is_err() {
@@ -120,6 +128,8 @@ struct Replay<'a> {
     progress: Progress,
     interrupted: &'a CancellationToken,
     tally: &'a mut Tally,
+    /// The span of the whole run.
+    run: Span,
 }
 
 impl Replay<'_> {
@@ -170,7 +180,7 @@ impl Replay<'_> {
         let mut readable: Vec<(Uuid, Message)> = Vec::with_capacity(claimed.letters.len());
         let mut unreadable = 0;
         for letter in &claimed.letters {
-            match message(letter) {
+            match message(letter, &self.run) {
                 Some(message) => readable.push((letter.id, message)),
                 None => unreadable += 1,
             }
@@ -199,14 +209,30 @@ impl Replay<'_> {
 
 /// The event as it was received, with nothing tried yet: an outage's patience starts anew. None
 /// where the letter holds no event.
-fn message(letter: &Replayable) -> Option<Message> {
+///
+/// It goes on in the trace that it began in, where its row says it is; that and the replay's own
+/// trace are linked, so that what becomes of it is found from both.
+fn message(letter: &Replayable, run: &Span) -> Option<Message> {
     let envelope = Envelope::decode(&serde_json::to_vec(&letter.envelope).ok()?).ok()?;
     let history = History { replays: letter.replay_count.saturating_add(1), ..History::default() };
-    let message = Message::new(&envelope, Route::Work).with_history(&history);
-    Some(match &letter.trace_id {
-        Some(trace_id) => message.in_trace(trace_id),
-        None => message,
-    })
+    let replay = Trace::of(tracing::info_span!(
+        target: TRACES,
+        parent: run.id(),
+        "replay dead letter",
+        faithtracker.event.id = envelope.event_id,
+        "faithtracker.event.type" = envelope.event_type.label(),
+        faithtracker.campus.id = %envelope.campus_id,
+        messaging.message.id = %envelope.delivery_id,
+        faithtracker.replay = history.replays,
+    ));
+    let origin = letter.trace_id.as_deref().and_then(TraceContext::of_trace);
+    let resumed = tracing::info_span!(target: TRACES, parent: None, "resume dead letter");
+    let resumed = match origin {
+        Some(origin) => Trace::continued(resumed, Some(origin)),
+        None => Trace::of(resumed),
+    };
+    runtime::share(replay.span(), std::iter::once(resumed.span()), "replay");
+    Some(Message::new(&envelope, Route::Work, &resumed).with_history(&history))
 }
 
 fn report(arguments: &Arguments, chosen: &Chosen, tally: &Tally) -> anyhow::Result<()> {

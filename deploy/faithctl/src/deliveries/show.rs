@@ -16,11 +16,11 @@ use crate::{
 /// Shows every delivery of an event, the newest first.
 ///
 /// The id is FaithFlow's, in its payload and in the X-Event-ID header; where it sent none, the one
-/// in the gateway's answer.
+/// in the gateway's answer. The delivery's id and the trace's, from log lines and spans, find it too.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  faithctl deliveries show 6f1c2a4e-3f57-4e0e-8d5c-0a4f8a8f9d11")]
 pub(crate) struct Arguments {
-    /// Id of the event
+    /// Id of the event, of a delivery of it, or of its trace
     #[arg(value_name = "EVENT_ID")]
     event_id: String,
     /// Print a JSON object: the newest delivery's columns, and all of them under "deliveries"
@@ -46,17 +46,7 @@ struct Letter {
 
 pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> anyhow::Result<()> {
     let client = environment.client().await?;
-    let rows = client
-        .query(
-            &format!(
-                "SELECT {COLUMNS} FROM webhook_logs l WHERE event_id = $1
-                 ORDER BY received_at DESC, id DESC"
-            ),
-            &[&arguments.event_id],
-        )
-        .await
-        .map_err(DatabaseError::during("read the deliveries"))?;
-    let deliveries: Vec<Delivery> = rows.iter().map(Delivery::from_row).collect();
+    let deliveries = find(&client, &arguments.event_id).await?;
     let Some(newest) = deliveries.first() else {
         anyhow::bail!(
             "no delivery of event {:?} is logged: it was never accepted, waits in the queue \
@@ -67,7 +57,7 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
     if arguments.json {
         return output::object(&Shown { newest, deliveries: &deliveries });
     }
-    let letters = letters(&client, &arguments.event_id).await?;
+    let letters = letters(&client, &newest.event_id).await?;
     for (index, delivery) in deliveries.iter().enumerate() {
         if index > 0 {
             output::line("")?;
@@ -76,6 +66,23 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
         sheet(delivery, letter).print()?;
     }
     Ok(())
+}
+
+/// By the event's id, which has an index; else by the other two, which have none.
+async fn find(client: &Client, id: &str) -> Result<Vec<Delivery>, DatabaseError> {
+    for found in ["event_id = $1", "id::text = $1 OR trace_id = $1"] {
+        let query = format!(
+            "SELECT {COLUMNS} FROM webhook_logs l WHERE {found} ORDER BY received_at DESC, id DESC"
+        );
+        let rows = client
+            .query(&query, &[&id])
+            .await
+            .map_err(DatabaseError::during("read the deliveries"))?;
+        if !rows.is_empty() {
+            return Ok(rows.iter().map(Delivery::from_row).collect());
+        }
+    }
+    Ok(Vec::new())
 }
 
 fn sheet(delivery: &Delivery, letter: Option<&Letter>) -> Sheet {

@@ -29,8 +29,9 @@ use std::{
 };
 
 use member::CoreMember;
+use runtime::TRACES;
 use thiserror::Error;
-use tracing::{info, warn};
+use tracing::{Instrument, info, info_span, warn};
 use uuid::Uuid;
 
 use crate::{CoreClient, CoreError, Credentials, Endpoint, Keys, Operation, Page};
@@ -179,6 +180,15 @@ impl<S: TokenStore> Session<S> {
 
     /// Gets a token other than the refused version, waiting for another process's login if need be.
     async fn obtain(
+        &self,
+        refused: Option<i64>,
+        operation: Operation,
+    ) -> Result<Held, SessionError<S::Error>> {
+        let span = info_span!(target: TRACES, "obtain core token");
+        self.obtain_at_gate(refused, operation).instrument(span).await
+    }
+
+    async fn obtain_at_gate(
         &self,
         refused: Option<i64>,
         operation: Operation,

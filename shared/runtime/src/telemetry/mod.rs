@@ -1,0 +1,104 @@
+//! Log lines on stderr, and spans that carry a W3C trace context from program to program.
+
+mod discretion;
+mod export;
+
+use std::{io::IsTerminal, time::Duration};
+
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing_subscriber::{
+    EnvFilter, Layer,
+    filter::{FilterExt, filter_fn},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
+
+use crate::{SettingError, Settings, variables};
+
+/// The target of the spans that are exported, and of nothing else. Log lines are not marked with
+/// them: that would format every field of every span, whether or not a line is ever written. Where
+/// nothing is exported they are switched off at their place in the code, and cost a look at an atomic.
+pub const TRACES: &str = "traces";
+
+/// How long the last spans may take to leave when a program ends; a drain's limit has room for it.
+pub(crate) const FLUSH_LIMIT: Duration = Duration::from_secs(2);
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Coloured, for a terminal.
+    Pretty,
+    /// One object a line, for a collector.
+    Json,
+}
+
+impl LogFormat {
+    fn from_settings(settings: &Settings) -> Result<Self, SettingError> {
+        match settings.optional(variables::LOG_FORMAT) {
+            Some("pretty") => Ok(Self::Pretty),
+            Some("json") => Ok(Self::Json),
+            Some(_) => Err(SettingError::new(
+                variables::LOG_FORMAT,
+                "is not a known format",
+                "pretty or json",
+            )),
+            None if std::io::stderr().is_terminal() => Ok(Self::Pretty),
+            None => Ok(Self::Json),
+        }
+    }
+}
+
+/// The process's logs and spans; dropping it sends what has not been exported yet, for up to two
+/// seconds.
+pub struct Telemetry {
+    tracers: Option<SdkTracerProvider>,
+}
+
+impl Telemetry {
+    /// Starts logging, and exporting spans where an endpoint is set.
+    pub fn start(program: &'static str, settings: &Settings) -> Result<Self, SettingError> {
+        let levels = format!("{},{TRACES}=off", settings.required(variables::RUST_LOG)?);
+        let filter = EnvFilter::try_new(levels).map_err(|_| {
+            SettingError::new(
+                variables::RUST_LOG,
+                "cannot be read",
+                "for example info,worker=debug",
+            )
+        })?;
+        let lines_wanted = filter.and(filter_fn(discretion::allows));
+        let format = LogFormat::from_settings(settings)?;
+        let tracers = export::tracers(program, settings)?;
+
+        let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+        let lines = match format {
+            LogFormat::Pretty => lines.with_target(false).boxed(),
+            LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
+        };
+        let spans = tracers.as_ref().map(|tracers| {
+            tracing_opentelemetry::layer()
+                .with_tracer(tracers.tracer(program))
+                .with_location(false)
+                .with_threads(false)
+                .with_target(false)
+                .with_tracked_inactivity(false)
+                // Contexts are passed on through spans; the thread's own is read by nobody.
+                .with_context_activation(false)
+                // Log lines have the trace's id, and stay where they are.
+                .with_filter(filter_fn(|metadata| {
+                    metadata.is_span() && metadata.target() == TRACES
+                }))
+        });
+        tracing_subscriber::registry().with(spans).with(lines.with_filter(lines_wanted)).init();
+        Ok(Self { tracers })
+    }
+}
+
+impl Drop for Telemetry {
+    fn drop(&mut self) {
+        let Some(tracers) = &self.tracers else { return };
+        if let Err(error) = tracers.shutdown_with_timeout(FLUSH_LIMIT) {
+            tracing::debug!(%error, "the last spans were not exported");
+        }
+    }
+}
