@@ -68,7 +68,7 @@ pub(crate) fn end(trace: &Trace, outcome: &Result<Accepted, Declined>) {
         Ok(accepted) => accepted.status(),
         Err(declined) => declined.refusal.status(),
     };
-    span.record("http.response.status_code", status.as_u16());
+    span.record("http.response.status_code", i64::from(status.as_u16()));
     if let Err(Declined { refusal, campus }) = outcome {
         span.record("faithtracker.refusal", refusal.label());
         if let Some(campus) = campus {

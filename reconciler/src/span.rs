@@ -27,9 +27,9 @@ pub(crate) fn run(campus: Uuid, log: Option<Uuid>) -> Span {
 /// Notes how it ended.
 pub(crate) fn ended(run: &Span, status: Status, tally: &Tally) {
     run.record("faithtracker.outcome", status.as_str());
-    run.record("faithtracker.members.fetched", tally.fetched);
-    run.record("faithtracker.members.asked", tally.asked);
-    run.record("faithtracker.members.held", tally.held);
+    run.record("faithtracker.members.fetched", runtime::number(tally.fetched));
+    run.record("faithtracker.members.asked", runtime::number(tally.asked));
+    run.record("faithtracker.members.held", runtime::number(tally.held));
     if status == Status::Error {
         run.record("otel.status_code", "ERROR");
     }
@@ -37,7 +37,7 @@ pub(crate) fn ended(run: &Span, status: Status, tally: &Tally) {
 
 /// A page of the list, with the requests that it took.
 pub(crate) fn page(number: u64) -> Span {
-    tracing::info_span!(target: TRACES, "read page", faithtracker.page = number)
+    tracing::info_span!(target: TRACES, "read page", faithtracker.page = runtime::number(number))
 }
 
 /// The comparison of the staged list with the members.
@@ -59,6 +59,6 @@ pub(crate) fn apply(members: usize) -> Span {
         otel.kind = "client",
         db.system.name = "postgresql",
         db.operation.name = "COMMIT",
-        db.operation.batch.size = members,
+        db.operation.batch.size = runtime::number(members),
     )
 }

@@ -230,7 +230,7 @@ fn span_of(batch: &[Group]) -> Span {
         otel.kind = "client",
         db.system.name = "postgresql",
         db.operation.name = "SELECT",
-        db.operation.batch.size = batch.iter().map(|group| group.jobs.len()).sum::<usize>(),
+        db.operation.batch.size = runtime::number(spans().count()),
         "error.type" = Empty,
     );
     runtime::share(&span, spans(), "admitted together");

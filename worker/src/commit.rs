@@ -97,7 +97,7 @@ fn span_of(batch: &[Request]) -> Span {
         parent: runtime::leader(spans()).and_then(Span::id),
         "commit batch",
         db.system.name = "postgresql",
-        db.operation.batch.size = batch.len(),
+        db.operation.batch.size = runtime::number(batch.len()),
     );
     runtime::share(&span, spans(), "committed together");
     span

@@ -39,7 +39,7 @@ impl Job {
         if !span.is_disabled() {
             span.record("faithtracker.campus.id", envelope.campus_id.to_string());
         }
-        span.record("faithtracker.attempt", headers.history.failed_attempts().saturating_add(1));
+        span.record("faithtracker.attempt", i64::from(headers.history.failed_attempts()) + 1);
         Self {
             envelope: Arc::new(envelope),
             history: headers.history,

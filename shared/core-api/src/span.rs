@@ -27,14 +27,14 @@ pub(crate) fn begin(operation: Operation, method: &Method, url: &Url) -> Span {
         url.template = %template,
         url.scheme = url.scheme(),
         server.address = url.host_str(),
-        server.port = url.port_or_known_default(),
+        server.port = url.port_or_known_default().map(i64::from),
         "error.type" = Empty,
     )
 }
 
 /// Notes the status that was answered.
 pub(crate) fn answered(span: &Span, status: StatusCode) {
-    span.record("http.response.status_code", status.as_u16());
+    span.record("http.response.status_code", i64::from(status.as_u16()));
     if status.is_client_error() || status.is_server_error() {
         span.record("error.type", status.as_str());
         span.record("otel.status_code", "ERROR");

@@ -58,7 +58,7 @@ pub fn process(delivery: &Delivery, headers: &ReceivedHeaders, queue: &'static s
         messaging.destination.name = %destination,
         messaging.rabbitmq.destination.routing_key = delivery.routing_key.as_str(),
         messaging.message.id = delivery.properties.message_id().as_ref().map(ShortString::as_str),
-        messaging.message.body.size = delivery.data.len(),
+        messaging.message.body.size = runtime::number(delivery.data.len()),
         "error.type" = Empty,
         faithtracker.event.id = Empty,
         "faithtracker.event.type" = Empty,

@@ -22,5 +22,5 @@ pub use health::{Check, Health};
 pub use settings::{SettingError, Settings};
 pub use telemetry::{LogFormat, TRACES, Telemetry};
 pub use tls::{TlsError, install_crypto_provider, root_store};
-pub use trace::{Trace, TraceContext, leader, link, share};
+pub use trace::{Trace, TraceContext, leader, link, number, share};
 pub use variables::Variable;

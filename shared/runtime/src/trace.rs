@@ -148,6 +148,11 @@ pub fn share<'a>(work: &Span, whom: impl Iterator<Item = &'a Span>, why: &'stati
     }
 }
 
+/// A number as an attribute: one without a sign would be exported as text.
+pub fn number(value: impl TryInto<i64>) -> i64 {
+    value.try_into().unwrap_or(i64::MAX)
+}
+
 fn why_linked(why: &'static str) -> Vec<KeyValue> {
     vec![KeyValue::new("faithtracker.link", why)]
 }

@@ -105,7 +105,7 @@ pub(super) async fn run(
         run: tracing::info_span!(
             target: TRACES,
             "replay dead letters",
-            faithtracker.letters = chosen.ids.len(),
+            faithtracker.letters = runtime::number(chosen.ids.len()),
         ),
     };
     let result = replay.all(&chosen.ids).await;
@@ -223,7 +223,7 @@ fn message(letter: &Replayable, run: &Span) -> Option<Message> {
         "faithtracker.event.type" = envelope.event_type.label(),
         faithtracker.campus.id = %envelope.campus_id,
         messaging.message.id = %envelope.delivery_id,
-        faithtracker.replay = history.replays,
+        faithtracker.replay = i64::from(history.replays),
     ));
     let origin = letter.trace_id.as_deref().and_then(TraceContext::of_trace);
     let resumed = tracing::info_span!(target: TRACES, parent: None, "resume dead letter");

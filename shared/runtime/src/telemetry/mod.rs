@@ -2,6 +2,7 @@
 
 mod discretion;
 mod export;
+mod panics;
 
 use std::{io::IsTerminal, time::Duration};
 
@@ -89,6 +90,7 @@ impl Telemetry {
                     metadata.is_span() && metadata.target() == TRACES
                 }))
         });
+        std::panic::set_hook(Box::new(panics::report));
         tracing_subscriber::registry().with(spans).with(lines.with_filter(lines_wanted)).init();
         Ok(Self { tracers })
     }
