@@ -6,6 +6,7 @@ use std::sync::Arc;
 use campus_core::CampusCores;
 use chrono::Utc;
 use database::{Client, DatabaseConfig, DatabaseError, Pool};
+use runtime::Trace;
 use store::{Session, SyncWriter};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -99,16 +100,16 @@ impl Work<'_> {
         };
         let started_at = Utc::now();
         let mut tally = Tally::default();
-        let span = span::run(order.campus, log);
+        let trace = Trace::of(span::run(order.campus, log));
         let result = tokio::select! {
             biased;
             () = self.means.stop.cancelled() => Err(RunError::Interrupted),
             () = session.lost().cancelled() => Err(RunError::Lost),
             result = self.unlogged(session, writer, log, permit, &mut tally)
-                .instrument(span.clone()) => result,
+                .instrument(trace.span().clone()) => result,
         };
         let (status, message) = end(&result, &tally);
-        span::ended(&span, status, &tally);
+        span::ended(&trace, (order.campus, log), status, &tally, message.as_deref());
         if let Some(log) = log {
             // Not on the run's own session, which may be what was lost.
             let client = self.means.pool.get().await?;

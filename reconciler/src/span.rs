@@ -1,7 +1,7 @@
 //! The spans of a run: one trace a run, with its pages, its questions by id (`core_api` makes those)
 //! and what it wrote. Members' ids are no part of them.
 
-use runtime::TRACES;
+use runtime::{TRACES, Trace, number};
 use tracing::{Span, field::Empty};
 use uuid::Uuid;
 
@@ -24,20 +24,41 @@ pub(crate) fn run(campus: Uuid, log: Option<Uuid>) -> Span {
     )
 }
 
-/// Notes how it ended.
-pub(crate) fn ended(run: &Span, status: Status, tally: &Tally) {
-    run.record("faithtracker.outcome", status.as_str());
-    run.record("faithtracker.members.fetched", runtime::number(tally.fetched));
-    run.record("faithtracker.members.asked", runtime::number(tally.asked));
-    run.record("faithtracker.members.held", runtime::number(tally.held));
+/// Notes how it ended, there and in one log line.
+pub(crate) fn ended(
+    trace: &Trace,
+    (campus, log): (Uuid, Option<Uuid>),
+    status: Status,
+    tally: &Tally,
+    reason: Option<&str>,
+) {
+    let span = trace.span();
+    span.record("faithtracker.outcome", status.as_str());
+    span.record("faithtracker.members.fetched", number(tally.fetched));
+    span.record("faithtracker.members.asked", number(tally.asked));
+    span.record("faithtracker.members.held", number(tally.held));
     if status == Status::Error {
-        run.record("otel.status_code", "ERROR");
+        span.record("otel.status_code", "ERROR");
+    }
+    macro_rules! tell {
+        ($level:ident) => {
+            tracing::$level!(
+                campus_id = %campus, run_id = log.map(tracing::field::display),
+                outcome = status.as_str(), reason, fetched = tally.fetched, asked = tally.asked,
+                held = tally.held, trace_id = %trace.id(),
+                "a run has ended"
+            )
+        };
+    }
+    match status {
+        Status::Success => tell!(info),
+        Status::Held | Status::Error => tell!(warn),
     }
 }
 
 /// A page of the list, with the requests that it took.
 pub(crate) fn page(number: u64) -> Span {
-    tracing::info_span!(target: TRACES, "read page", faithtracker.page = runtime::number(number))
+    tracing::info_span!(target: TRACES, "read page", faithtracker.page = number(number))
 }
 
 /// The comparison of the staged list with the members.
@@ -59,6 +80,6 @@ pub(crate) fn apply(members: usize) -> Span {
         otel.kind = "client",
         db.system.name = "postgresql",
         db.operation.name = "COMMIT",
-        db.operation.batch.size = runtime::number(members),
+        db.operation.batch.size = number(members),
     )
 }

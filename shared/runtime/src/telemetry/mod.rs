@@ -10,7 +10,7 @@ use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing_subscriber::{
     EnvFilter, Layer,
-    filter::{FilterExt, filter_fn},
+    filter::{FilterExt, LevelFilter, filter_fn},
     layer::SubscriberExt,
     util::SubscriberInitExt,
 };
@@ -67,7 +67,9 @@ impl Telemetry {
                 "for example info,worker=debug",
             )
         })?;
-        let lines_wanted = filter.and(filter_fn(discretion::allows));
+        // The hints keep levels that nobody wants from being looked at, statement by statement.
+        let lines_wanted =
+            filter.and(filter_fn(discretion::allows).with_max_level_hint(LevelFilter::TRACE));
         let format = LogFormat::from_settings(settings)?;
         let tracers = export::tracers(program, settings)?;
 
@@ -86,9 +88,10 @@ impl Telemetry {
                 // Contexts are passed on through spans; the thread's own is read by nobody.
                 .with_context_activation(false)
                 // Log lines have the trace's id, and stay where they are.
-                .with_filter(filter_fn(|metadata| {
-                    metadata.is_span() && metadata.target() == TRACES
-                }))
+                .with_filter(
+                    filter_fn(|metadata| metadata.is_span() && metadata.target() == TRACES)
+                        .with_max_level_hint(LevelFilter::INFO),
+                )
         });
         std::panic::set_hook(Box::new(panics::report));
         tracing_subscriber::registry().with(spans).with(lines.with_filter(lines_wanted)).init();
