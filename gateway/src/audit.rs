@@ -7,7 +7,7 @@ use campus::{Campus, RateLimit};
 use chrono::{DateTime, Utc};
 use event::{Rejection, SCHEMA_VERSION};
 use queue::{Message, Publisher};
-use runtime::Trace;
+use runtime::{Trace, TraceContext};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -20,8 +20,8 @@ const BURST: Duration = Duration::from_secs(30);
 /// Refusals that may wait for the publisher, of all campuses.
 const WAITING: usize = 256;
 
-/// What is told, and the webhook's own trace.
-type Refused = (Rejection, Trace);
+/// What is told, and where in a trace that was.
+type Refused = (Rejection, TraceContext);
 
 /// Where refusals are told to.
 pub(crate) struct Audit {
@@ -39,7 +39,7 @@ impl Audit {
                 let message = Message::rejection(&rejection, &trace);
                 if let Err(error) = publisher.publish(message).await {
                     tracing::debug!(
-                        %error, trace_id = %trace.id(),
+                        %error, trace_id = %trace.trace_id(),
                         "a refused delivery is not told to the audit"
                     );
                 }
@@ -74,6 +74,6 @@ impl Audit {
             reason: refusal.sentence(),
             received_at,
         };
-        self.rejections.try_send((rejection, trace.clone())).ok();
+        self.rejections.try_send((rejection, trace.context().clone())).ok();
     }
 }

@@ -126,7 +126,7 @@ impl Receiver {
         deadline: Instant,
         trace: &Trace,
     ) -> Result<(), Refusal> {
-        let message = Message::new(envelope, Route::Work, trace);
+        let message = Message::new(envelope, Route::Work, trace.context());
         let started = Instant::now();
         // On time-out the event may be queued nonetheless; its twin is told apart later.
         let confirmed = timeout_at(deadline, self.publisher.publish(message)).await;

@@ -58,7 +58,7 @@ pub(crate) async fn fail(worker: &Worker, ticket: &Ticket, job: &Job, failure: F
             report::dead(job, &failure);
             let letter =
                 Letter { cause: failure.cause.as_str().to_owned(), reason: failure.reason.clone() };
-            let message = Message::new(&job.envelope, Route::Dead, &job.trace)
+            let message = Message::new(&job.envelope, Route::Dead, job.trace.context())
                 .with_history(&history)
                 .with_letter(&letter);
             pass_on(worker, job, message, "dead").await;
@@ -108,7 +108,7 @@ async fn delay_by(
     history: &History,
     outcome: &'static str,
 ) {
-    let message = Message::new(&job.envelope, Route::Retry(delay), &job.trace);
+    let message = Message::new(&job.envelope, Route::Retry(delay), job.trace.context());
     pass_on(worker, job, message.with_history(history), outcome).await;
 }
 
@@ -120,7 +120,7 @@ fn jitter(delay: Duration) -> Duration {
 /// Returns a delivery to the work queue as it was.
 pub(crate) async fn give_back(worker: &Worker, job: &Job) {
     report::returned(job);
-    let message = Message::new(&job.envelope, Route::Work, &job.trace);
+    let message = Message::new(&job.envelope, Route::Work, job.trace.context());
     pass_on(worker, job, message.with_history(&job.history), "returned").await;
 }
 
@@ -164,7 +164,7 @@ pub(crate) fn undecodable(
         cause: Cause::InvalidEvent.as_str().to_owned(),
         reason: format!("The message could not be read: {error}."),
     };
-    Message::undecodable(delivery.data.clone(), id, trace).with_letter(&letter)
+    Message::undecodable(delivery.data.clone(), id, trace.context()).with_letter(&letter)
 }
 
 /// Publishes until it is confirmed; false when `give_up` came first.

@@ -8,7 +8,7 @@ use lapin::{
     types::{AMQPValue, FieldTable, ShortString},
 };
 
-use runtime::{Trace, TraceContext};
+use runtime::TraceContext;
 use tracing::Span;
 
 use crate::{Route, spans};
@@ -52,33 +52,33 @@ pub struct Message {
 }
 
 impl Message {
-    /// A message for `envelope`, whose way goes on from `trace`.
-    pub fn new(envelope: &Envelope, route: Route, trace: &Trace) -> Self {
+    /// A message for `envelope`, that goes on from there.
+    pub fn new(envelope: &Envelope, route: Route, from: &TraceContext) -> Self {
         let properties = with_id(envelope.delivery_id.to_string())
             .with_type(ShortString::from(envelope.event_type.as_str()))
             .with_timestamp(u64::try_from(envelope.received_at.timestamp()).unwrap_or(0));
-        Self::of(route, envelope.encode(), properties, trace)
+        Self::of(route, envelope.encode(), properties, from)
     }
 
     /// A message for the audit of a refused delivery.
-    pub fn rejection(rejection: &Rejection, trace: &Trace) -> Self {
+    pub fn rejection(rejection: &Rejection, from: &TraceContext) -> Self {
         let properties = with_id(rejection.delivery_id.to_string())
             .with_timestamp(u64::try_from(rejection.received_at.timestamp()).unwrap_or(0));
-        Self::of(Route::Rejections, rejection.encode(), properties, trace)
+        Self::of(Route::Rejections, rejection.encode(), properties, from)
     }
 
     /// A message with bytes that are no envelope, on their way to the dead letters.
-    pub fn undecodable(body: Vec<u8>, message_id: Option<&str>, trace: &Trace) -> Self {
+    pub fn undecodable(body: Vec<u8>, message_id: Option<&str>, from: &TraceContext) -> Self {
         let properties = message_id.map(with_id).unwrap_or_default();
-        Self::of(Route::Dead, body, properties, trace)
+        Self::of(Route::Dead, body, properties, from)
     }
 
-    fn of(route: Route, body: Vec<u8>, properties: BasicProperties, trace: &Trace) -> Self {
+    fn of(route: Route, body: Vec<u8>, properties: BasicProperties, from: &TraceContext) -> Self {
         let id = properties.message_id().as_ref().map(ShortString::as_str);
-        let span = spans::send(&route, id, trace.span());
+        let span = spans::send(&route, id, from);
         let traceparent = match TraceContext::of(&span) {
             Some(context) => context.traceparent(),
-            None => trace.context().traceparent(),
+            None => from.traceparent(),
         };
         let properties = properties
             .with_delivery_mode(PERSISTENT)

@@ -10,10 +10,10 @@ use tracing::{Span, field::Empty};
 use crate::{PublishError, ReceivedHeaders, Route};
 
 /// The span of sending a message, a child of `parent`; it ends with the confirm.
-pub(crate) fn send(route: &Route, message_id: Option<&str>, parent: &Span) -> Span {
-    tracing::info_span!(
+pub(crate) fn send(route: &Route, message_id: Option<&str>, parent: &TraceContext) -> Span {
+    let span = tracing::info_span!(
         target: TRACES,
-        parent: parent.id(),
+        parent: None,
         "send",
         otel.name = %format_args!("send {}:{}", route.exchange(), route.key()),
         otel.kind = "producer",
@@ -25,7 +25,9 @@ pub(crate) fn send(route: &Route, message_id: Option<&str>, parent: &Span) -> Sp
         messaging.rabbitmq.destination.routing_key = route.key(),
         messaging.message.id = message_id,
         "error.type" = Empty,
-    )
+    );
+    parent.adopt(&span);
+    span
 }
 
 /// Notes how sending ended. A message may be sent again until it is taken.

@@ -53,6 +53,16 @@ impl TraceContext {
         context.is_valid().then_some(Self(context))
     }
 
+    /// Makes a span that has not begun to be used a child of this place. Unlike a child within the
+    /// program, it does not keep its parent from ending.
+    pub fn adopt(&self, span: &Span) {
+        if !span.is_disabled() {
+            let parent = Context::new().with_remote_span_context(self.0.clone());
+            // An error says that nothing exports spans; there is nothing to continue then.
+            span.set_parent(parent).ok();
+        }
+    }
+
     /// The trace's id, which is shown in 32 hex digits.
     pub fn trace_id(&self) -> impl fmt::Display + fmt::Debug + use<> {
         self.0.trace_id()
@@ -91,10 +101,8 @@ impl Trace {
     /// (<https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/>).
     pub fn continued(span: Span, from: Option<TraceContext>) -> Self {
         let Some(from) = from else { return Self::of(span) };
+        from.adopt(&span);
         if !span.is_disabled() {
-            let parent = Context::new().with_remote_span_context(from.0.clone());
-            // An error says that nothing exports spans; there is nothing to continue then.
-            span.set_parent(parent).ok();
             span.add_link(from.0.clone());
         }
         let context = TraceContext::of(&span).unwrap_or(from);

@@ -232,7 +232,7 @@ fn message(letter: &Replayable, run: &Span) -> Option<Message> {
         None => Trace::of(resumed),
     };
     runtime::share(replay.span(), std::iter::once(resumed.span()), "replay");
-    Some(Message::new(&envelope, Route::Work, &resumed).with_history(&history))
+    Some(Message::new(&envelope, Route::Work, resumed.context()).with_history(&history))
 }
 
 fn report(arguments: &Arguments, chosen: &Chosen, tally: &Tally) -> anyhow::Result<()> {
