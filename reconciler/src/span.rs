@@ -57,8 +57,8 @@ pub(crate) fn ended(
 }
 
 /// A page of the list, with the requests that it took.
-pub(crate) fn page(number: u64) -> Span {
-    tracing::info_span!(target: TRACES, "read page", faithtracker.page = number(number))
+pub(crate) fn page(page: u64) -> Span {
+    tracing::info_span!(target: TRACES, "read page", faithtracker.page = number(page))
 }
 
 /// The comparison of the staged list with the members.
