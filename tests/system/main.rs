@@ -10,5 +10,6 @@ mod gateway;
 mod guard;
 mod private_servers;
 mod reconciler;
+mod security;
 mod smoke;
 mod worker;

@@ -26,6 +26,8 @@ pub struct SystemBuilder {
     own_servers: bool,
     nodes: usize,
     proxied: bool,
+    broker_users: bool,
+    encrypted: bool,
     wait: bool,
     variables: Vec<(Option<Role>, String, String)>,
 }
@@ -41,6 +43,8 @@ impl Default for SystemBuilder {
             own_servers: false,
             nodes: 1,
             proxied: false,
+            broker_users: false,
+            encrypted: false,
             wait: true,
             variables: Vec::new(),
         }
@@ -120,6 +124,23 @@ impl SystemBuilder {
         self
     }
 
+    /// Lets each program be a RabbitMQ user of its own, with the rights of
+    /// `deploy/rabbitmq/permissions`; without it all are the administrator. A gateway is then only
+    /// ready once a worker has declared the queues.
+    #[must_use]
+    pub fn broker_users(mut self) -> Self {
+        self.broker_users = true;
+        self
+    }
+
+    /// Servers of this test's own, which the programs speak TLS with and check fully.
+    #[must_use]
+    pub fn encrypted(mut self) -> Self {
+        self.own_servers = true;
+        self.encrypted = true;
+        self
+    }
+
     /// Does not wait until the programs are ready, only until they listen.
     #[must_use]
     pub fn without_waiting(mut self) -> Self {
@@ -131,7 +152,9 @@ impl SystemBuilder {
     pub async fn spawn(self) -> TestSystem {
         runtime::install_crypto_provider();
         tokio::task::spawn_blocking(build_binaries).await.unwrap().unwrap();
-        let own_servers = if self.own_servers {
+        let own_servers = if self.encrypted {
+            Some(PrivateServers::start_temporary_encrypted().await.unwrap())
+        } else if self.own_servers {
             Some(PrivateServers::start_temporary_cluster(self.nodes).await.unwrap())
         } else {
             None
@@ -140,8 +163,11 @@ impl SystemBuilder {
             Some(servers) => servers.addresses(),
             None => servers::shared().await,
         };
-        let (database, broker) =
+        let (database, mut broker) =
             tokio::join!(TestDatabase::create(&addresses.postgres), TestBroker::create(&addresses));
+        if self.broker_users {
+            broker.add_users().await;
+        }
         let church = self.core.churches.first().expect("a core has a church").clone();
         let core = CoreSim::start(self.core.clone()).await.unwrap();
         let nodes = own_servers.iter().flat_map(PrivateServers::nodes);
@@ -157,6 +183,12 @@ impl SystemBuilder {
         if nodes.len() > 1 {
             for (_, variables) in &mut variables {
                 variables.insert("AMQP_URL".to_owned(), nodes.join(","));
+            }
+        }
+        if self.encrypted {
+            let servers = own_servers.as_ref().expect("encrypted servers are a test's own");
+            for (_, variables) in &mut variables {
+                environment::encrypt(variables, servers, broker.vhost());
             }
         }
         if let Some(ways) = &ways {
