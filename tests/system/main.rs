@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
 
 mod dead_letters;
+mod deployment;
 mod faithctl;
 mod faults;
 mod gateway;
