@@ -64,6 +64,8 @@ GRANT UPDATE (last_sync_at, last_sync_status, last_sync_message) ON sync_configs
 GRANT SELECT, INSERT, UPDATE ON sync_logs TO faith_reconciler;
 GRANT SELECT, INSERT, DELETE ON sync_changes TO faith_reconciler;
 GRANT SELECT, INSERT, UPDATE, DELETE ON reconciled_rows TO faith_reconciler;
+-- It forgets letters that came to an end, without looking into them.
+GRANT SELECT (status, dead_at, replayed_at, resolved_at), DELETE ON dead_letters TO faith_reconciler;
 -- The core's list is compared in a temporary table.
 DO $$ BEGIN
     EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO faith_reconciler', current_database());

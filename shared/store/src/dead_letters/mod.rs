@@ -12,8 +12,10 @@
 
 mod collect;
 mod discard;
+mod forget;
 mod replay;
 
 pub use collect::{DeadLetter, collect};
 pub use discard::discard;
+pub use forget::forget;
 pub use replay::{Claim, Claimed, Replayable};
