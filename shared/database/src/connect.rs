@@ -1,6 +1,6 @@
 //! Single sessions, for those who need one of their own, and a pool for everyone else.
 
-use std::{future::poll_fn, time::Duration};
+use std::{error::Error, future::poll_fn, time::Duration};
 
 use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod, Runtime};
 use tokio::{sync::mpsc, task::JoinHandle};
@@ -41,10 +41,10 @@ pub async fn answered<T, E: From<DatabaseError>>(
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
     /// No connection.
-    #[error("cannot connect to Postgres: {0}")]
+    #[error("cannot connect to Postgres: {}", in_full(.0))]
     Connect(#[source] tokio_postgres::Error),
     /// No connection from the pool.
-    #[error("cannot get a connection to Postgres: {0}")]
+    #[error("cannot get a connection to Postgres: {}", in_full(.0))]
     Pool(#[from] deadpool_postgres::PoolError),
     /// The pool could not be made.
     #[error("cannot make a pool of connections: {0}")]
@@ -60,6 +60,21 @@ pub enum DatabaseError {
         /// Why it failed.
         source: tokio_postgres::Error,
     },
+}
+
+/// An error with what it does not say of its causes: tokio-postgres tells of a TLS handshake only that it
+/// failed, and an operator needs to know that it was the certificate.
+fn in_full(error: &dyn Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !words.contains(&text) {
+            words = format!("{words}: {text}");
+        }
+        cause = error.source();
+    }
+    words
 }
 
 impl DatabaseError {

@@ -50,18 +50,18 @@ fn the_kustomization_names_every_file_and_no_other() {
     let there: BTreeSet<String> = std::fs::read_dir(deploy("k8s"))
         .unwrap()
         .flatten()
+        .filter(|entry| entry.path().extension().is_some_and(|extension| extension == "yaml"))
         .map(|entry| entry.file_name().into_string().unwrap())
-        .filter(|name| name.ends_with(".yaml") && name != "kustomization.yaml")
+        .filter(|name| name != "kustomization.yaml")
         .collect();
     assert_eq!(named, there);
     let resources = resources();
     for resource in &resources {
         assert_ne!(resource["kind"], "Secret", "secrets are named, not given");
     }
-    let names: BTreeSet<(&Value, &Value)> = resources
+    let names: BTreeSet<String> = resources
         .iter()
-        .map(|resource| (&resource["kind"], at(resource, "metadata/name")))
-        .map(|(kind, name)| (kind, name))
+        .map(|resource| format!("{} {}", resource["kind"], at(resource, "metadata/name")))
         .collect();
     assert_eq!(names.len(), resources.len(), "no name twice");
 }

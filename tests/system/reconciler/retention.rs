@@ -6,11 +6,11 @@ use tests::harness::TestSystem;
 /// A letter of each status that died so many days ago; the last was only lately resolved.
 const LETTERS: &str = "
     INSERT INTO dead_letters (id, cause, reason, attempts, envelope, dead_at, status, note, resolved_at)
-    SELECT gen_random_uuid(), 'database', 'r', 1, '{}', now() - age * interval '1 day', status,
+    SELECT gen_random_uuid(), 'database', 'r', 1, '{}'::jsonb, now() - age * interval '1 day', status,
            status || ' ' || age, CASE status WHEN 'resolved' THEN now() - age * interval '1 day' END
     FROM unnest(ARRAY['open', 'replaying', 'resolved', 'discarded']) AS status, unnest(ARRAY[5, 100]) AS age
     UNION ALL
-    SELECT gen_random_uuid(), 'database', 'r', 1, '{}', now() - interval '100 days', 'resolved',
+    SELECT gen_random_uuid(), 'database', 'r', 1, '{}'::jsonb, now() - interval '100 days', 'resolved',
            'resolved lately', now()";
 
 #[tokio::test]

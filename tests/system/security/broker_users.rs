@@ -61,10 +61,9 @@ async fn every_program_does_its_work_as_its_own_user() {
     })
     .await;
     // The audit of what was refused.
-    let forged = system.post_raw(WEBHOOK_PATH, &[(SIGNATURE_HEADER, b"wrong")], {
-        WebhookBody::new("member.updated", church, "m-2").to_bytes()
-    });
-    assert_eq!(forged.await.status, 401);
+    let body = WebhookBody::new("member.updated", church, "m-2").to_bytes();
+    let forged = system.post_raw(WEBHOOK_PATH, &[(SIGNATURE_HEADER, b"wrong")], &body).await;
+    assert_eq!(forged.status, 401);
     eventually("the refusal is logged", SOON, async || {
         let rejected = "SELECT FROM webhook_logs WHERE status = 'rejected'";
         !system.database.rows(rejected, &[]).await.is_empty()

@@ -37,5 +37,5 @@ async fn an_address_that_the_operator_did_not_allow_is_not_asked() {
 
     let run = system.reconcile(&["--once", "--campus", &system.campus.id]).await;
     assert_eq!(run.code, Some(1), "{run:?}");
-    assert!(run.stderr.contains("https"), "{run:?}");
+    assert!(run.stdout.contains("must be https"), "{run:?}");
 }

@@ -35,9 +35,7 @@ async fn postgres_certificate_is_checked_for_its_authority_and_its_name() {
     let require = without.replace("verify-full", "require");
     assert!(ask(&require).await.starts_with("ok "), "{}", ask(&require).await);
 
-    let said = reasons(&system, "DATABASE_URL", &{
-        let gateways = system.variables(Role::Gateway)["DATABASE_URL"].clone();
-        gateways.replace(trusting, stranger)
-    });
-    assert!(said.await.contains("UnknownIssuer"));
+    let of_gateway = system.variables(Role::Gateway)["DATABASE_URL"].replace(trusting, stranger);
+    let said = reasons(&system, "DATABASE_URL", &of_gateway).await;
+    assert!(said.contains("UnknownIssuer"), "{said}");
 }
