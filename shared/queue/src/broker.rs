@@ -58,9 +58,17 @@ impl QueueError {
     /// Whether the broker has the thing already, with other arguments (AMQP 406). The channel is
     /// closed then.
     pub fn is_precondition_failed(&self) -> bool {
-        const PRECONDITION_FAILED: u16 = 406;
+        self.is_protocol_error(406)
+    }
+
+    /// Whether the broker has no such thing (AMQP 404). The channel is closed then.
+    pub fn is_not_found(&self) -> bool {
+        self.is_protocol_error(404)
+    }
+
+    fn is_protocol_error(&self, id: u16) -> bool {
         let Self::Method { source, .. } = self else { return false };
-        matches!(source.kind(), lapin::ErrorKind::ProtocolError(error) if error.get_id() == PRECONDITION_FAILED)
+        matches!(source.kind(), lapin::ErrorKind::ProtocolError(error) if error.get_id() == id)
     }
 }
 

@@ -13,7 +13,9 @@
 mod collect;
 mod discard;
 mod replay;
+mod waiting;
 
 pub use collect::{DeadLetter, collect};
 pub use discard::discard;
 pub use replay::{Claim, Claimed, Replayable};
+pub use waiting::{Waiting, waiting};
