@@ -16,11 +16,11 @@ use runtime::metrics::observe;
 /// When the worker took what. Times are in milliseconds since the epoch; 0: nothing yet.
 #[derive(Debug, Default)]
 pub(crate) struct LastTaken {
-    taken_at: AtomicI64,
+    taken: AtomicI64,
     /// When the gateway had received it.
-    received_at: AtomicI64,
+    received: AtomicI64,
     /// When the last event was taken that nothing had been tried on before.
-    fresh_at: AtomicI64,
+    taken_fresh: AtomicI64,
 }
 
 impl LastTaken {
@@ -28,20 +28,20 @@ impl LastTaken {
     /// far the worker is behind.
     pub(crate) fn take(&self, received_at: DateTime<Utc>, is_first_attempt: bool) {
         let now = Utc::now().timestamp_millis();
-        self.taken_at.store(now, Ordering::Relaxed);
+        self.taken.store(now, Ordering::Relaxed);
         if is_first_attempt {
-            self.received_at.store(received_at.timestamp_millis(), Ordering::Relaxed);
-            self.fresh_at.store(now, Ordering::Relaxed);
+            self.received.store(received_at.timestamp_millis(), Ordering::Relaxed);
+            self.taken_fresh.store(now, Ordering::Relaxed);
         }
     }
 
     fn taken_at(&self) -> Option<i64> {
-        Some(self.taken_at.load(Ordering::Relaxed)).filter(|at| *at > 0)
+        Some(self.taken.load(Ordering::Relaxed)).filter(|at| *at > 0)
     }
 
     fn age(&self) -> Option<f64> {
-        let taken = Some(self.fresh_at.load(Ordering::Relaxed)).filter(|at| *at > 0)?;
-        Some(seconds(taken - self.received_at.load(Ordering::Relaxed)))
+        let taken = Some(self.taken_fresh.load(Ordering::Relaxed)).filter(|at| *at > 0)?;
+        Some(seconds(taken - self.received.load(Ordering::Relaxed)))
     }
 }
 
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_backlog_that_nobody_takes_grows_old() {
-        let waited = Some(Duration::from_secs(60));
+        let waited = Some(Duration::from_mins(1));
         assert!((untaken(5, waited, None) - 60.0).abs() < 1e-9);
         assert!((untaken(5, waited, Some(2.0)) - 2.0).abs() < 1e-9, "it takes what comes");
         assert!((untaken(5, waited, Some(900.0)) - 60.0).abs() < 1e-9, "it was at rest before");
