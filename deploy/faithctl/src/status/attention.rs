@@ -5,7 +5,10 @@ use chrono::{TimeDelta, Utc};
 use queue::{DEAD, UNROUTED, WORK};
 use serde::Serialize;
 
-use super::{Status, ledger::CampusSync};
+use super::{
+    Status,
+    ledger::{CampusSync, DeadLetters},
+};
 use crate::{campus::SECRET_AGE, moment};
 
 /// Nights are a day apart, and spread over some minutes.
@@ -41,17 +44,28 @@ pub(super) fn matters(status: &Status) -> Vec<Matter> {
             );
         }
     }
-    let open: i64 = status.dead_letters.iter().flatten().map(|letters| letters.open).sum();
+    let campuses = status.campuses.as_deref().unwrap_or_default();
+    for campus in campuses.iter().filter(|campus| campus.is_enabled) {
+        secret(campus, &mut add);
+    }
+    let letters = status.dead_letters.as_deref().unwrap_or_default();
+    let mut matters = matters;
+    matters.extend(waiting(letters, campuses));
+    matters
+}
+
+/// What waits for an operator although every part of the system works.
+pub(crate) fn waiting(letters: &[DeadLetters], campuses: &[CampusSync]) -> Vec<Matter> {
+    let mut matters = Vec::new();
+    let mut add = |matter: String, advice: String| matters.push(Matter { matter, advice });
+    let open: i64 = letters.iter().map(|letters| letters.open).sum();
     if open > 0 {
         add(
-            format!(
-                "{} waiting for an operator",
-                counted(open, "dead letter is", "dead letters are")
-            ),
+            format!("{} for an operator", counted(open, "dead letter waits", "dead letters wait")),
             "faithctl dead-letters groups".to_owned(),
         );
     }
-    for campus in status.campuses.iter().flatten().filter(|campus| campus.is_enabled) {
+    for campus in campuses.iter().filter(|campus| campus.is_enabled) {
         of_campus(campus, &mut add);
     }
     matters
@@ -121,12 +135,13 @@ fn of_campus(campus: &CampusSync, add: &mut impl FnMut(String, String)) {
             format!("faithctl runs list --campus {id}"),
         );
     }
-    if now - campus.webhook_secret_set_at > SECRET_AGE {
+}
+
+fn secret(campus: &CampusSync, add: &mut impl FnMut(String, String)) {
+    let CampusSync { campus_id: id, name, webhook_secret_set_at: set_at, .. } = campus;
+    if Utc::now() - *set_at > SECRET_AGE {
         add(
-            format!(
-                "{name}: its webhook secret is {} old",
-                moment::age(campus.webhook_secret_set_at)
-            ),
+            format!("{name}: its webhook secret is {} old", moment::age(*set_at)),
             format!("faithctl campus rotate-secret {id}"),
         );
     }
@@ -188,10 +203,10 @@ mod tests {
         assert_eq!(
             found,
             [
+                "GKBJ: its webhook secret is 100d old",
                 "GKBJ: 1 event is tried again and again, the oldest for 100d",
                 "GKBJ: 40 archives wait for your word",
                 "GKBJ: last known to equal its core 100d ago",
-                "GKBJ: its webhook secret is 100d old",
             ]
         );
     }

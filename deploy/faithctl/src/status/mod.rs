@@ -1,7 +1,7 @@
 //! `faithctl status`: what to look at, queues, lag, workers, dead letters and runs in one screen.
 
-mod attention;
-mod ledger;
+pub(crate) mod attention;
+pub(crate) mod ledger;
 pub(crate) mod queues;
 mod screen;
 
