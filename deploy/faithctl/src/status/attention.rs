@@ -49,7 +49,6 @@ pub(super) fn matters(status: &Status) -> Vec<Matter> {
         secret(campus, &mut add);
     }
     let letters = status.dead_letters.as_deref().unwrap_or_default();
-    let mut matters = matters;
     matters.extend(waiting(letters, campuses));
     matters
 }

@@ -144,7 +144,7 @@ fn campuses(campuses: &[CampusSync]) -> String {
         Column::new("secret", |campus| moment::age(campus.webhook_secret_set_at)),
     ];
     let mut text = table(&rows, &columns, output::width());
-    for line in more(campuses.len(), "faithctl campus list") {
+    if let Some(line) = more(campuses.len(), "faithctl campus list") {
         text = format!("{text}\n{line}");
     }
     section("Campuses", &text)
@@ -164,7 +164,7 @@ fn runs(runs: &[Run]) -> String {
     ];
     let shown = &runs[..runs.len().min(MOST)];
     let mut text = table(shown, &columns, output::width());
-    for line in more(runs.len(), "faithctl runs list") {
+    if let Some(line) = more(runs.len(), "faithctl runs list") {
         text = format!("{text}\n{line}");
     }
     section("Last reconciliation of each campus", &text)
