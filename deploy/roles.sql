@@ -30,8 +30,8 @@ REVOKE ALL ON ALL TABLES IN SCHEMA public FROM faith_gateway, faith_worker, fait
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM faith_gateway, faith_worker, faith_reconciler, faith_admin;
 
 -- The gateway reads secrets and switches, and no member at all.
-GRANT SELECT (campus_id, core_church_id, webhook_secret_sealed, previous_secret_sealed,
-              previous_secret_expires_at, is_enabled, rate_limit, version)
+GRANT SELECT (campus_id, core_church_id, webhook_secret_sealed, webhook_secret_set_at,
+              previous_secret_sealed, previous_secret_expires_at, is_enabled, rate_limit, version)
     ON sync_configs TO faith_gateway;
 
 -- The worker and the reconciler write the synced columns of members, and nothing else of them:

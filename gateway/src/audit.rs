@@ -1,7 +1,10 @@
 //! The audit of refused deliveries: told to `webhook-rejections`, as far as that costs nobody
 //! anything. An attacker fills neither memory nor the database with it, and nobody waits for it.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use campus::{Campus, RateLimit};
 use chrono::{DateTime, Utc};
@@ -10,7 +13,7 @@ use queue::{Message, Publisher};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use crate::{Refusal, limiter::Limiter, payload::Claims};
+use crate::{Refusal, limiter::Limiter, metrics::Metrics, payload::Claims};
 
 /// Refusals told of each campus, in the long run, a second.
 const RATE: u32 = 1;
@@ -21,6 +24,7 @@ const WAITING: usize = 256;
 
 /// Where refusals are told to.
 pub(crate) struct Audit {
+    metrics: Arc<Metrics>,
     limiter: Limiter,
     rate: Option<RateLimit>,
     rejections: mpsc::Sender<Rejection>,
@@ -28,7 +32,7 @@ pub(crate) struct Audit {
 
 impl Audit {
     /// Starts the task that publishes; it ends when the audit is dropped.
-    pub(crate) fn start(publisher: Publisher) -> Self {
+    pub(crate) fn start(publisher: Publisher, metrics: Arc<Metrics>) -> Self {
         let (rejections, mut waiting) = mpsc::channel::<Rejection>(WAITING);
         tokio::spawn(async move {
             while let Some(rejection) = waiting.recv().await {
@@ -37,7 +41,7 @@ impl Audit {
                 }
             }
         });
-        Self { limiter: Limiter::new(BURST), rate: RateLimit::new(RATE), rejections }
+        Self { metrics, limiter: Limiter::new(BURST), rate: RateLimit::new(RATE), rejections }
     }
 
     /// Tells that a webhook for a known campus was refused; best effort.
@@ -48,6 +52,7 @@ impl Audit {
         body: &[u8],
         received_at: DateTime<Utc>,
     ) {
+        self.metrics.refused_of(campus, refusal);
         let Some(rate) = self.rate else { return };
         // Before the body is read once more: a flood must not cost more than its refusal.
         if self.limiter.take(campus.id, rate, Instant::now()).is_err() {

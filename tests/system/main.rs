@@ -9,6 +9,7 @@ mod faithctl;
 mod faults;
 mod gateway;
 mod guard;
+mod metrics;
 mod private_servers;
 mod reconciler;
 mod security;

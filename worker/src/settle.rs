@@ -25,8 +25,8 @@ const PUBLISH_PAUSE: Duration = Duration::from_millis(200);
 
 /// Settles a delivery that is done.
 pub(crate) async fn done(worker: &Worker, job: &Job) {
-    acknowledge(worker, job, "done").await;
     worker.metrics.finished(job);
+    acknowledge(worker, job, "done").await;
 }
 
 /// Settles a failed delivery: logged and delayed, or sent to the dead letters. Answers `Again`
@@ -57,6 +57,7 @@ pub(crate) async fn fail(worker: &Worker, ticket: &Ticket, job: &Job, failure: F
             delay_by(worker, job, delay, &history, "delayed").await;
         }
         Next::Dead(history) => {
+            worker.metrics.died(history.failed_attempts());
             job.span.in_scope(|| {
                 tracing::warn!(
                     cause = failure.cause.as_str(),

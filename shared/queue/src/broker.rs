@@ -55,16 +55,20 @@ impl QueueError {
         move |source| Self::Method { operation, source: Box::new(source) }
     }
 
-    /// Whether the broker has the thing already, with other arguments. The channel is closed then.
+    /// Whether the broker has the thing already, with other arguments (AMQP 406). The channel
+    /// is closed then.
     pub fn is_precondition_failed(&self) -> bool {
-        const PRECONDITION_FAILED: u16 = 406;
-        self.is_answer(PRECONDITION_FAILED)
+        self.is_answer(406)
     }
 
-    /// Whether this user has no right to it. The channel is closed then.
+    /// Whether this user has no right to it (AMQP 403). The channel is closed then.
     pub fn is_access_refused(&self) -> bool {
-        const ACCESS_REFUSED: u16 = 403;
-        self.is_answer(ACCESS_REFUSED)
+        self.is_answer(403)
+    }
+
+    /// Whether the broker has no such thing (AMQP 404). The channel is closed then.
+    pub fn is_not_found(&self) -> bool {
+        self.is_answer(404)
     }
 
     /// Whether the broker answered a method with this code of AMQP.

@@ -19,6 +19,9 @@ use crate::{
 const SERVER: &[&str] = &["/usr/lib/rabbitmq/bin/rabbitmq-server"];
 const CONTROL: &[&str] = &["/usr/lib/rabbitmq/bin/rabbitmqctl"];
 
+/// What every node of the product is started with.
+const ADVANCED: &str = include_str!("../../../../deploy/rabbitmq/advanced.config");
+
 /// The distribution port of `rabbitmqctl` is taken from this range, one a call.
 const CONTROL_PORTS: (&str, &str) = ("10000", "14999");
 
@@ -65,6 +68,7 @@ impl Node {
             self.amqp_port
         );
         write_private(&self.folder.join("rabbitmq.conf"), &configuration)?;
+        write_private(&self.folder.join("advanced.config"), ADVANCED)?;
         write_private(&self.folder.join("enabled_plugins"), plugins)?;
         // Read-only, or Erlang refuses it; so it cannot be written over either.
         let cookie = self.folder.join(".erlang.cookie");
