@@ -29,6 +29,8 @@ missing_packages() {
     [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || missing="$missing rabbitmq-server"
     # The linker, and what it links programs with.
     command -v cc >/dev/null || missing="$missing gcc libc6-dev"
+    # Debian has promtool, which tests the alerts, in one package with Prometheus.
+    [ -z "${with_promtool:-}" ] || command -v promtool >/dev/null || missing="$missing prometheus"
 }
 
 install_missing_packages() {
@@ -64,7 +66,7 @@ apt_install() {
     if [ "$status" = 0 ] && [ -d /run/systemd/system ]; then
         # Nor at the next boot: these were not here before, so nobody else relies on them.
         local service
-        for service in postgresql rabbitmq-server; do
+        for service in postgresql rabbitmq-server prometheus; do
             case $missing in *"$service"*) as_root systemctl --quiet disable "$service" || true ;; esac
         done
     fi

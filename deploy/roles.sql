@@ -30,8 +30,8 @@ REVOKE ALL ON ALL TABLES IN SCHEMA public FROM faith_gateway, faith_worker, fait
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM faith_gateway, faith_worker, faith_reconciler, faith_admin;
 
 -- The gateway reads secrets and switches, and no member at all.
-GRANT SELECT (campus_id, core_church_id, webhook_secret_sealed, previous_secret_sealed,
-              previous_secret_expires_at, is_enabled, rate_limit, version)
+GRANT SELECT (campus_id, core_church_id, webhook_secret_sealed, webhook_secret_set_at,
+              previous_secret_sealed, previous_secret_expires_at, is_enabled, rate_limit, version)
     ON sync_configs TO faith_gateway;
 
 -- The worker and the reconciler write the synced columns of members, and nothing else of them:
@@ -64,6 +64,8 @@ GRANT UPDATE (last_sync_at, last_sync_status, last_sync_message) ON sync_configs
 GRANT SELECT, INSERT, UPDATE ON sync_logs TO faith_reconciler;
 GRANT SELECT, INSERT, DELETE ON sync_changes TO faith_reconciler;
 GRANT SELECT, INSERT, UPDATE, DELETE ON reconciled_rows TO faith_reconciler;
+-- It forgets letters that came to an end, without looking into them.
+GRANT SELECT (status, dead_at, replayed_at, resolved_at), DELETE ON dead_letters TO faith_reconciler;
 -- The core's list is compared in a temporary table.
 DO $$ BEGIN
     EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO faith_reconciler', current_database());

@@ -12,11 +12,14 @@ use crate::{BODY_BUDGET_BYTES, tls::Tls};
 /// The variables that the gateway reads.
 pub const VARIABLES: &[Variable] = &[
     variables::DATABASE_URL,
+    variables::DATABASE_URL_FILE,
     variables::AMQP_URL,
+    variables::AMQP_URL_FILE,
     variables::AMQP_CA_FILE,
     variables::SECRETS_KEY,
     variables::SECRETS_KEY_FILE,
     variables::SECRETS_KEY_PREVIOUS,
+    variables::SECRETS_KEY_PREVIOUS_FILE,
     variables::GATEWAY_LISTEN,
     variables::GATEWAY_ADMIN_LISTEN,
     variables::TLS_CERT_FILE,

@@ -9,6 +9,7 @@ mod body;
 mod budget;
 mod config;
 mod connections;
+mod depths;
 mod fields;
 mod limiter;
 mod metrics;
@@ -73,6 +74,7 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let directory = DirectoryHandle::default();
     tokio::spawn(directory.clone().refresh(config.database, config.sealer, campuses, stop.clone()));
+    tokio::spawn(depths::watch(config.amqp.clone(), config.topology, stop.clone()));
     let link = Link {
         broker: Broker::new(config.amqp, PROGRAM.name),
         topology: config.topology,
@@ -95,7 +97,7 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
         directory,
         intake: Intake { max_body_bytes: config.max_body_bytes, budget },
         limiter: Limiter::new(RATE_LIMIT_BURST),
-        audit: Arc::new(Audit::start(publisher.clone())),
+        audit: Arc::new(Audit::start(publisher.clone(), Arc::clone(&metrics))),
         publisher,
         metrics: Arc::clone(&metrics),
     };

@@ -3,14 +3,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use campus::DirectoryHandle;
+use campus::{Campus, DirectoryHandle};
+use chrono::Utc;
 use event::EventType;
 use hyper::StatusCode;
 use opentelemetry::{
     KeyValue,
     metrics::{Counter, Histogram, Meter},
 };
-use runtime::metrics::{LATENCY_SECONDS, meter};
+use runtime::metrics::{LATENCY_SECONDS, Reading, meter, observe_each};
 use tokio_util::task::TaskTracker;
 
 use crate::{Refusal, budget::Budget, connections::Connections};
@@ -39,6 +40,7 @@ pub(crate) struct Metrics {
     requests: Counter<u64>,
     accepted: Counter<u64>,
     refusals: Counter<u64>,
+    campus_refusals: Counter<u64>,
     received_bytes: Counter<u64>,
     connections_accepted: Counter<u64>,
     tls_failures: Counter<u64>,
@@ -57,6 +59,11 @@ impl Metrics {
                 "Events that RabbitMQ has confirmed, by type",
             ),
             refusals: counter(&meter, "gateway_refusals", "Requests not accepted, by reason"),
+            campus_refusals: counter(
+                &meter,
+                "gateway_campus_refusals",
+                "Webhooks of a known campus that were not accepted, by reason",
+            ),
             received_bytes: counter(
                 &meter,
                 "gateway_received_bytes",
@@ -100,12 +107,6 @@ impl Metrics {
         for counter in [&self.received_bytes, &self.connections_accepted, &self.tls_failures] {
             counter.add(0, &[]);
         }
-        let version = KeyValue::new("version", env!("CARGO_PKG_VERSION"));
-        meter()
-            .u64_gauge("gateway_build_info")
-            .with_description("Always 1; the version is its label")
-            .build()
-            .record(1, &[version]);
     }
 
     pub(crate) fn answered(&self, status: StatusCode, elapsed: Duration) {
@@ -119,6 +120,12 @@ impl Metrics {
 
     pub(crate) fn refused(&self, refusal: Refusal) {
         self.refusals.add(1, &[KeyValue::new("reason", refusal.label())]);
+    }
+
+    /// A refusal of a campus that is known, and so a label of a closed set.
+    pub(crate) fn refused_of(&self, campus: &Campus, refusal: Refusal) {
+        let reason = KeyValue::new("reason", refusal.label());
+        self.campus_refusals.add(1, &[KeyValue::new("campus", campus.id.to_string()), reason]);
     }
 
     pub(crate) fn received(&self, bytes: usize) {
@@ -153,6 +160,12 @@ pub(crate) fn observe(
     gauge("gateway_body_bytes_limit", "Bytes of bodies that may be in memory at once", || {
         crate::BODY_BUDGET_BYTES
     });
+    let ages = directory.clone();
+    observe_each(
+        "gateway_webhook_secret_age_seconds",
+        "How long ago a campus's webhook secret was set",
+        move || secret_ages(&ages),
+    );
     let directory = directory.clone();
     gauge("gateway_campuses", "Campuses in the snapshot", move || {
         directory.snapshot().map_or(0, |snapshot| snapshot.len())
@@ -180,11 +193,20 @@ fn gauge(
     description: &'static str,
     value: impl Fn() -> usize + Send + Sync + 'static,
 ) {
-    meter()
-        .u64_observable_gauge(name)
-        .with_description(description)
-        .with_callback(move |gauge| {
-            gauge.observe(u64::try_from(value()).unwrap_or(u64::MAX), &[]);
+    runtime::metrics::observe(name, description, move || {
+        Some(f64::from(u32::try_from(value()).unwrap_or(u32::MAX)))
+    });
+}
+
+/// Of the campuses that are enabled: nobody can misuse the others' secrets.
+fn secret_ages(directory: &DirectoryHandle) -> Vec<Reading> {
+    let (snapshot, now) = (directory.snapshot(), Utc::now());
+    let campuses = snapshot.iter().flat_map(|snapshot| snapshot.campuses());
+    campuses
+        .filter(|campus| campus.is_enabled)
+        .filter_map(|campus| {
+            let age = (now - campus.secret_set_at?).to_std().unwrap_or_default();
+            Some((vec![("campus", campus.id.to_string())], age.as_secs_f64()))
         })
-        .build();
+        .collect()
 }

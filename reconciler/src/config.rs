@@ -11,10 +11,12 @@ use runtime::{SettingError, Settings, Variable, variables};
 /// The variables that the reconciler reads.
 pub const VARIABLES: &[Variable] = &[
     variables::DATABASE_URL,
+    variables::DATABASE_URL_FILE,
     variables::DATABASE_POOL_SIZE,
     variables::SECRETS_KEY,
     variables::SECRETS_KEY_FILE,
     variables::SECRETS_KEY_PREVIOUS,
+    variables::SECRETS_KEY_PREVIOUS_FILE,
     variables::RECONCILER_ADMIN_LISTEN,
     variables::CORE_URLS_ALLOW,
     variables::LOG_RETENTION,

@@ -43,6 +43,7 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
     let pool = config.pool().context("cannot make the database pool")?;
     let cores = config.cores(pool.clone()).context("cannot make the client of the core")?;
     let metrics = Metrics::new(config.log_retention);
+    pool.observe();
     let check = health.check("postgres");
     let means = Means {
         database: config.database.clone(),

@@ -7,7 +7,8 @@ use database::{Client, DatabaseError};
 
 use crate::{ages, log, metrics::Metrics};
 
-/// Makes the days of `webhook_logs` ahead, drops old ones, forgets what runs changed so long ago,
+/// Makes the days of `webhook_logs` ahead, drops old ones, forgets what runs changed and which dead
+/// letters came to an end so long ago,
 /// ends the rows of runs whose program is gone, and brings ages up to date. Each is tried whatever
 /// became of the others; the first error is answered.
 pub(crate) async fn pass(
@@ -19,14 +20,16 @@ pub(crate) async fn pass(
     let made = store::make_log_partitions(client).await;
     let dropped = store::drop_log_partitions(client, retention).await;
     let forgotten = log::forget(client, retention).await;
+    let letters = store::dead_letters::forget(client, retention).await;
     let abandoned = log::end_abandoned(client).await;
     let aged = ages::bring_up_to_date(client, Utc::now()).await;
     let (made, dropped, aged) = (made?, dropped?, aged?);
-    let (_, abandoned) = (forgotten?, abandoned?);
+    let (_, letters, abandoned) = (forgotten?, letters?, abandoned?);
     metrics.passed(made, dropped, &aged, begun.elapsed());
     tracing::info!(
         days_made = made,
         days_dropped = dropped,
+        letters_forgotten = letters,
         ages_updated = aged.updated,
         runs_abandoned = abandoned,
         campuses = aged.campuses,

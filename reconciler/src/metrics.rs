@@ -34,15 +34,8 @@ impl Metrics {
         let gauge = |name: &'static str, description: &'static str| {
             meter.u64_gauge(name).with_description(description).build()
         };
-        gauge("reconciler_build_info", "1, labelled with the version")
-            .record(1, &[KeyValue::new("version", env!("CARGO_PKG_VERSION"))]);
         gauge("reconciler_log_retention_seconds", "Age at which days of webhook_logs are dropped")
             .record(log_retention.as_secs(), &[]);
-        meter
-            .i64_gauge("reconciler_start_timestamp_seconds")
-            .with_description("When the program started")
-            .build()
-            .record(Utc::now().timestamp(), &[]);
         let metrics = Self {
             postgres_up: gauge("reconciler_postgres_up", "1 while Postgres answers"),
             passes: counter("reconciler_housekeeping_passes", "Passes of housekeeping, by result"),

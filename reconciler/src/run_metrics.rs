@@ -1,11 +1,16 @@
 //! Metrics of runs: drift by campus and kind, how old the last success is, what is held.
 
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
 use database::{Client, DatabaseError};
 use opentelemetry::{
     KeyValue,
-    metrics::{Counter, Gauge, Histogram},
+    metrics::{Counter, Histogram},
 };
-use runtime::metrics::meter;
+use runtime::metrics::{Reading, meter, observe_each};
 use uuid::Uuid;
 
 use crate::{log::Status, phases::Phase, report::Report, tally::Kind};
@@ -16,8 +21,17 @@ pub(crate) struct RunMetrics {
     asked: Counter<u64>,
     duration: Histogram<f64>,
     phases: Counter<f64>,
-    success_age: Gauge<f64>,
-    held: Gauge<u64>,
+    last_look: Arc<Mutex<Vec<CampusState>>>,
+}
+
+/// What Postgres knew of a campus's runs when it was last asked.
+#[derive(Clone)]
+struct CampusState {
+    campus: Uuid,
+    looked_at: Instant,
+    /// Since the last success, at that moment; it grows on its own, also while Postgres is away.
+    success_age: f64,
+    held: u32,
 }
 
 /// By campus: since the last success, or since there is the campus; and what the last run held.
@@ -52,14 +66,7 @@ impl RunMetrics {
                 .f64_counter("reconciler_phase_seconds")
                 .with_description("What runs spent their time with; some of it at the same time")
                 .build(),
-            success_age: meter
-                .f64_gauge("reconciler_last_success_age_seconds")
-                .with_description("Time since the campus's last successful run")
-                .build(),
-            held: meter
-                .u64_gauge("reconciler_held_members")
-                .with_description("Archives that wait for an operator's word, by campus")
-                .build(),
+            last_look: Arc::default(),
         };
         for status in [Status::Success, Status::Held, Status::Error] {
             metrics.runs.add(0, &[KeyValue::new("status", status.as_str())]);
@@ -68,7 +75,32 @@ impl RunMetrics {
         for phase in Phase::ALL {
             metrics.phases.add(0.0, &[KeyValue::new("phase", phase.as_str())]);
         }
+        metrics.observe();
         metrics
+    }
+
+    /// Shows what was last seen of each campus; one that is not synced any more is not shown.
+    fn observe(&self) {
+        let each = |value: fn(&CampusState) -> f64| {
+            let last_look = Arc::clone(&self.last_look);
+            move || -> Vec<Reading> {
+                let states = last_look.lock().unwrap_or_else(PoisonError::into_inner);
+                let reading = |state: &CampusState| {
+                    (vec![("campus", state.campus.to_string())], value(state))
+                };
+                states.iter().map(reading).collect()
+            }
+        };
+        observe_each(
+            "reconciler_last_success_age_seconds",
+            "Time since the campus's last successful run, or since there is the campus",
+            each(|state| state.success_age + state.looked_at.elapsed().as_secs_f64()),
+        );
+        observe_each(
+            "reconciler_held_members",
+            "Archives that wait for an operator's word, by campus",
+            each(|state| f64::from(state.held)),
+        );
     }
 
     /// A run came to its end.
@@ -92,11 +124,23 @@ impl RunMetrics {
             .query(STATE, &[])
             .await
             .map_err(DatabaseError::during("read how old the last successful runs are"))?;
-        for row in &rows {
-            let labels = [campus(row.get(0))];
-            self.success_age.record(row.get(1), &labels);
-            self.held.record(u64::from(row.get::<_, i32>(2).unsigned_abs()), &labels);
+        let states: Vec<CampusState> = rows
+            .iter()
+            .map(|row| CampusState {
+                campus: row.get(0),
+                looked_at: Instant::now(),
+                success_age: row.get(1),
+                held: row.get::<_, i32>(2).unsigned_abs(),
+            })
+            .collect();
+        let mut last = self.last_look.lock().unwrap_or_else(PoisonError::into_inner);
+        for new in states.iter().filter(|new| last.iter().all(|old| old.campus != new.campus)) {
+            // From the start, at zero: an increase from nothing is none.
+            for kind in Kind::ALL {
+                self.drift.add(0, &[campus(new.campus), KeyValue::new("kind", kind.as_str())]);
+            }
         }
+        *last = states;
         Ok(())
     }
 }

@@ -4,13 +4,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
 
 mod dead_letters;
+mod deployment;
 mod faithctl;
 mod faults;
 mod gateway;
 mod guard;
 mod logs;
+mod metrics;
 mod private_servers;
 mod reconciler;
+mod security;
 mod smoke;
 mod traces;
 mod worker;

@@ -10,12 +10,15 @@ use runtime::{SettingError, Settings, Variable, variables};
 /// The variables that the worker reads.
 pub const VARIABLES: &[Variable] = &[
     variables::DATABASE_URL,
+    variables::DATABASE_URL_FILE,
     variables::DATABASE_POOL_SIZE,
     variables::AMQP_URL,
+    variables::AMQP_URL_FILE,
     variables::AMQP_CA_FILE,
     variables::SECRETS_KEY,
     variables::SECRETS_KEY_FILE,
     variables::SECRETS_KEY_PREVIOUS,
+    variables::SECRETS_KEY_PREVIOUS_FILE,
     variables::WORKER_ADMIN_LISTEN,
     variables::QUEUE_MAX_LENGTH,
     variables::WORKER_PREFETCH,

@@ -18,8 +18,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
+    core_metrics::{CampusMetrics, CoreMetrics},
     gate::{Gate, Pass, PutOff, Share},
-    metrics::Metrics,
 };
 
 /// How long an event is held when the shared token cannot be read: Postgres is in trouble, and
@@ -56,7 +56,7 @@ pub(crate) struct Cores {
     /// Told whenever a campus's core gets into trouble, or out of it.
     changed: Arc<Notify>,
     stopping: CancellationToken,
-    metrics: Arc<Metrics>,
+    metrics: CoreMetrics,
 }
 
 /// A campus's core, as its configuration of one version says.
@@ -65,6 +65,15 @@ struct Core {
     version: i64,
     session: Arc<CoreSession>,
     gate: Arc<Gate>,
+    metrics: Arc<CampusMetrics>,
+}
+
+/// How a campus's core is dealt with now.
+pub(crate) struct CoreState {
+    pub(crate) campus: Uuid,
+    /// It is left alone, but for probes.
+    pub(crate) is_tripped: bool,
+    pub(crate) under_way: usize,
 }
 
 impl Core {
@@ -93,7 +102,6 @@ impl Cores {
         allowed: AllowedHosts,
         share: Share,
         stopping: CancellationToken,
-        metrics: Arc<Metrics>,
     ) -> Result<Self, ClientError> {
         let settings = ClientSettings { allowed, ..Default::default() };
         Ok(Self {
@@ -102,7 +110,7 @@ impl Cores {
             campuses: Mutex::default(),
             changed: Arc::default(),
             stopping,
-            metrics,
+            metrics: CoreMetrics::new(),
         })
     }
 
@@ -122,10 +130,15 @@ impl Cores {
         campuses.get(&campus).is_some_and(|core| core.gate.is_strained())
     }
 
-    /// The campuses whose core was asked, and whether it is left alone now.
-    pub(crate) fn breakers(&self) -> Vec<(Uuid, bool)> {
+    /// The cores that were asked so far.
+    pub(crate) fn states(&self) -> Vec<CoreState> {
         let campuses = self.campuses.lock().unwrap_or_else(PoisonError::into_inner);
-        campuses.iter().map(|(id, core)| (*id, core.gate.is_tripped())).collect()
+        let state = |(campus, core): (&Uuid, &Core)| CoreState {
+            campus: *campus,
+            is_tripped: core.gate.is_tripped(),
+            under_way: core.gate.under_way(),
+        };
+        campuses.iter().map(state).collect()
     }
 
     /// Asks the campus's core for a member, bridging blips, if it is of use to ask.
@@ -148,7 +161,7 @@ impl Cores {
             |error| matches!(error, SessionError::Core(error) if is_blip(error)),
         );
         let answer = core.gate.watch(request).await;
-        self.metrics.fetched(begin.elapsed());
+        core.metrics.fetched(&answer, begin.elapsed());
         match answer {
             Ok(member) => {
                 core.answered(campus.id, pass);
@@ -192,7 +205,10 @@ impl Cores {
             || Gate::new(self.share, Arc::clone(&self.changed)),
             |core| core.gate.renewed(self.share),
         );
-        let core = Core { version: campus.version, session, gate: Arc::new(gate) };
+        let metrics = campuses
+            .get(&campus.id)
+            .map_or_else(|| Arc::new(self.metrics.of(campus.id)), |core| Arc::clone(&core.metrics));
+        let core = Core { version: campus.version, session, gate: Arc::new(gate), metrics };
         campuses.insert(campus.id, core.clone());
         Ok(core)
     }

@@ -43,6 +43,7 @@ pub(crate) struct PutOff(pub(crate) Duration);
 
 /// One campus's gate.
 pub(crate) struct Gate {
+    share: Share,
     requests: Arc<Semaphore>,
     waiting: Semaphore,
     /// The one event that waits for the moment of the next probe.
@@ -76,6 +77,7 @@ impl Gate {
 
     fn with(requests: Arc<Semaphore>, share: Share, changed: Arc<Notify>) -> Self {
         Self {
+            share,
             requests,
             waiting: Semaphore::new(share.waiting),
             prober: Semaphore::new(1),
@@ -173,6 +175,11 @@ impl Gate {
         trouble.clone().unwrap_or_else(|| {
             Failure::new(Cause::CoreUnavailable, Kind::Outage, "The core is slow to answer.")
         })
+    }
+
+    /// Requests of the share that are under way.
+    pub(crate) fn under_way(&self) -> usize {
+        self.share.requests.saturating_sub(self.requests.available_permits())
     }
 
     /// Whether the core is left alone.

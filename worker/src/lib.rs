@@ -3,15 +3,18 @@
 
 mod admit;
 mod audit;
+mod backlog;
 mod breaker;
 mod collect;
 mod commit;
 mod config;
 mod consume;
+mod core_metrics;
 mod cores;
 mod drain;
 mod gate;
 mod job;
+mod letters;
 mod metrics;
 mod process;
 mod report;
@@ -25,7 +28,10 @@ use std::sync::Arc;
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use database::Pool;
-use queue::{Broker, Link, Publisher, PublisherOptions, QueueError, RetryQueue, lapin::Connection};
+use queue::{
+    Broker, DEAD, Link, Publisher, PublisherOptions, QueueError, QueueWatch, REJECTIONS,
+    RetryQueue, UNROUTED, WORK, lapin::Connection,
+};
 use retry::RetrySchedule;
 use runtime::{Daemon, Program, variables};
 use tokio::sync::{RwLock, mpsc};
@@ -89,7 +95,6 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
         config.allowed_hosts.clone(),
         Share::of(usize::from(config.prefetch), config.core_concurrency),
         shutdown.clone(),
-        Arc::clone(&metrics),
     )
     .context("cannot make the client of the core")?;
     let worker = Arc::new(Worker {
@@ -102,7 +107,14 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
         give_back: ArcSwap::default(),
     });
 
-    metrics::observe_breakers(&worker);
+    let delays = config.schedule.delays().into_iter().map(|delay| RetryQueue(delay).name());
+    let queues = QueueWatch::new(
+        [WORK, DEAD, UNROUTED, REJECTIONS].map(str::to_owned).into_iter().chain(delays),
+    );
+    pool.observe();
+    metrics::observe_cores(&worker);
+    backlog::observe_backlog(&metrics.last_taken, &queues);
+    tokio::spawn(letters::count(pool.clone(), stop.clone()));
 
     let (jobs, waiting) = mpsc::channel(usize::from(config.prefetch));
     let admitting = tokio::spawn(admit::admit(Arc::clone(&worker), waiting, stop.clone()));
@@ -119,7 +131,7 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
         let (worker, stop) = (Arc::clone(&worker), stop.clone());
         tokio::spawn(async move {
             link.keep(&stop, |connection| {
-                serve_side_queues(connection, &link, &worker, &pool, &stop)
+                serve_side_queues(connection, &link, &worker, &pool, &queues, &stop)
             })
             .await;
         })
@@ -143,11 +155,14 @@ async fn serve_side_queues(
     link: &Link,
     worker: &Worker,
     pool: &Pool,
+    queues: &QueueWatch,
     stop: &CancellationToken,
 ) -> Result<(), QueueError> {
     let result = tokio::select! {
         result = audit::audit(&connection, pool, stop) => result,
         result = unrouted::drain(&connection, link, worker, stop) => result,
+        // Its end at a shutdown must not cut the others' short.
+        Err(error) = queues.keep(&connection, stop) => Err(error),
     };
     connection.close(200, "stopped".into()).await.ok();
     result

@@ -15,9 +15,12 @@ use opentelemetry::{
     metrics::{Counter, Histogram},
 };
 use retry::{Cause, Failure, Kind};
-use runtime::metrics::{BATCH_SIZES, LATENCY_SECONDS, meter};
+use runtime::metrics::{BATCH_SIZES, EVENT_SECONDS, LATENCY_SECONDS, Reading, meter, observe_each};
 
-use crate::{Worker, job::Job};
+use crate::{Worker, backlog::LastTaken, cores::CoreState, job::Job};
+
+/// Upper bounds for attempts; an outage of a day makes some thirty.
+const ATTEMPTS: [f64; 9] = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 10.0, 20.0, 50.0];
 
 pub(crate) struct Metrics {
     received: Counter<u64>,
@@ -28,9 +31,10 @@ pub(crate) struct Metrics {
     admission_batch: Histogram<u64>,
     commit_batch: Histogram<u64>,
     commit_seconds: Histogram<f64>,
-    fetch_seconds: Histogram<f64>,
     event_seconds: Histogram<f64>,
+    event_attempts: Histogram<u64>,
     held: Arc<AtomicU64>,
+    pub(crate) last_taken: Arc<LastTaken>,
 }
 
 impl Metrics {
@@ -71,15 +75,18 @@ impl Metrics {
             ),
             commit_batch: sizes("worker_commit_batch_size", "Findings committed together"),
             commit_seconds: seconds("worker_commit_duration_seconds", "Duration of a group commit"),
-            fetch_seconds: seconds(
-                "worker_core_fetch_duration_seconds",
-                "Duration of a fetch, with the blips it bridged",
-            ),
-            event_seconds: seconds(
-                "worker_event_duration_seconds",
-                "From receipt at the gateway to the ack",
-            ),
+            event_seconds: meter
+                .f64_histogram("worker_event_duration_seconds")
+                .with_description("From receipt at the gateway to the commit, retries included")
+                .with_boundaries(EVENT_SECONDS.to_vec())
+                .build(),
+            event_attempts: meter
+                .u64_histogram("worker_event_attempts")
+                .with_description("Attempts that an event took to its end, good or dead")
+                .with_boundaries(ATTEMPTS.to_vec())
+                .build(),
             held: Arc::default(),
+            last_taken: Arc::default(),
         };
         metrics.begin_at_zero();
         let held = Arc::clone(&metrics.held);
@@ -102,25 +109,22 @@ impl Metrics {
         }
         for cause in Cause::ALL {
             self.collected.add(0, &[KeyValue::new("cause", cause.as_str())]);
-            self.failures.add(
-                0,
-                &[KeyValue::new("cause", cause.as_str()), KeyValue::new("kind", "refusal")],
-            );
+            for kind in ["outage", "refusal", "final"] {
+                let labels = [KeyValue::new("cause", cause.as_str()), KeyValue::new("kind", kind)];
+                self.failures.add(0, &labels);
+            }
         }
         self.commits.add(0, &[]);
     }
 
     pub(crate) fn received(&self, job: &Job) {
         self.held.fetch_add(1, Ordering::Relaxed);
+        self.last_taken.take(job.envelope.received_at, job.history.is_first_attempt());
         self.received.add(1, &[KeyValue::new("event_type", job.envelope.event_type.label())]);
     }
 
     pub(crate) fn admitted(&self, events: usize) {
         self.admission_batch.record(events as u64, &[]);
-    }
-
-    pub(crate) fn fetched(&self, duration: Duration) {
-        self.fetch_seconds.record(duration.as_secs_f64(), &[]);
     }
 
     pub(crate) fn committed(&self, findings: usize, duration: Duration) {
@@ -135,10 +139,16 @@ impl Metrics {
         self.settled.add(1, &[KeyValue::new("outcome", outcome)]);
     }
 
-    /// A delivery was done: how long it took since the gateway received it, by two clocks.
+    /// A delivery is committed: how long that took since the gateway received it, by two clocks.
     pub(crate) fn finished(&self, job: &Job) {
         let age = (Utc::now() - job.envelope.received_at).to_std().unwrap_or_default();
         self.event_seconds.record(age.as_secs_f64(), &[]);
+        self.event_attempts.record(u64::from(job.history.failed_attempts()) + 1, &[]);
+    }
+
+    /// A delivery goes to the dead letters after so many attempts.
+    pub(crate) fn died(&self, attempts: u32) {
+        self.event_attempts.record(u64::from(attempts), &[]);
     }
 
     pub(crate) fn failed(&self, failure: &Failure) {
@@ -156,17 +166,26 @@ impl Metrics {
     }
 }
 
-/// Shows which campuses' cores are left alone, whenever the metrics are asked for.
-pub(crate) fn observe_breakers(worker: &Arc<Worker>) {
-    let worker = Arc::downgrade(worker);
-    meter()
-        .u64_observable_gauge("worker_core_breaker_open")
-        .with_description("1 while a campus's core is left alone because it does not answer")
-        .with_callback(move |gauge| {
-            let Some(worker) = worker.upgrade() else { return };
-            for (campus, open) in worker.cores.breakers() {
-                gauge.observe(u64::from(open), &[KeyValue::new("campus", campus.to_string())]);
-            }
-        })
-        .build();
+/// Shows how the campuses' cores are dealt with, whenever the metrics are asked for.
+pub(crate) fn observe_cores(worker: &Arc<Worker>) {
+    let each = |value: fn(&CoreState) -> f64| {
+        let worker = Arc::downgrade(worker);
+        move || -> Vec<Reading> {
+            let Some(worker) = worker.upgrade() else { return Vec::new() };
+            let states = worker.cores.states().into_iter();
+            states
+                .map(|state| (vec![("campus", state.campus.to_string())], value(&state)))
+                .collect()
+        }
+    };
+    observe_each(
+        "worker_core_breaker_open",
+        "1 while a campus's core is left alone because it does not answer",
+        each(|state| if state.is_tripped { 1.0 } else { 0.0 }),
+    );
+    observe_each(
+        "worker_core_requests_under_way",
+        "Requests that a campus's core has not answered yet",
+        each(|state| f64::from(u32::try_from(state.under_way).unwrap_or(u32::MAX))),
+    );
 }

@@ -30,8 +30,8 @@ const PUBLISH_PAUSE: Duration = Duration::from_millis(200);
 /// Settles a delivery that is done, and logged as `status`.
 pub(crate) async fn done(worker: &Worker, job: &Job, status: Option<Status>) {
     report::done(job, status);
-    acknowledge(worker, job, "done").await;
     worker.metrics.finished(job);
+    acknowledge(worker, job, "done").await;
 }
 
 /// Settles a failed delivery: logged and delayed, or sent to the dead letters. Answers `Again`
@@ -55,6 +55,7 @@ pub(crate) async fn fail(worker: &Worker, ticket: &Ticket, job: &Job, failure: F
             delay_by(worker, job, delay, &history, "delayed").await;
         }
         Next::Dead(history) => {
+            worker.metrics.died(history.failed_attempts());
             report::dead(job, &failure);
             let letter =
                 Letter { cause: failure.cause.as_str().to_owned(), reason: failure.reason.clone() };

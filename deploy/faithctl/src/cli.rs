@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     campus, dead_letters, deliveries, doctor, environment::Environment, erase, failure, migrate,
-    rekey, runs, send_test, status,
+    probe, rekey, runs, send_test, status,
 };
 
 /// How long a command that ends in order may take for it: longer than a publish that hangs.
@@ -17,8 +17,9 @@ const ORDERLY_END: Duration = Duration::from_secs(20);
 const ENVIRONMENT: &str = "\
 Environment:
   DATABASE_URL   Postgres; every command needs it
-  SECRETS_KEY    what secrets are sealed with (or SECRETS_KEY_FILE); for commands that touch one
+  SECRETS_KEY    what secrets are sealed with; for commands that touch one
   AMQP_URL       RabbitMQ; for `status`, `doctor` and `dead-letters replay`
+  Each of these may be in a file: DATABASE_URL_FILE, SECRETS_KEY_FILE, AMQP_URL_FILE.
   .env.example lists every variable.
 
 Exit codes:
@@ -49,6 +50,7 @@ enum Command {
     Runs(runs::Arguments),
     Status(status::Arguments),
     Doctor(doctor::Arguments),
+    Probe(probe::Arguments),
     Rekey(rekey::Arguments),
     Erase(erase::Arguments),
 }
@@ -121,6 +123,7 @@ async fn run(
         Command::Runs(arguments) => runs::run(arguments, environment).await,
         Command::Status(arguments) => status::run(&arguments, environment).await,
         Command::Doctor(arguments) => doctor::run(arguments, environment).await,
+        Command::Probe(arguments) => probe::run(arguments).await,
         Command::Rekey(arguments) => rekey::run(&arguments, environment).await,
         Command::Erase(arguments) => erase::run(arguments, environment, interrupted).await,
     }

@@ -30,6 +30,8 @@ pub struct Campus {
     pub is_enabled: bool,
     /// What its sender signs with.
     pub secret: Secret,
+    /// Since when; none where the gateway's role may not read that.
+    pub secret_set_at: Option<DateTime<Utc>>,
     /// What it signed with before, within the grace of a rotation.
     pub previous_secret: Option<PreviousSecret>,
     /// Events a second it may send; none: as many as it likes.
@@ -56,6 +58,11 @@ impl Directory {
     /// Finds the campus that a webhook names: by the core's church id first, by our own id second.
     pub fn find(&self, name: &str) -> Option<&Arc<Campus>> {
         self.by_church.get(name).or_else(|| self.by_id.get(&Uuid::try_parse(name).ok()?))
+    }
+
+    /// All campuses, in no order.
+    pub fn campuses(&self) -> impl Iterator<Item = &Campus> {
+        self.by_id.values().map(|campus| &**campus)
     }
 
     /// How many campuses there are.
@@ -93,6 +100,7 @@ mod tests {
             core_church_id: church.to_owned(),
             is_enabled: true,
             secret: Secret::new("current"),
+            secret_set_at: None,
             previous_secret: None,
             rate_limit: None,
         }

@@ -11,7 +11,7 @@ use std::{
 use arc_swap::ArcSwapOption;
 use chrono::Utc;
 use database::{Client, Connected, DatabaseConfig, DatabaseError};
-use runtime::Check;
+use runtime::{Check, metrics::observe};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -114,17 +114,15 @@ impl DirectoryHandle {
 
     fn observe_age(&self) {
         let read_at = Arc::clone(&self.read_at);
-        runtime::metrics::meter()
-            .f64_observable_gauge("campus_snapshot_age_seconds")
-            .with_description("Age of the gateway's snapshot of campuses")
-            .with_callback(move |gauge| {
+        observe(
+            "campus_snapshot_age_seconds",
+            "Age of the gateway's snapshot of campuses",
+            move || {
                 let read_at = read_at.load(Ordering::Relaxed);
-                if read_at > 0 {
-                    let age = Utc::now().timestamp_millis().saturating_sub(read_at);
-                    gauge.observe(Duration::from_millis(age.unsigned_abs()).as_secs_f64(), &[]);
-                }
-            })
-            .build();
+                let age = Utc::now().timestamp_millis().saturating_sub(read_at);
+                (read_at > 0).then(|| Duration::from_millis(age.unsigned_abs()).as_secs_f64())
+            },
+        );
     }
 }
 

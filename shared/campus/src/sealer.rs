@@ -64,25 +64,19 @@ pub struct Sealer {
 }
 
 impl Sealer {
-    /// Reads `SECRETS_KEY` or `SECRETS_KEY_FILE`, and `SECRETS_KEY_PREVIOUS`.
+    /// Reads `SECRETS_KEY` and `SECRETS_KEY_PREVIOUS`, each from the environment or a file.
     pub fn from_settings(settings: &Settings) -> Result<Self, SettingError> {
-        let current = match settings.optional(variables::SECRETS_KEY_FILE) {
-            Some(file) if settings.optional(variables::SECRETS_KEY).is_none() => {
-                let text = std::fs::read_to_string(file).map(Zeroizing::new).map_err(|error| {
-                    SettingError::new(
-                        variables::SECRETS_KEY_FILE,
-                        format!("cannot be read ({error})"),
-                        "a file with 32 bytes in base64",
-                    )
-                })?;
-                cipher(variables::SECRETS_KEY_FILE, &text)?
-            }
-            _ => cipher(variables::SECRETS_KEY, settings.required(variables::SECRETS_KEY)?)?,
+        let read = |variable: Variable, file: Variable| {
+            let text = settings.value_or_file(variable, file)?;
+            let from_file = settings.optional(variable).is_none();
+            let named = if from_file { file } else { variable };
+            text.map(|text| cipher(named, &text)).transpose()
         };
-        let previous = settings
-            .optional(variables::SECRETS_KEY_PREVIOUS)
-            .map(|text| cipher(variables::SECRETS_KEY_PREVIOUS, text))
-            .transpose()?;
+        let current =
+            read(variables::SECRETS_KEY, variables::SECRETS_KEY_FILE)?.ok_or_else(|| {
+                SettingError::new(variables::SECRETS_KEY, "is not set", variables::SECRETS_KEY.help)
+            })?;
+        let previous = read(variables::SECRETS_KEY_PREVIOUS, variables::SECRETS_KEY_PREVIOUS_FILE)?;
         Ok(Self { current, previous })
     }
 

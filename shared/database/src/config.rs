@@ -42,11 +42,13 @@ impl DatabaseConfig {
         Self { pool_size, ..self.clone() }
     }
 
-    /// Reads `DATABASE_URL` and `DATABASE_POOL_SIZE`. `program` is shown in `pg_stat_activity`.
+    /// Reads `DATABASE_URL`, or the file in its place, and `DATABASE_POOL_SIZE`. `program` is shown in
+    /// `pg_stat_activity`.
     pub fn from_settings(settings: &Settings, program: &str) -> Result<Self, SettingError> {
         let wrong = |problem: &str| SettingError::new(variables::DATABASE_URL, problem, EXPECTED);
-        let mut url = Url::parse(settings.required(variables::DATABASE_URL)?)
-            .map_err(|_| wrong("is not a URL"))?;
+        let text =
+            settings.required_or_file(variables::DATABASE_URL, variables::DATABASE_URL_FILE)?;
+        let mut url = Url::parse(&text).map_err(|_| wrong("is not a URL"))?;
         if !matches!(url.scheme(), "postgres" | "postgresql") {
             return Err(wrong("is not a postgres:// URL"));
         }

@@ -1,8 +1,10 @@
 //! Single sessions, for those who need one of their own, and a pool for everyone else.
 
-use std::{future::poll_fn, time::Duration};
+use std::{error::Error, future::poll_fn, time::Duration};
 
 use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod, Runtime};
+use opentelemetry::metrics::Counter;
+use runtime::metrics::{meter, observe};
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_postgres::{AsyncMessage, Client};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -41,10 +43,10 @@ pub async fn answered<T, E: From<DatabaseError>>(
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
     /// No connection.
-    #[error("cannot connect to Postgres: {0}")]
+    #[error("cannot connect to Postgres: {}", in_full(.0))]
     Connect(#[source] tokio_postgres::Error),
     /// No connection from the pool.
-    #[error("cannot get a connection to Postgres: {0}")]
+    #[error("cannot get a connection to Postgres: {}", in_full(.0))]
     Pool(#[from] deadpool_postgres::PoolError),
     /// The pool could not be made.
     #[error("cannot make a pool of connections: {0}")]
@@ -60,6 +62,21 @@ pub enum DatabaseError {
         /// Why it failed.
         source: tokio_postgres::Error,
     },
+}
+
+/// An error with what it does not say of its causes: tokio-postgres tells of a TLS handshake only that it
+/// failed, and an operator needs to know that it was the certificate.
+fn in_full(error: &dyn Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !words.contains(&text) {
+            words = format!("{words}: {text}");
+        }
+        cause = error.source();
+    }
+    words
 }
 
 impl DatabaseError {
@@ -113,7 +130,10 @@ impl DatabaseConfig {
 
 /// Connections for statements that need no session of their own.
 #[derive(Clone)]
-pub struct Pool(deadpool_postgres::Pool);
+pub struct Pool {
+    pool: deadpool_postgres::Pool,
+    failures: Counter<u64>,
+}
 
 impl Pool {
     /// A pool that connects when it is first asked: a database that is away is no error here.
@@ -133,11 +153,42 @@ impl Pool {
             .create_timeout(Some(POOL_WAIT))
             .recycle_timeout(Some(POOL_WAIT))
             .build()?;
-        Ok(Self(pool))
+        let failures = meter()
+            .u64_counter("database_pool_failures")
+            .with_description("Times that the pool had no connection to give in time, or at all")
+            .build();
+        failures.add(0, &[]);
+        Ok(Self { pool, failures })
+    }
+
+    /// Shows how much of the pool is in use, whenever the metrics are asked for.
+    pub fn observe(&self) {
+        let status = |of: fn(&deadpool_postgres::Status) -> usize| {
+            let pool = self.pool.clone();
+            move || Some(f64::from(u32::try_from(of(&pool.status())).unwrap_or(u32::MAX)))
+        };
+        observe(
+            "database_pool_connections_in_use",
+            "Connections to Postgres that are lent out",
+            status(|status| status.size.saturating_sub(status.available)),
+        );
+        observe(
+            "database_pool_connections_limit",
+            "Connections that the pool may hold",
+            status(|status| status.max_size),
+        );
+        observe(
+            "database_pool_waiting",
+            "Those who wait for a connection",
+            status(|status| status.waiting),
+        );
     }
 
     /// A connection, within a few seconds or an error.
     pub async fn get(&self) -> Result<PooledClient, DatabaseError> {
-        Ok(self.0.get().await?)
+        self.pool.get().await.map_err(|error| {
+            self.failures.add(1, &[]);
+            error.into()
+        })
     }
 }

@@ -55,12 +55,26 @@ impl QueueError {
         move |source| Self::Method { operation, source: Box::new(source) }
     }
 
-    /// Whether the broker has the thing already, with other arguments (AMQP 406). The channel is
-    /// closed then.
+    /// Whether the broker has the thing already, with other arguments (AMQP 406). The channel
+    /// is closed then.
     pub fn is_precondition_failed(&self) -> bool {
-        const PRECONDITION_FAILED: u16 = 406;
+        self.is_answer(406)
+    }
+
+    /// Whether this user has no right to it (AMQP 403). The channel is closed then.
+    pub fn is_access_refused(&self) -> bool {
+        self.is_answer(403)
+    }
+
+    /// Whether the broker has no such thing (AMQP 404). The channel is closed then.
+    pub fn is_not_found(&self) -> bool {
+        self.is_answer(404)
+    }
+
+    /// Whether the broker answered a method with this code of AMQP.
+    fn is_answer(&self, code: u16) -> bool {
         let Self::Method { source, .. } = self else { return false };
-        matches!(source.kind(), lapin::ErrorKind::ProtocolError(error) if error.get_id() == PRECONDITION_FAILED)
+        matches!(source.kind(), lapin::ErrorKind::ProtocolError(error) if error.get_id() == code)
     }
 }
 
@@ -82,7 +96,7 @@ impl AmqpConfig {
             )
         };
         let nodes = settings
-            .required(variables::AMQP_URL)?
+            .required_or_file(variables::AMQP_URL, variables::AMQP_URL_FILE)?
             .split(',')
             .map(|url| {
                 let mut uri: AMQPUri = url.trim().parse().map_err(|_| wrong("cannot be read"))?;

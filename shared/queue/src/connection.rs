@@ -8,7 +8,9 @@ use rand::RngExt;
 use runtime::Check;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Broker, QueueError, RetryQueue, Topology, declare, declare_retries};
+use crate::{
+    Broker, QueueError, RetryQueue, Topology, declare, declare_retries, topology::look_for_topology,
+};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// CONTRACT §1: a dependency that is away is tried at least every 5 s.
@@ -78,9 +80,17 @@ impl Link {
     }
 
     /// Declares everything again, for whoever finds something missing.
+    ///
+    /// Who needs no delay queues may be a user who can only publish, as the gateway's is
+    /// (`deploy/rabbitmq/permissions`): then it is left to the workers, and looked for.
     pub async fn declare(&self, connection: &Connection) -> Result<(), QueueError> {
-        declare(connection, self.topology).await?;
-        declare_retries(connection, &self.retries).await
+        match declare(connection, self.topology).await {
+            Err(error) if error.is_access_refused() && self.retries.is_empty() => {
+                look_for_topology(connection).await
+            }
+            Err(error) => Err(error),
+            Ok(()) => declare_retries(connection, &self.retries).await,
+        }
     }
 }
 

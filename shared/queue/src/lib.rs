@@ -3,13 +3,16 @@
 
 mod broker;
 mod connection;
+mod depth;
 mod message;
 mod publisher;
 mod spans;
 mod topology;
+mod watch;
 
 pub use broker::{AmqpConfig, Broker, QueueError};
 pub use connection::Link;
+pub use depth::{Depth, depth};
 pub use lapin;
 pub use message::{Letter, Message, ReceivedHeaders};
 pub use publisher::{PublishError, Publisher, PublisherOptions};
@@ -18,3 +21,4 @@ pub use topology::{
     DEAD, EXCHANGE, REJECTIONS, RetryQueue, Route, Topology, UNROUTED, WORK, declare,
     declare_retries,
 };
+pub use watch::QueueWatch;

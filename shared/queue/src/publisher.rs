@@ -12,7 +12,7 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use lapin::{Channel, Confirmation, Connection, PublisherConfirm, options::BasicPublishOptions};
+use lapin::{Channel, Confirmation, Connection, options::BasicPublishOptions};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
@@ -187,7 +187,6 @@ async fn serve(
             receiver,
             limit: options.waiting,
             check: check.clone(),
-            refusing: HashMap::new(),
         };
         tasks.spawn(lane.run());
     }
@@ -215,71 +214,66 @@ struct Lane {
     receiver: mpsc::Receiver<Request>,
     limit: usize,
     check: runtime::Check,
-    /// Since when each queue has refused everything, by routing key.
-    refusing: HashMap<String, Instant>,
 }
 
 impl Lane {
-    async fn run(mut self) -> Result<(), QueueError> {
-        let mut unconfirmed = FuturesUnordered::new();
+    async fn run(self) -> Result<(), QueueError> {
+        let Self { channel, connection, mut receiver, limit, check } = self;
+        let mut under_way = FuturesUnordered::new();
+        let mut refusals = Refusals::default();
         let mut open = true;
         let mut blocked = false;
         let mut watch = tokio::time::interval(BLOCKED_POLL);
-        while open || !unconfirmed.is_empty() {
+        while open || !under_way.is_empty() {
             tokio::select! {
-                request = self.receiver.recv(), if open && unconfirmed.len() < self.limit => {
-                    let Some(request) = request else { open = false; continue };
+                request = receiver.recv(), if open && under_way.len() < limit => {
+                    let Some(Request { message, answer }) = request else { open = false; continue };
                     // Whoever gave up before it was published has told its sender so: a twin less.
-                    if request.answer.is_closed() {
+                    if answer.is_closed() {
                         continue;
                     }
-                    if self.connection.status().blocked() {
-                        request.answer.send(Err(PublishError::Blocked)).ok();
+                    if connection.status().blocked() {
+                        answer.send(Err(PublishError::Blocked)).ok();
                         continue;
                     }
-                    let confirm = self.publish(&request.message).await?;
-                    let key = request.message.route.key();
-                    unconfirmed.push(async move {
-                        (key, request.answer, timeout(CONFIRM_LIMIT, confirm).await)
+                    // Begun here and not waited for: lapin answers a publish when it is written to
+                    // the socket, and one after another would be a write each.
+                    let channel = &channel;
+                    under_way.push(async move {
+                        let confirmed = timeout(CONFIRM_LIMIT, publish(channel, &message)).await;
+                        (message.route.key(), answer, confirmed)
                     });
                 }
-                Some((key, answer, confirmed)) = unconfirmed.next() => {
-                    let confirmed = confirmed
-                        .map_err(|_| QueueError::Timeout("a publish".to_owned()))?
-                        .map_err(QueueError::during("have a message confirmed"))?;
+                Some((key, answer, confirmed)) = under_way.next() => {
+                    let confirmed =
+                        confirmed.map_err(|_| QueueError::Timeout("a publish".to_owned()))??;
                     // A waiter that gave up no longer listens; its message is in the queue.
                     let outcome = outcome(&confirmed);
                     answer.send(outcome).ok();
-                    self.judge(key, outcome)?;
+                    refusals.judge(key, outcome)?;
                 }
                 _ = watch.tick() => {
-                    if !self.connection.status().connected() {
+                    if !connection.status().connected() {
                         return Err(QueueError::Timeout("the connection".to_owned()));
                     }
-                    let now = self.connection.status().blocked();
+                    let now = connection.status().blocked();
                     if now != blocked {
                         blocked = now;
-                        self.report(blocked);
+                        report(&check, blocked);
                     }
                 }
             }
         }
         Ok(())
     }
+}
 
-    /// An error when the queue has refused everything for too long.
-    fn judge(&mut self, key: String, outcome: Result<(), PublishError>) -> Result<(), QueueError> {
-        if outcome.is_ok() {
-            self.refusing.remove(&key);
-            return Ok(());
-        }
-        let since = self.refusing.entry(key.clone()).or_insert_with(Instant::now);
-        if since.elapsed() > REFUSAL_LIMIT { Err(QueueError::Refusing(key)) } else { Ok(()) }
-    }
-
-    /// lapin's publish hangs while the broker blocks the connection, hence the limit.
-    async fn publish(&self, message: &Message) -> Result<PublisherConfirm, QueueError> {
-        let publish = self.channel.basic_publish(
+/// Publishes and waits for the confirm. The first poll takes the delivery tag and queues the frames,
+/// so that one task that polls many of these keeps them apart. It hangs while the broker blocks the
+/// connection.
+async fn publish(channel: &Channel, message: &Message) -> Result<Confirmation, QueueError> {
+    channel
+        .basic_publish(
             message.route.exchange().into(),
             message.route.key().into(),
             // Not `mandatory`: pipelined, a returned message can reach another's confirm. The
@@ -287,21 +281,36 @@ impl Lane {
             BasicPublishOptions::default(),
             &message.body,
             message.properties(),
-        );
-        timeout(CONFIRM_LIMIT, publish)
-            .await
-            .map_err(|_| QueueError::Timeout("a publish".to_owned()))?
-            .map_err(QueueError::during("publish a message"))
-    }
+        )
+        .await
+        .map_err(QueueError::during("publish a message"))?
+        .await
+        .map_err(QueueError::during("have a message confirmed"))
+}
 
-    fn report(&self, blocked: bool) {
-        if blocked {
-            tracing::warn!("RabbitMQ blocks publishers: an alarm for memory or disk");
-            self.check.failing("RabbitMQ blocks publishers: an alarm for memory or disk");
-        } else {
-            tracing::info!("RabbitMQ takes messages again");
-            self.check.well();
+/// Since when each queue has refused everything, by routing key.
+#[derive(Default)]
+struct Refusals(HashMap<String, Instant>);
+
+impl Refusals {
+    /// An error when the queue has refused everything for too long.
+    fn judge(&mut self, key: String, outcome: Result<(), PublishError>) -> Result<(), QueueError> {
+        if outcome.is_ok() {
+            self.0.remove(&key);
+            return Ok(());
         }
+        let since = self.0.entry(key.clone()).or_insert_with(Instant::now);
+        if since.elapsed() > REFUSAL_LIMIT { Err(QueueError::Refusing(key)) } else { Ok(()) }
+    }
+}
+
+fn report(check: &runtime::Check, blocked: bool) {
+    if blocked {
+        tracing::warn!("RabbitMQ blocks publishers: an alarm for memory or disk");
+        check.failing("RabbitMQ blocks publishers: an alarm for memory or disk");
+    } else {
+        tracing::info!("RabbitMQ takes messages again");
+        check.well();
     }
 }
 

@@ -112,6 +112,26 @@ pub async fn declare(connection: &Connection, topology: Topology) -> Result<(), 
     close(channel).await
 }
 
+/// Whether what events and refusals are published to is there, for those who may declare nothing:
+/// RabbitMQ lets everybody ask.
+pub(crate) async fn look_for_topology(connection: &Connection) -> Result<(), QueueError> {
+    let channel = &open_channel(connection).await?;
+    let missing = QueueError::during("find the queues, which a worker declares when it starts");
+    let looked = async {
+        let options = ExchangeDeclareOptions { passive: true, ..Default::default() };
+        let (kind, arguments) = (ExchangeKind::Direct, FieldTable::default());
+        channel.exchange_declare(EXCHANGE.into(), kind, options, arguments).await?;
+        // The refusals' queue is declared last: with it, all are there.
+        for queue in [WORK, REJECTIONS] {
+            let options = QueueDeclareOptions { passive: true, ..Default::default() };
+            channel.queue_declare(queue.into(), options, FieldTable::default()).await?;
+        }
+        Ok(())
+    };
+    looked.await.map_err(missing)?;
+    close(channel).await
+}
+
 /// The work queue's length comes from a setting, and a setting may change: the queue that exists
 /// then stays as it is, and a policy of the broker can lower its limit.
 async fn declare_work(connection: &Connection, topology: Topology) -> Result<(), QueueError> {

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     AdminServer, Health, SettingError, Settings, Telemetry, Variable, install_crypto_provider,
-    telemetry::FLUSH_LIMIT,
+    metrics, telemetry::FLUSH_LIMIT,
 };
 
 /// The exit codes that the operator's scripts rely on.
@@ -85,6 +85,7 @@ where
         };
         let admin_address = listener.local_addr().unwrap_or(admin_listen);
         let health = Health::default();
+        metrics::observe_program(program.name, &health);
         let daemon = Daemon {
             program: program.name,
             shutdown: shutdown_signal(),

@@ -26,6 +26,12 @@ impl Health {
         let checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
         checks.iter().filter_map(|(name, reason)| Some((*name, reason.clone()?))).collect()
     }
+
+    /// Every dependency, and whether it is well.
+    pub(crate) fn states(&self) -> BTreeMap<&'static str, bool> {
+        let checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
+        checks.iter().map(|(name, reason)| (*name, reason.is_none())).collect()
+    }
 }
 
 /// One dependency's voice in a program's [`Health`].

@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, fmt, net::SocketAddr, str::FromStr, time::Duration};
 
+use zeroize::Zeroizing;
+
 use crate::{Variable, parse_duration, variables};
 
 /// A setting that is missing or wrong. Its text is one line: the variable, what was wrong, what
@@ -81,6 +83,36 @@ impl Settings {
             .ok_or_else(|| SettingError::new(variable, "is not set", variable.help))
     }
 
+    /// The value of `variable`, or what the file that `file` names holds: where secrets are handed
+    /// over as files, they are in nobody's environment. The variable wins. None where neither is set.
+    pub fn value_or_file(
+        &self,
+        variable: Variable,
+        file: Variable,
+    ) -> Result<Option<Zeroizing<String>>, SettingError> {
+        if let Some(value) = self.optional(variable) {
+            return Ok(Some(Zeroizing::new(value.to_owned())));
+        }
+        let Some(path) = self.optional(file) else { return Ok(None) };
+        let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| {
+            SettingError::new(file, format!("cannot be read ({error})"), file.help)
+        })?;
+        match text.trim() {
+            "" => Err(SettingError::new(file, "is empty", file.help)),
+            value => Ok(Some(Zeroizing::new(value.to_owned()))),
+        }
+    }
+
+    /// [`Settings::value_or_file`], or an error that says what to set.
+    pub fn required_or_file(
+        &self,
+        variable: Variable,
+        file: Variable,
+    ) -> Result<Zeroizing<String>, SettingError> {
+        self.value_or_file(variable, file)?
+            .ok_or_else(|| SettingError::new(variable, "is not set", variable.help))
+    }
+
     /// A value of a type that reads itself from text.
     pub fn parsed<T: FromStr>(
         &self,
@@ -144,6 +176,30 @@ mod tests {
         let settings = Settings::from_pairs([("WORKER_PREFETCH", " ")]);
         assert_eq!(settings.number(variables::WORKER_PREFETCH, 1..=1000).unwrap(), 256);
         assert!(settings.required(variables::DATABASE_URL).is_err());
+    }
+
+    #[test]
+    fn a_secret_may_be_in_a_file_and_the_variable_wins() {
+        let path = std::env::temp_dir().join(format!("setting-{}", std::process::id()));
+        std::fs::write(&path, "amqp://from-file\n").unwrap();
+        let file = path.to_str().unwrap();
+        let read = |pairs: &[(&str, &str)]| {
+            Settings::from_pairs(pairs.iter().copied())
+                .required_or_file(variables::AMQP_URL, variables::AMQP_URL_FILE)
+                .map(|value| value.to_string())
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(read(&[("AMQP_URL_FILE", file)]).unwrap(), "amqp://from-file");
+        let both = [("AMQP_URL_FILE", file), ("AMQP_URL", "amqp://direct")];
+        assert_eq!(read(&both).unwrap(), "amqp://direct");
+        std::fs::write(&path, " \n").unwrap();
+        assert!(
+            read(&[("AMQP_URL_FILE", file)]).unwrap_err().starts_with("AMQP_URL_FILE: is empty")
+        );
+        std::fs::remove_file(&path).unwrap();
+        let missing = read(&[("AMQP_URL_FILE", file)]).unwrap_err();
+        assert!(missing.starts_with("AMQP_URL_FILE: cannot be read"), "{missing}");
+        assert!(read(&[]).unwrap_err().starts_with("AMQP_URL: is not set"));
     }
 
     #[test]

@@ -27,12 +27,15 @@ macro_rules! catalogue {
 
 catalogue! {
     DATABASE_URL, None, "Postgres: postgres://user:pass@host:port/db[?sslmode=…&sslrootcert=…], sslmode up to verify-full";
+    DATABASE_URL_FILE, None, "a file that holds DATABASE_URL, in its place";
     DATABASE_POOL_SIZE, Some("4"), "connections in a program's pool; it holds at most that plus 2";
     AMQP_URL, None, "RabbitMQ: amqp:// or amqps:// URL; several, comma-separated, are the nodes of one cluster";
+    AMQP_URL_FILE, None, "a file that holds AMQP_URL, in its place";
     AMQP_CA_FILE, None, "PEM file with a private certificate authority for amqps://";
     SECRETS_KEY, None, "32 bytes in base64 that seal webhook secrets, core passwords and tokens at rest";
     SECRETS_KEY_FILE, None, "a file that holds SECRETS_KEY, in its place";
     SECRETS_KEY_PREVIOUS, None, "the key before, while everything is sealed anew with `faithctl rekey`";
+    SECRETS_KEY_PREVIOUS_FILE, None, "a file that holds SECRETS_KEY_PREVIOUS, in its place";
     GATEWAY_LISTEN, Some("0.0.0.0:8080"), "the gateway's public address; port 0 takes a free one";
     GATEWAY_ADMIN_LISTEN, Some("127.0.0.1:9101"), "the gateway's health and metrics";
     WORKER_ADMIN_LISTEN, Some("127.0.0.1:9102"), "the worker's health and metrics";

@@ -5,13 +5,19 @@ use lapin::{
 };
 use uuid::Uuid;
 
-use crate::servers::{Management, ServerAddresses};
+use super::environment::{ROLE_PASSWORD, Role};
+use crate::{
+    program::workspace,
+    servers::{Management, ServerAddresses},
+};
 
 /// The vhost of one test.
 pub struct TestBroker {
     url: String,
     vhost: String,
     management: String,
+    /// The users that were made for this test.
+    users: Vec<String>,
 }
 
 impl TestBroker {
@@ -23,7 +29,34 @@ impl TestBroker {
             url: format!("{}/{vhost}", addresses.amqp),
             vhost,
             management: addresses.management.clone(),
+            users: Vec::new(),
         }
+    }
+
+    /// Makes a user for each line of `deploy/rabbitmq/permissions`, with those rights. Users belong to
+    /// the broker and not to the vhost, so the vhost is part of their names.
+    pub(super) async fn add_users(&mut self) {
+        let management = Management::new(&self.management);
+        for (name, rights) in permissions() {
+            let user = format!("{name}-{}", self.vhost);
+            management.add_user(&user, ROLE_PASSWORD).await.unwrap();
+            management.permit(&self.vhost, &user, &rights).await.unwrap();
+            self.users.push(user);
+        }
+    }
+
+    /// The URL for the user of a program, if users were made and it has one.
+    pub fn url_as(&self, role: Role) -> Option<String> {
+        let user = self.users.iter().find(|user| user.starts_with(&format!("{}-", role.name())))?;
+        let mut url: reqwest::Url = self.url.parse().unwrap();
+        url.set_username(user).unwrap();
+        url.set_password(Some(ROLE_PASSWORD)).unwrap();
+        Some(url.into())
+    }
+
+    /// The users that were made for this test.
+    pub(super) fn users(&self) -> &[String] {
+        &self.users
     }
 
     /// The URL of the vhost, with all rights.
@@ -44,9 +77,12 @@ impl TestBroker {
     /// A channel on a connection of its own, for looking into queues and for publishing what the
     /// programs never would.
     pub async fn channel(&self) -> Channel {
-        let connection =
-            Connection::connect(&self.url, ConnectionProperties::default()).await.unwrap();
-        connection.create_channel().await.unwrap()
+        open_channel(&self.url).await
+    }
+
+    /// A channel under the rights of a program, where users were made.
+    pub async fn channel_as(&self, role: Role) -> Channel {
+        open_channel(&self.url_as(role).expect("the role has a user")).await
     }
 
     /// How many messages of a queue wait to be delivered: those that a consumer holds do not count.
@@ -58,4 +94,22 @@ impl TestBroker {
         let declared = channel.queue_declare(queue.into(), options, FieldTable::default()).await;
         declared.ok().map(|queue| queue.message_count())
     }
+}
+
+async fn open_channel(url: &str) -> Channel {
+    let connection = Connection::connect(url, ConnectionProperties::default()).await.unwrap();
+    connection.create_channel().await.unwrap()
+}
+
+/// The users of `deploy/rabbitmq/permissions` with what each may configure, write and read.
+pub fn permissions() -> Vec<(String, [String; 3])> {
+    let text = std::fs::read_to_string(workspace().join("deploy/rabbitmq/permissions")).unwrap();
+    text.lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let [user, configure, write, read] = words[..] else { panic!("not four: {line}") };
+            (user.to_owned(), [configure, write, read].map(str::to_owned))
+        })
+        .collect()
 }

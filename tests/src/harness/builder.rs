@@ -23,11 +23,23 @@ pub struct SystemBuilder {
     reconcilers: usize,
     core: Options,
     campus_arguments: Vec<String>,
-    own_servers: bool,
+    servers: Servers,
     nodes: usize,
     proxied: bool,
+    broker_users: bool,
     wait: bool,
     variables: Vec<(Option<Role>, String, String)>,
+}
+
+/// Whose servers a test uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Servers {
+    /// Those of the run, which all tests share.
+    Shared,
+    /// A pair that the test may kill, stop and freeze.
+    Own,
+    /// A pair that the programs speak TLS with.
+    Encrypted,
 }
 
 impl Default for SystemBuilder {
@@ -38,9 +50,10 @@ impl Default for SystemBuilder {
             reconcilers: 0,
             core: Options::default(),
             campus_arguments: Vec::new(),
-            own_servers: false,
+            servers: Servers::Shared,
             nodes: 1,
             proxied: false,
+            broker_users: false,
             wait: true,
             variables: Vec::new(),
         }
@@ -101,14 +114,14 @@ impl SystemBuilder {
     /// They take some six seconds to start.
     #[must_use]
     pub fn own_servers(mut self) -> Self {
-        self.own_servers = true;
+        self.servers = Servers::Own;
         self
     }
 
     /// A database server of this test's own, and a broker of that many nodes.
     #[must_use]
     pub fn cluster(mut self, nodes: usize) -> Self {
-        self.own_servers = true;
+        self.servers = Servers::Own;
         self.nodes = nodes;
         self
     }
@@ -117,6 +130,22 @@ impl SystemBuilder {
     #[must_use]
     pub fn proxied(mut self) -> Self {
         self.proxied = true;
+        self
+    }
+
+    /// Lets each program be a RabbitMQ user of its own, with the rights of
+    /// `deploy/rabbitmq/permissions`; without it all are the administrator. A gateway is then only
+    /// ready once a worker has declared the queues.
+    #[must_use]
+    pub fn broker_users(mut self) -> Self {
+        self.broker_users = true;
+        self
+    }
+
+    /// Servers of this test's own, which the programs speak TLS with and check fully.
+    #[must_use]
+    pub fn encrypted(mut self) -> Self {
+        self.servers = Servers::Encrypted;
         self
     }
 
@@ -131,17 +160,22 @@ impl SystemBuilder {
     pub async fn spawn(self) -> TestSystem {
         runtime::install_crypto_provider();
         tokio::task::spawn_blocking(build_binaries).await.unwrap().unwrap();
-        let own_servers = if self.own_servers {
-            Some(PrivateServers::start_temporary_cluster(self.nodes).await.unwrap())
-        } else {
-            None
+        let own_servers = match self.servers {
+            Servers::Shared => None,
+            Servers::Own => {
+                Some(PrivateServers::start_temporary_cluster(self.nodes).await.unwrap())
+            }
+            Servers::Encrypted => Some(PrivateServers::start_temporary_encrypted().await.unwrap()),
         };
         let addresses = match &own_servers {
             Some(servers) => servers.addresses(),
             None => servers::shared().await,
         };
-        let (database, broker) =
+        let (database, mut broker) =
             tokio::join!(TestDatabase::create(&addresses.postgres), TestBroker::create(&addresses));
+        if self.broker_users {
+            broker.add_users().await;
+        }
         let church = self.core.churches.first().expect("a core has a church").clone();
         let core = CoreSim::start(self.core.clone()).await.unwrap();
         let nodes = own_servers.iter().flat_map(PrivateServers::nodes);
@@ -159,6 +193,12 @@ impl SystemBuilder {
                 variables.insert("AMQP_URL".to_owned(), nodes.join(","));
             }
         }
+        if self.servers == Servers::Encrypted {
+            let servers = own_servers.as_ref().expect("encrypted servers are a test's own");
+            for (_, variables) in &mut variables {
+                environment::encrypt(variables, servers, broker.vhost());
+            }
+        }
         if let Some(ways) = &ways {
             for (role, variables) in &mut variables {
                 for (name, value) in variables {
@@ -171,7 +211,7 @@ impl SystemBuilder {
         let arguments: Vec<&str> = self.campus_arguments.iter().map(String::as_str).collect();
         system.campus = system.add_campus(&church, &arguments).await;
         self.start_programs(&mut system).await;
-        if self.own_servers && self.wait {
+        if self.servers != Servers::Shared && self.wait {
             // The programs have just declared their queues, and the test may kill the broker.
             for node in system.servers().nodes() {
                 node.write_down_queues().await.unwrap();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{TestBroker, TestDatabase};
+use crate::servers::PrivateServers;
 
 /// The password of the programs' database roles, in tests.
 pub const ROLE_PASSWORD: &str = "test";
@@ -44,9 +45,10 @@ pub(super) fn variables(
     database: &TestDatabase,
     broker: &TestBroker,
 ) -> BTreeMap<String, String> {
+    let amqp_url = broker.url_as(role).unwrap_or_else(|| broker.url().to_owned());
     [
         ("DATABASE_URL", database.url_as(role).as_str()),
-        ("AMQP_URL", broker.url()),
+        ("AMQP_URL", &amqp_url),
         ("SECRETS_KEY", SECRETS_KEY),
         ("GATEWAY_LISTEN", "127.0.0.1:0"),
         ("GATEWAY_ADMIN_LISTEN", "127.0.0.1:0"),
@@ -61,6 +63,25 @@ pub(super) fn variables(
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .collect()
+}
+
+/// Sends a program over TLS to servers that speak it, and lets it check them as far as can be.
+pub(super) fn encrypt(
+    variables: &mut BTreeMap<String, String>,
+    servers: &PrivateServers,
+    vhost: &str,
+) {
+    let authority = servers.authority().expect("the servers speak TLS").file().to_str().unwrap();
+    let mut database: reqwest::Url = variables["DATABASE_URL"].parse().unwrap();
+    // The name in the servers' certificates.
+    database.set_host(Some("localhost")).unwrap();
+    database.set_query(Some(&format!("sslmode=verify-full&sslrootcert={authority}")));
+    let broker = servers.rabbitmq.encrypted_url().expect("the broker speaks TLS");
+    variables.extend([
+        ("DATABASE_URL".to_owned(), database.into()),
+        ("AMQP_URL".to_owned(), format!("{broker}/{vhost}")),
+        ("AMQP_CA_FILE".to_owned(), authority.to_owned()),
+    ]);
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ mod webhook;
 pub use crate::program::Finished;
 
 pub use self::{
-    broker::TestBroker,
+    broker::{TestBroker, permissions},
     builder::SystemBuilder,
     campus::Campus,
     database::TestDatabase,

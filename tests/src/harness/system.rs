@@ -243,9 +243,13 @@ impl Drop for TestSystem {
 fn delete(database: &TestDatabase, broker: &TestBroker) {
     let (server, name) = database.server_and_name();
     let (management, vhost) = (broker.management_url().to_owned(), broker.vhost().to_owned());
+    let users = broker.users().to_vec();
     let deletion = async move {
         let management = Management::new(management);
         let _ = tokio::join!(TestDatabase::delete(&server, &name), management.delete_vhost(&vhost));
+        for user in &users {
+            management.delete_user(user).await.ok();
+        }
     };
     let thread = std::thread::spawn(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -6,6 +6,7 @@
 //! and start again.
 
 mod address;
+mod authority;
 mod command;
 mod folder;
 mod ports;
@@ -17,6 +18,7 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::{Context, bail};
 
 pub use address::ServerAddresses;
+pub use authority::{Authority, Identity};
 pub use command::run_with_private_servers;
 pub use folder::{DataFolder, is_reachable_for_servers, random_text};
 pub use ports::keep_or_choose;
@@ -38,6 +40,8 @@ pub struct PrivateServers {
     pub rabbitmq: RabbitMq,
     /// and the others.
     pub peers: Vec<RabbitMq>,
+    /// Who signed the servers' certificates, where they speak TLS.
+    authority: Option<Authority>,
     /// Last, so that it is deleted after the servers have ended.
     folder: DataFolder,
 }
@@ -52,7 +56,31 @@ impl PrivateServers {
     pub async fn start(folder: DataFolder) -> anyhow::Result<Self> {
         let (postgres, rabbitmq) =
             tokio::try_join!(Postgres::start(&folder), RabbitMq::start_managed(&folder))?;
-        Ok(Self { postgres, rabbitmq, peers: Vec::new(), folder })
+        Ok(Self { postgres, rabbitmq, peers: Vec::new(), authority: None, folder })
+    }
+
+    /// Starts both in a folder that is deleted afterwards, speaking TLS beside plain text, with
+    /// certificates for the name `localhost` and no other.
+    pub async fn start_temporary_encrypted() -> anyhow::Result<Self> {
+        let folder = DataFolder::temporary()?;
+        let authority = Authority::new(&folder, "authority")?;
+        let identity = |name| authority.issue(&folder, name, &["localhost"]);
+        let (of_postgres, of_rabbitmq) = (identity("postgres")?, identity("rabbitmq")?);
+        let (postgres, rabbitmq) = tokio::try_join!(
+            Postgres::start_encrypted(&folder, of_postgres),
+            RabbitMq::start_encrypted(&folder, of_rabbitmq)
+        )?;
+        Ok(Self { postgres, rabbitmq, peers: Vec::new(), authority: Some(authority), folder })
+    }
+
+    /// Who signed the servers' certificates, where they speak TLS.
+    pub fn authority(&self) -> Option<&Authority> {
+        self.authority.as_ref()
+    }
+
+    /// Where they keep their files.
+    pub fn folder(&self) -> &DataFolder {
+        &self.folder
     }
 
     /// Starts a database and a broker of several nodes in a folder that is deleted afterwards. Each

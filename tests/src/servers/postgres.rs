@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, bail};
 use nix::{sys::signal::Signal, unistd::User};
 
-use super::{DataFolder, folder, keep_or_choose, newest_folder, until_ready};
+use super::{DataFolder, Identity, folder, keep_or_choose, newest_folder, until_ready};
 use crate::process::{Launch, Process};
 
 /// The superuser's name.
@@ -35,12 +35,22 @@ pub struct Postgres {
     user: Option<User>,
     password: String,
     port: u16,
+    identity: Option<Identity>,
     process: Mutex<Option<Process>>,
 }
 
 impl Postgres {
     /// Starts a server on the data in `folder`, made if there is none yet.
     pub async fn start(folder: &DataFolder) -> anyhow::Result<Self> {
+        Self::start_with(folder, None).await
+    }
+
+    /// Starts a server that speaks TLS with those who ask for it.
+    pub async fn start_encrypted(folder: &DataFolder, identity: Identity) -> anyhow::Result<Self> {
+        Self::start_with(folder, Some(identity)).await
+    }
+
+    async fn start_with(folder: &DataFolder, identity: Option<Identity>) -> anyhow::Result<Self> {
         let binaries = newest_folder("/usr/lib/postgresql", "bin", "postgres")
             .context("PostgreSQL is not installed: no /usr/lib/postgresql/*/bin/postgres")?;
         let user = folder::server_user()?;
@@ -51,14 +61,26 @@ impl Postgres {
             password: folder.kept_password("postgres.password")?,
             port: keep_or_choose(&folder.join("postgres.port"), None)?,
             binaries,
+            identity,
             user,
             process: Mutex::new(None),
         };
         if !server.data.exists() {
             server.initialize(&home)?;
         }
+        if let Some(identity) = &server.identity {
+            server.own(&identity.key)?;
+            server.own(&identity.certificate)?;
+        }
         server.start_again().await?;
         Ok(server)
+    }
+
+    /// Gives a file to the user that the server runs as.
+    fn own(&self, file: &Path) -> anyhow::Result<()> {
+        let Some(user) = &self.user else { return Ok(()) };
+        std::os::unix::fs::chown(file, Some(user.uid.as_raw()), Some(user.gid.as_raw()))
+            .with_context(|| format!("cannot give {} to postgres", file.display()))
     }
 
     /// A URL of `database` for the superuser.
@@ -160,6 +182,13 @@ impl Postgres {
             ("log_timezone", "UTC"),
             ("logging_collector", "off"),
         ];
+        let tls = self.identity.iter().flat_map(|identity| {
+            [
+                "ssl=on".to_owned(),
+                format!("ssl_cert_file={}", identity.certificate.display()),
+                format!("ssl_key_file={}", identity.key.display()),
+            ]
+        });
         Launch::new("PostgreSQL", &self.binaries.join("postgres"), &self.log)
             .clean_environment()
             .variable("LANG", "C.UTF-8")
@@ -172,7 +201,9 @@ impl Postgres {
             .arguments(
                 settings
                     .iter()
-                    .flat_map(|(name, value)| ["-c".to_owned(), format!("{name}={value}")]),
+                    .map(|(name, value)| format!("{name}={value}"))
+                    .chain(tls)
+                    .flat_map(|setting| ["-c".to_owned(), setting]),
             )
             .spawn()
     }
@@ -195,11 +226,9 @@ impl Postgres {
             .args(["--encoding", "UTF8", "--locale", "C", "--pgdata"])
             .arg(&unfinished)
             .stdin(Stdio::null());
+        self.own(&password_file)?;
         if let Some(user) = &self.user {
-            let (uid, gid) = (user.uid.as_raw(), user.gid.as_raw());
-            std::os::unix::fs::chown(&password_file, Some(uid), Some(gid))
-                .context("cannot give the password file to postgres")?;
-            command.uid(uid).gid(gid);
+            command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
         }
         let output = command.output().context("cannot run initdb")?;
         fs::remove_file(&password_file).ok();

@@ -41,6 +41,12 @@ async fn a_running_system_is_well() {
     assert_eq!(work.unwrap()["messages"], 0);
     assert_eq!(status["campuses"][0]["campus_id"], system.campus.id.as_str());
     assert_eq!(status["problems"], serde_json::json!([]));
+    assert_eq!(status["connected"]["gateways"], 1);
+    let matters = status["attention"].as_array().unwrap();
+    assert!(
+        matters.iter().all(|one| one["matter"].as_str().unwrap().contains("reconciler")),
+        "{status}"
+    );
     let screen = system.faithctl(&["status"]).await.success();
     for part in [
         "Queues: 1 worker",
@@ -134,6 +140,10 @@ async fn doctor_finds_what_is_wrong_with_settings_schema_rights_and_campuses() {
         "{campus:?}"
     );
     assert!(campus.iter().any(|finding| finding.contains("filter rule 1")), "{campus:?}");
+    let screen = system.faithctl(&["status"]).await.success();
+    for part in ["Worth a look\n  ! no worker consumes", "its webhook secret is 91d old"] {
+        assert!(screen.contains(part), "{part} is missing: {screen}");
+    }
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! `faithctl migrate`, and the roles that are made after it.
 
 use tests::{
-    harness::{Finished, TestSystem},
+    harness::{Finished, ROLE_PASSWORD, Role, TestSystem},
     program::run_to_end,
+    servers::DataFolder,
 };
 use tokio_postgres::{Client, NoTls};
 
@@ -90,4 +91,27 @@ async fn a_schema_of_a_newer_version_is_left_alone() {
     let finished = run_to_end("faithctl", &["migrate"], b"", variables).await.unwrap();
     assert_eq!(finished.code, Some(1), "{finished:?}");
     assert!(finished.stderr.contains("from_the_future"), "{finished:?}");
+}
+
+#[tokio::test]
+async fn roles_and_their_passwords_are_made_when_asked_for() {
+    let system = campus_alone().await;
+    let folder = DataFolder::temporary().unwrap();
+    // Roles belong to the server, which other tests use at the same moment: the same password again.
+    std::fs::write(folder.join("faith_worker"), format!("{ROLE_PASSWORD}\n")).unwrap();
+    let revoke = "REVOKE ALL ON members FROM faith_worker";
+    system.database.client().batch_execute(revoke).await.unwrap();
+    let path = folder.path().to_str().unwrap();
+    let variables = [("DATABASE_URL".to_owned(), system.database.url())].into();
+    let arguments = ["migrate", "--roles", "--passwords", path];
+    let said = run_to_end("faithctl", &arguments, b"", variables).await.unwrap().success();
+    for line in [
+        "every program's role has its rights",
+        "faith_worker has the password of its file",
+        "faith_gateway keeps its password",
+    ] {
+        assert!(said.contains(line), "{said}");
+    }
+    let worker = system.database.connect_as(Role::Worker).await;
+    worker.batch_execute("SELECT name FROM members").await.unwrap();
 }

@@ -7,6 +7,7 @@ mod erase;
 mod filter;
 mod health;
 mod migrate;
+mod probe;
 mod rights;
 mod secrets;
 mod send_test;

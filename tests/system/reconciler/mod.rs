@@ -8,5 +8,6 @@ mod interrupted;
 mod lists;
 mod night;
 mod photos;
+mod retention;
 mod schedule;
 mod side_by_side;

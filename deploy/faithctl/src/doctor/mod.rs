@@ -7,6 +7,7 @@ mod postgres;
 mod rabbitmq;
 mod rights;
 mod settings;
+mod waiting;
 
 use clap::Args;
 use url::Url;
@@ -42,6 +43,7 @@ pub(crate) async fn run(arguments: Arguments, environment: &Environment) -> anyh
     if let Some(client) = postgres::check(&mut report, environment).await {
         rights::check(&mut report, &client).await;
         campuses::check(&mut report, environment, &client, arguments.login).await;
+        waiting::check(&mut report, &client).await;
     }
     rabbitmq::check(&mut report, environment).await;
     gateway::check(&mut report, environment, arguments.gateway).await;

@@ -88,6 +88,9 @@ async fn arguments(
             error.to_string(),
             "another program made a queue of this name with other arguments: use a vhost of its own",
         ),
+        Ok(Err(error)) if error.is_access_refused() => {
+            report.ok("queues", "declared; this user may not compare their arguments");
+        }
         Ok(Err(error)) => report.warn("queues", error.to_string(), "look at RabbitMQ's log"),
         Err(_) => report.warn("queues", "RabbitMQ takes long to answer", "look at its load and alarms"),
     }

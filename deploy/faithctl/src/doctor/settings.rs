@@ -87,7 +87,12 @@ fn tls_files(settings: &Settings) -> Result<(), SettingError> {
 
 /// Passwords and events should not cross a network in the clear.
 fn encryption(report: &mut Report, settings: &Settings) {
-    let urls = settings.optional(variables::AMQP_URL).unwrap_or_default();
+    // A setting that cannot be read has been reported.
+    let urls = settings
+        .value_or_file(variables::AMQP_URL, variables::AMQP_URL_FILE)
+        .ok()
+        .flatten()
+        .unwrap_or_default();
     let is_exposed = urls
         .split(',')
         .filter_map(|url| Url::parse(url.trim()).ok())

@@ -23,6 +23,10 @@ pub(crate) struct Flow {
     pub(crate) retrying: i64,
     /// When the oldest of these was received.
     pub(crate) oldest_retrying_at: Option<DateTime<Utc>>,
+    /// When the last delivery of all was received.
+    pub(crate) last_received_at: Option<DateTime<Utc>>,
+    /// When a delivery last came to its end.
+    pub(crate) last_processed_at: Option<DateTime<Utc>>,
 }
 
 /// Events that wait for an operator, of one cause.
@@ -52,14 +56,26 @@ pub(crate) struct Run {
     pub(crate) error_message: Option<String>,
 }
 
-/// When a campus was last reconciled.
+/// How a campus is, as far as Postgres knows.
 #[derive(Debug, Serialize)]
 pub(crate) struct CampusSync {
     pub(crate) campus_id: Uuid,
     pub(crate) name: String,
     pub(crate) is_enabled: bool,
+    pub(crate) reconciliation_enabled: bool,
     pub(crate) last_sync_at: Option<DateTime<Utc>>,
     pub(crate) last_sync_status: Option<String>,
+    /// When it was last known to equal its core, or since when there is the campus.
+    pub(crate) equal_at: DateTime<Utc>,
+    /// Archives that wait for an operator's word.
+    pub(crate) candidates_held: i32,
+    /// Its deliveries that failed, or were put off, and will be tried again.
+    pub(crate) retrying: i64,
+    /// When the oldest of these was received.
+    pub(crate) oldest_retrying_at: Option<DateTime<Utc>>,
+    /// No login to its core is tried before: the last one failed.
+    pub(crate) login_paused_until: Option<DateTime<Utc>>,
+    pub(crate) webhook_secret_set_at: DateTime<Utc>,
 }
 
 /// A day and a half of logs are looked at: what is retried for longer is an outage with its own row.
@@ -69,12 +85,58 @@ const FLOW: &str = "
            percentile_cont(0.5) WITHIN GROUP (ORDER BY latency) FILTER (WHERE processed_at > since) AS median,
            max(latency) FILTER (WHERE processed_at > since) AS slowest,
            count(*) FILTER (WHERE status = 'retrying') AS retrying,
-           min(received_at) FILTER (WHERE status = 'retrying') AS oldest
+           min(received_at) FILTER (WHERE status = 'retrying') AS oldest,
+           max(received_at) AS last_received, max(processed_at) AS last_processed
     FROM (SELECT received_at, processed_at, status,
                  extract(epoch FROM processed_at - received_at)::float8 AS latency,
                  now() - make_interval(mins => $1) AS since
           FROM webhook_logs
           WHERE received_at > now() - interval '36 hours' AND status <> 'rejected') AS l";
+
+const CAMPUSES: &str = "
+    SELECT c.id, c.name, s.is_enabled, s.reconciliation_enabled, s.last_sync_at, s.last_sync_status,
+           coalesce((SELECT completed_at FROM sync_logs l WHERE l.campus_id = c.id AND l.status = 'success'
+                     ORDER BY started_at DESC LIMIT 1), c.created_at) AS equal_at,
+           coalesce((SELECT candidates_held FROM sync_logs l
+                     WHERE l.campus_id = c.id AND l.status IN ('success', 'held')
+                     ORDER BY started_at DESC LIMIT 1), 0) AS candidates_held,
+           coalesce(r.retrying, 0) AS retrying, r.oldest AS oldest_retrying_at,
+           CASE WHEN t.not_before > now() THEN t.not_before END AS login_paused_until,
+           s.webhook_secret_set_at
+    FROM sync_configs s JOIN campuses c ON c.id = s.campus_id
+    LEFT JOIN core_tokens t ON t.campus_id = c.id
+    LEFT JOIN (SELECT campus_id, count(*) AS retrying, min(received_at) AS oldest FROM webhook_logs
+               WHERE status = 'retrying' AND received_at > now() - interval '36 hours'
+               GROUP BY campus_id) r ON r.campus_id = c.id
+    ORDER BY c.name, c.id";
+
+/// Which programs have sessions with Postgres. The gateway has exactly one each.
+#[derive(Debug, Serialize)]
+pub(crate) struct Connected {
+    pub(crate) gateways: i64,
+    pub(crate) worker_sessions: i64,
+    pub(crate) reconciler_sessions: i64,
+}
+
+impl Connected {
+    pub(crate) async fn load(client: &Client) -> Result<Self, DatabaseError> {
+        let row = client
+            .query_one(
+                "SELECT count(*) FILTER (WHERE application_name = 'gateway') AS gateways,
+                        count(*) FILTER (WHERE application_name = 'worker') AS workers,
+                        count(*) FILTER (WHERE application_name = 'reconciler') AS reconcilers
+                 FROM pg_stat_activity WHERE datname = current_database()",
+                &[],
+            )
+            .await
+            .map_err(DatabaseError::during("look who is connected"))?;
+        Ok(Self {
+            gateways: row.get("gateways"),
+            worker_sessions: row.get("workers"),
+            reconciler_sessions: row.get("reconcilers"),
+        })
+    }
+}
 
 impl Flow {
     pub(crate) async fn load(client: &Client) -> Result<Self, DatabaseError> {
@@ -92,6 +154,8 @@ impl Flow {
             latency_max_seconds: row.get("slowest"),
             retrying: row.get("retrying"),
             oldest_retrying_at: row.get("oldest"),
+            last_received_at: row.get("last_received"),
+            last_processed_at: row.get("last_processed"),
         })
     }
 }
@@ -155,19 +219,22 @@ impl Run {
 impl CampusSync {
     pub(crate) async fn load(client: &Client) -> Result<Vec<Self>, DatabaseError> {
         let rows = client
-            .query(
-                "SELECT c.id, c.name, s.is_enabled, s.last_sync_at, s.last_sync_status
-                 FROM sync_configs s JOIN campuses c ON c.id = s.campus_id ORDER BY c.name, c.id",
-                &[],
-            )
+            .query(CAMPUSES, &[])
             .await
             .map_err(DatabaseError::during("read the campuses"))?;
         let campus = |row: &database::Row| Self {
             campus_id: row.get("id"),
             name: row.get("name"),
             is_enabled: row.get("is_enabled"),
+            reconciliation_enabled: row.get("reconciliation_enabled"),
             last_sync_at: row.get("last_sync_at"),
             last_sync_status: row.get("last_sync_status"),
+            equal_at: row.get("equal_at"),
+            candidates_held: row.get("candidates_held"),
+            retrying: row.get("retrying"),
+            oldest_retrying_at: row.get("oldest_retrying_at"),
+            login_paused_until: row.get("login_paused_until"),
+            webhook_secret_set_at: row.get("webhook_secret_set_at"),
         };
         Ok(rows.iter().map(campus).collect())
     }

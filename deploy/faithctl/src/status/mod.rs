@@ -1,6 +1,7 @@
-//! `faithctl status`: queues, lag, workers, dead letters and runs in one screen.
+//! `faithctl status`: what to look at, queues, lag, workers, dead letters and runs in one screen.
 
-mod ledger;
+pub(crate) mod attention;
+pub(crate) mod ledger;
 pub(crate) mod queues;
 mod screen;
 
@@ -11,7 +12,8 @@ use retry::RetrySchedule;
 use serde::Serialize;
 
 use self::{
-    ledger::{CampusSync, DeadLetters, Flow, Run},
+    attention::{Matter, matters},
+    ledger::{CampusSync, Connected, DeadLetters, Flow, Run},
     queues::QueueState,
 };
 use crate::{environment::Environment, failure::Reported, output};
@@ -43,6 +45,9 @@ pub(crate) struct Status {
     dead_letters: Option<Vec<DeadLetters>>,
     runs: Option<Vec<Run>>,
     campuses: Option<Vec<CampusSync>>,
+    connected: Option<Connected>,
+    /// What somebody should look at, the worst first.
+    attention: Vec<Matter>,
     /// What could not be asked, and why.
     problems: Vec<String>,
 }
@@ -63,6 +68,7 @@ pub(crate) async fn run(arguments: &Arguments, environment: &Environment) -> any
     if let Err(error) = status.read_ledger(&database).await {
         status.problems.push(error.to_string());
     }
+    status.attention = matters(&status);
     if arguments.json {
         output::object(&status)?;
     } else {
@@ -79,6 +85,7 @@ impl Status {
         self.dead_letters = Some(DeadLetters::load(&client).await?);
         self.runs = Some(Run::load(&client).await?);
         self.campuses = Some(CampusSync::load(&client).await?);
+        self.connected = Some(Connected::load(&client).await?);
         Ok(())
     }
 }

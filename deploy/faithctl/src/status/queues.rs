@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use queue::{
-    Broker, DEAD, QueueError, REJECTIONS, RetryQueue, UNROUTED, WORK,
-    lapin::{Connection, options::QueueDeclareOptions, types::FieldTable},
+    Broker, DEAD, Depth, QueueError, REJECTIONS, RetryQueue, UNROUTED, WORK, depth,
+    lapin::Connection,
 };
 use serde::Serialize;
 use tokio::time::timeout;
@@ -46,30 +46,9 @@ pub(crate) async fn ask(
     states
 }
 
-/// A passive declaration counts and changes nothing. Where there is no such queue the broker closes
-/// the channel, so each queue is asked for on its own.
 async fn ask_one(connection: &Connection, name: String) -> Result<QueueState, QueueError> {
-    let channel =
-        connection.create_channel().await.map_err(QueueError::during("open a channel"))?;
-    let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-    match channel.queue_declare(name.as_str().into(), passive, FieldTable::default()).await {
-        Ok(queue) => {
-            channel.close(200, "done".into()).await.ok();
-            Ok(QueueState {
-                name,
-                exists: true,
-                messages: queue.message_count(),
-                consumers: queue.consumer_count(),
-            })
-        }
-        Err(error) if is_not_found(&error) => {
-            Ok(QueueState { name, exists: false, messages: 0, consumers: 0 })
-        }
-        Err(error) => Err(QueueError::during("count a queue")(error)),
-    }
-}
-
-fn is_not_found(error: &queue::lapin::Error) -> bool {
-    const NOT_FOUND: u16 = 404;
-    matches!(error.kind(), queue::lapin::ErrorKind::ProtocolError(error) if error.get_id() == NOT_FOUND)
+    let depth = depth(connection, &name).await?;
+    let exists = depth.is_some();
+    let Depth { messages, consumers } = depth.unwrap_or(Depth { messages: 0, consumers: 0 });
+    Ok(QueueState { name, exists, messages, consumers })
 }

@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Status,
-    ledger::{CampusSync, DeadLetters, Flow, Run, WINDOW_MINUTES},
+    attention::Matter,
+    ledger::{CampusSync, Connected, DeadLetters, Flow, Run, WINDOW_MINUTES},
     queues::QueueState,
 };
 use crate::{
@@ -12,11 +13,15 @@ use crate::{
     output::{self, Column, table},
 };
 
-/// The screen: a part for each thing that could be asked.
+/// Campuses and matters that one screen has room for.
+const MOST: usize = 12;
+
+/// The screen: a part for each thing that could be asked, what needs somebody first.
 pub(super) fn text(status: &Status) -> String {
     let parts = [
+        (!status.attention.is_empty()).then(|| attention(&status.attention)),
         status.queues.as_deref().map(|queues| queue_table(queues, status.workers)),
-        status.flow.as_ref().map(flow),
+        status.flow.as_ref().map(|flow| flow_lines(flow, status.connected.as_ref())),
         status.dead_letters.as_deref().map(dead_letters),
         status.campuses.as_deref().map(campuses),
         status.runs.as_deref().filter(|runs| !runs.is_empty()).map(runs),
@@ -28,6 +33,21 @@ pub(super) fn text(status: &Status) -> String {
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     parts.join("\n\n")
+}
+
+fn attention(matters: &[Matter]) -> String {
+    let mut lines: Vec<String> = matters
+        .iter()
+        .take(MOST)
+        .map(|one| format!("  ! {}\n    → {}", output::printable(&one.matter), one.advice))
+        .collect();
+    lines.extend(more(matters.len(), "faithctl status --json | jq .attention"));
+    section("Worth a look", &lines.join("\n"))
+}
+
+/// What is left out, and how to see it.
+fn more(all: usize, command: &str) -> Option<String> {
+    (all > MOST).then(|| format!("  … and {} more: {command}", all - MOST))
 }
 
 fn section(title: &str, text: &str) -> String {
@@ -51,7 +71,7 @@ fn queue_table(queues: &[QueueState], workers: Option<u32>) -> String {
     section(&title, &table(queues, &columns, output::width()))
 }
 
-fn flow(flow: &Flow) -> String {
+fn flow_lines(flow: &Flow, connected: Option<&Connected>) -> String {
     let latency = match (flow.latency_median_seconds, flow.latency_max_seconds) {
         (Some(median), Some(slowest)) => {
             format!("median {}, slowest {}", seconds(median), seconds(slowest))
@@ -64,13 +84,27 @@ fn flow(flow: &Flow) -> String {
         }
         None => "none".to_owned(),
     };
-    section(
-        &format!("Flow of the last {WINDOW_MINUTES} minutes"),
-        &format!(
-            "received   {:.1} a minute\nprocessed  {:.1} a minute\nlag        {latency}\nretrying   {retrying}",
-            flow.received_per_minute, flow.processed_per_minute
+    let mut lines = vec![
+        format!(
+            "received   {:.1} a minute, the last {}",
+            flow.received_per_minute,
+            ago(flow.last_received_at)
         ),
-    )
+        format!(
+            "processed  {:.1} a minute, the last {}",
+            flow.processed_per_minute,
+            ago(flow.last_processed_at)
+        ),
+        format!("lag        {latency}"),
+        format!("retrying   {retrying}"),
+    ];
+    lines.extend(connected.map(|connected| {
+        let Connected { gateways, worker_sessions, reconciler_sessions } = connected;
+        format!(
+            "sessions   in Postgres: gateway {gateways}, worker {worker_sessions}, reconciler {reconciler_sessions}"
+        )
+    }));
+    section(&format!("Flow of the last {WINDOW_MINUTES} minutes"), &lines.join("\n"))
 }
 
 fn dead_letters(letters: &[DeadLetters]) -> String {
@@ -90,21 +124,37 @@ fn campuses(campuses: &[CampusSync]) -> String {
     if campuses.is_empty() {
         return section("Campuses", "none is synced yet");
     }
+    // Those with something to look at first, and the rest by name.
+    let mut rows: Vec<&CampusSync> = campuses.iter().collect();
+    rows.sort_by_key(|campus| campus.retrying == 0 && campus.candidates_held == 0);
+    rows.truncate(MOST);
     let columns = [
-        Column::new("name", |campus: &CampusSync| campus.name.clone()),
+        Column::new("name", |campus: &&CampusSync| campus.name.clone()),
         Column::new("enabled", |campus| if campus.is_enabled { "yes" } else { "no" }.to_owned()),
-        Column::new("last_sync", |campus| ago(campus.last_sync_at)),
-        Column::new("last_sync_status", |campus| {
+        Column::new("core", |campus| {
+            let paused = campus.login_paused_until.is_some();
+            if paused { "login paused" } else { "-" }.to_owned()
+        }),
+        Column::new("retrying", |campus| campus.retrying.to_string()),
+        Column::new("last_run", |campus| ago(campus.last_sync_at)),
+        Column::new("status", |campus| {
             campus.last_sync_status.clone().unwrap_or_else(|| "-".to_owned())
         }),
+        Column::new("held", |campus| campus.candidates_held.to_string()),
+        Column::new("secret", |campus| moment::age(campus.webhook_secret_set_at)),
     ];
-    section("Campuses", &table(campuses, &columns, output::width()))
+    let mut text = table(&rows, &columns, output::width());
+    if let Some(line) = more(campuses.len(), "faithctl campus list") {
+        text = format!("{text}\n{line}");
+    }
+    section("Campuses", &text)
 }
 
 fn runs(runs: &[Run]) -> String {
     let columns = [
         Column::new("campus", |run: &Run| run.campus_name.clone()),
         Column::new("started", |run| ago(Some(run.started_at))),
+        Column::new("took", |run| run.duration_seconds.map_or_else(|| "-".to_owned(), seconds)),
         Column::new("status", |run| run.status.clone()),
         Column::new("fetched", |run| run.members_fetched.to_string()),
         Column::new("created", |run| run.members_created.to_string()),
@@ -112,7 +162,12 @@ fn runs(runs: &[Run]) -> String {
         Column::new("archived", |run| run.members_archived.to_string()),
         Column::new("held", |run| run.candidates_held.to_string()),
     ];
-    section("Last reconciliation of each campus", &table(runs, &columns, output::width()))
+    let shown = &runs[..runs.len().min(MOST)];
+    let mut text = table(shown, &columns, output::width());
+    if let Some(line) = more(runs.len(), "faithctl runs list") {
+        text = format!("{text}\n{line}");
+    }
+    section("Last reconciliation of each campus", &text)
 }
 
 fn ago(moment: Option<DateTime<Utc>>) -> String {

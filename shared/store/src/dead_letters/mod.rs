@@ -12,8 +12,12 @@
 
 mod collect;
 mod discard;
+mod forget;
 mod replay;
+mod waiting;
 
 pub use collect::{DeadLetter, collect};
 pub use discard::discard;
+pub use forget::forget;
 pub use replay::{Claim, Claimed, Replayable};
+pub use waiting::{Waiting, waiting};

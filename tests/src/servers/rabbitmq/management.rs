@@ -2,6 +2,7 @@
 
 use anyhow::{Context, bail};
 use reqwest::Method;
+use serde_json::{Value, json};
 
 /// A client of the management API.
 #[derive(Clone)]
@@ -19,18 +20,43 @@ impl Management {
 
     /// Makes a vhost in which the administrator may do everything.
     pub async fn add_vhost(&self, vhost: &str) -> anyhow::Result<()> {
-        self.request(Method::PUT, &format!("vhosts/{vhost}")).await
+        self.request(Method::PUT, &format!("vhosts/{vhost}"), None).await
     }
 
     /// Deletes a vhost with all its queues.
     pub async fn delete_vhost(&self, vhost: &str) -> anyhow::Result<()> {
-        self.request(Method::DELETE, &format!("vhosts/{vhost}")).await
+        self.request(Method::DELETE, &format!("vhosts/{vhost}"), None).await
     }
 
-    async fn request(&self, method: Method, path: &str) -> anyhow::Result<()> {
-        let response = self
-            .client
-            .request(method.clone(), format!("{}/api/{path}", self.url))
+    /// Makes a user without rights.
+    pub async fn add_user(&self, name: &str, password: &str) -> anyhow::Result<()> {
+        let user = json!({"password": password, "tags": ""});
+        self.request(Method::PUT, &format!("users/{name}"), Some(user)).await
+    }
+
+    /// Deletes a user.
+    pub async fn delete_user(&self, name: &str) -> anyhow::Result<()> {
+        self.request(Method::DELETE, &format!("users/{name}"), None).await
+    }
+
+    /// Says what a user may do in a vhost: patterns for `configure`, `write` and `read`.
+    pub async fn permit(
+        &self,
+        vhost: &str,
+        user: &str,
+        rights: &[String; 3],
+    ) -> anyhow::Result<()> {
+        let [configure, write, read] = rights;
+        let rights = json!({"configure": configure, "write": write, "read": read});
+        self.request(Method::PUT, &format!("permissions/{vhost}/{user}"), Some(rights)).await
+    }
+
+    async fn request(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<()> {
+        let mut request = self.client.request(method.clone(), format!("{}/api/{path}", self.url));
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let response = request
             .send()
             .await
             .map_err(reqwest::Error::without_url)

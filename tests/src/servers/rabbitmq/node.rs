@@ -12,12 +12,15 @@ use anyhow::{Context, bail};
 use super::first_existing;
 use crate::{
     process::{Launch, Process},
-    servers::folder::write_private,
+    servers::{Identity, folder::write_private},
 };
 
 /// All programs of the packages stand here; those in `/usr/sbin` insist on the package's own user.
 const SERVER: &[&str] = &["/usr/lib/rabbitmq/bin/rabbitmq-server"];
 const CONTROL: &[&str] = &["/usr/lib/rabbitmq/bin/rabbitmqctl"];
+
+/// What every node of the product is started with.
+const ADVANCED: &str = include_str!("../../../../deploy/rabbitmq/advanced.config");
 
 /// The distribution port of `rabbitmqctl` is taken from this range, one a call.
 const CONTROL_PORTS: (&str, &str) = ("10000", "14999");
@@ -40,6 +43,8 @@ pub(super) struct Node {
     pub(super) distribution_port: u16,
     /// For the management API, if it is wanted.
     pub(super) management_port: Option<u16>,
+    /// For clients that speak TLS, if they are wanted.
+    pub(super) encrypted: Option<(u16, Identity)>,
 }
 
 impl Node {
@@ -52,16 +57,18 @@ impl Node {
             ),
             None => ("[].\n", String::new()),
         };
+        let encrypted = self.encrypted.as_ref().map_or_else(String::new, tls_listener);
         let configuration = format!(
             "listeners.tcp.1 = 127.0.0.1:{}\n\
              default_user = {user}\n\
              default_pass = {password}\n\
              log.console = true\n\
              log.file = false\n\
-             {management}",
+             {management}{encrypted}",
             self.amqp_port
         );
         write_private(&self.folder.join("rabbitmq.conf"), &configuration)?;
+        write_private(&self.folder.join("advanced.config"), ADVANCED)?;
         write_private(&self.folder.join("enabled_plugins"), plugins)?;
         // Read-only, or Erlang refuses it; so it cannot be written over either.
         let cookie = self.folder.join(".erlang.cookie");
@@ -81,6 +88,13 @@ impl Node {
             .folder(&self.folder)
             .variables(self.environment())
             .spawn()
+    }
+
+    /// The environment of `rabbitmqctl`, and where it is.
+    pub(super) fn control_environment(&self) -> anyhow::Result<Vec<(&'static str, String)>> {
+        let mut environment = self.environment();
+        environment.push(("RABBITMQCTL", path(&installed(CONTROL)?)));
+        Ok(environment)
     }
 
     /// Runs `rabbitmqctl` against the node.
@@ -142,6 +156,21 @@ impl Node {
             ("RUNNING_UNDER_SYSTEMD", "true".to_owned()),
         ]
     }
+}
+
+/// A listener that shows a certificate and asks for none.
+fn tls_listener((port, identity): &(u16, Identity)) -> String {
+    format!(
+        "listeners.ssl.1 = 127.0.0.1:{port}\n\
+         ssl_options.cacertfile = {}\n\
+         ssl_options.certfile = {}\n\
+         ssl_options.keyfile = {}\n\
+         ssl_options.verify = verify_none\n\
+         ssl_options.fail_if_no_peer_cert = false\n",
+        path(&identity.authority),
+        path(&identity.certificate),
+        path(&identity.key)
+    )
 }
 
 fn installed(candidates: &[&str]) -> anyhow::Result<PathBuf> {

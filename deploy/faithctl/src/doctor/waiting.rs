@@ -1,0 +1,36 @@
+//! What waits for an operator: dead letters, held archives, campuses that were long not compared.
+
+use database::{Client, DatabaseError};
+
+use super::check::Report;
+use crate::{
+    failure::in_words,
+    status::{
+        attention::{self, Matter},
+        ledger::{CampusSync, DeadLetters},
+    },
+};
+
+const SUBJECT: &str = "waiting for you";
+
+pub(super) async fn check(report: &mut Report, client: &Client) {
+    match look(client).await {
+        Ok(matters) if matters.is_empty() => report.ok(SUBJECT, "nothing"),
+        Ok(matters) => {
+            for Matter { matter, advice } in matters {
+                report.warn(SUBJECT, matter, advice);
+            }
+        }
+        Err(error) => report.warn(
+            SUBJECT,
+            in_words(&error.into()),
+            "apply deploy/roles.sql, and see the other failures first",
+        ),
+    }
+}
+
+async fn look(client: &Client) -> Result<Vec<Matter>, DatabaseError> {
+    let letters = DeadLetters::load(client).await?;
+    let campuses = CampusSync::load(client).await?;
+    Ok(attention::waiting(&letters, &campuses))
+}

@@ -1,0 +1,212 @@
+//! What somebody should look at, told from everything that the status knows: at three in the morning
+//! nobody compares columns.
+
+use chrono::{TimeDelta, Utc};
+use queue::{DEAD, UNROUTED, WORK};
+use serde::Serialize;
+
+use super::{
+    Status,
+    ledger::{CampusSync, DeadLetters},
+};
+use crate::{campus::SECRET_AGE, moment};
+
+/// Nights are a day apart, and spread over some minutes.
+const OVERDUE: TimeDelta = TimeDelta::hours(26);
+/// What is retried for longer is no blip any more.
+const LONG_RETRIED: TimeDelta = TimeDelta::minutes(10);
+
+/// Something to look at.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Matter {
+    /// What is the matter.
+    pub(crate) matter: String,
+    /// What to do about it.
+    pub(crate) advice: String,
+}
+
+/// All that is to be looked at, what stops events first.
+pub(super) fn matters(status: &Status) -> Vec<Matter> {
+    let mut matters = Vec::new();
+    let mut add = |matter: String, advice: String| matters.push(Matter { matter, advice });
+    queues(status, &mut add);
+    if let Some(connected) = &status.connected {
+        if connected.gateways == 0 {
+            add(
+                "no gateway is connected to Postgres: webhooks may get no answer".to_owned(),
+                "start one; one that runs says what it misses at /readyz".to_owned(),
+            );
+        }
+        if connected.reconciler_sessions == 0 {
+            add(
+                "no reconciler is connected to Postgres".to_owned(),
+                "start one, unless cron runs `reconciler --once`".to_owned(),
+            );
+        }
+    }
+    let campuses = status.campuses.as_deref().unwrap_or_default();
+    for campus in campuses.iter().filter(|campus| campus.is_enabled) {
+        secret(campus, &mut add);
+    }
+    let letters = status.dead_letters.as_deref().unwrap_or_default();
+    matters.extend(waiting(letters, campuses));
+    matters
+}
+
+/// What waits for an operator although every part of the system works.
+pub(crate) fn waiting(letters: &[DeadLetters], campuses: &[CampusSync]) -> Vec<Matter> {
+    let mut matters = Vec::new();
+    let mut add = |matter: String, advice: String| matters.push(Matter { matter, advice });
+    let open: i64 = letters.iter().map(|letters| letters.open).sum();
+    if open > 0 {
+        add(
+            format!("{} for an operator", counted(open, "dead letter waits", "dead letters wait")),
+            "faithctl dead-letters groups".to_owned(),
+        );
+    }
+    for campus in campuses.iter().filter(|campus| campus.is_enabled) {
+        of_campus(campus, &mut add);
+    }
+    matters
+}
+
+fn queues(status: &Status, add: &mut impl FnMut(String, String)) {
+    if status.workers == Some(0) {
+        add(
+            "no worker consumes events: they wait in the queue".to_owned(),
+            "start a worker; one that runs says what it misses at /readyz".to_owned(),
+        );
+    }
+    let waiting = |name: &str| {
+        let mut queues = status.queues.iter().flatten();
+        queues.find(|queue| queue.name == name).map_or(0, |queue| i64::from(queue.messages))
+    };
+    let processed = status.flow.as_ref().map(|flow| flow.processed_per_minute);
+    if waiting(WORK) > 0 && status.workers > Some(0) && processed.is_some_and(|rate| rate <= 0.0) {
+        add(
+            format!(
+                "{} and none was finished lately",
+                counted(waiting(WORK), "event waits", "events wait")
+            ),
+            "deploy/runbooks/program-down.md; `faithctl doctor` says what is wrong".to_owned(),
+        );
+    }
+    for name in [DEAD, UNROUTED] {
+        if waiting(name) > 0 {
+            let messages = counted(waiting(name), "message stays", "messages stay");
+            add(
+                format!("{messages} in {name}, which workers drain"),
+                "look at the workers' logs, and at /readyz of each".to_owned(),
+            );
+        }
+    }
+}
+
+fn of_campus(campus: &CampusSync, add: &mut impl FnMut(String, String)) {
+    let CampusSync { campus_id: id, name, .. } = campus;
+    let now = Utc::now();
+    if let Some(until) = campus.login_paused_until {
+        add(
+            format!(
+                "{name}: its core's last login failed, the next is tried in {}",
+                moment::rough(until - now)
+            ),
+            format!("faithctl campus test-connection {id}"),
+        );
+    }
+    if let Some(oldest) = campus.oldest_retrying_at.filter(|oldest| now - *oldest > LONG_RETRIED) {
+        let events = counted(campus.retrying, "event is", "events are");
+        add(
+            format!(
+                "{name}: {events} tried again and again, the oldest for {}",
+                moment::age(oldest)
+            ),
+            format!("faithctl campus test-connection {id}"),
+        );
+    }
+    if campus.candidates_held > 0 {
+        let held = counted(i64::from(campus.candidates_held), "archive waits", "archives wait");
+        add(format!("{name}: {held} for your word"), format!("faithctl runs list --campus {id}"));
+    }
+    if campus.reconciliation_enabled && now - campus.equal_at > OVERDUE {
+        add(
+            format!("{name}: last known to equal its core {} ago", moment::age(campus.equal_at)),
+            format!("faithctl runs list --campus {id}"),
+        );
+    }
+}
+
+fn secret(campus: &CampusSync, add: &mut impl FnMut(String, String)) {
+    let CampusSync { campus_id: id, name, webhook_secret_set_at: set_at, .. } = campus;
+    if Utc::now() - *set_at > SECRET_AGE {
+        add(
+            format!("{name}: its webhook secret is {} old", moment::age(*set_at)),
+            format!("faithctl campus rotate-secret {id}"),
+        );
+    }
+}
+
+fn counted(number: i64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn campus() -> CampusSync {
+        let now = Utc::now();
+        CampusSync {
+            campus_id: Uuid::nil(),
+            name: "GKBJ".to_owned(),
+            is_enabled: true,
+            reconciliation_enabled: true,
+            last_sync_at: Some(now),
+            last_sync_status: Some("success".to_owned()),
+            equal_at: now,
+            candidates_held: 0,
+            retrying: 0,
+            oldest_retrying_at: None,
+            login_paused_until: None,
+            webhook_secret_set_at: now,
+        }
+    }
+
+    fn of(campus: CampusSync) -> Vec<String> {
+        let status = Status { campuses: Some(vec![campus]), ..Status::default() };
+        matters(&status).into_iter().map(|matter| matter.matter).collect()
+    }
+
+    #[test]
+    fn a_campus_that_is_well_is_not_mentioned() {
+        assert_eq!(of(campus()), Vec::<String>::new());
+        let long_ago = Utc::now() - TimeDelta::days(100);
+        let forgotten =
+            CampusSync { is_enabled: false, webhook_secret_set_at: long_ago, ..campus() };
+        assert_eq!(of(forgotten), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_the_matter_with_a_campus_is_said() {
+        let long_ago = Utc::now() - TimeDelta::days(100);
+        let found = of(CampusSync {
+            candidates_held: 40,
+            retrying: 1,
+            oldest_retrying_at: Some(long_ago),
+            equal_at: long_ago,
+            webhook_secret_set_at: long_ago,
+            ..campus()
+        });
+        assert_eq!(
+            found,
+            [
+                "GKBJ: its webhook secret is 100d old",
+                "GKBJ: 1 event is tried again and again, the oldest for 100d",
+                "GKBJ: 40 archives wait for your word",
+                "GKBJ: last known to equal its core 100d ago",
+            ]
+        );
+    }
+}

@@ -1,0 +1,107 @@
+//! `deploy/systemd/`.
+
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
+
+use tests::servers::DataFolder;
+
+use super::{admin_port, deploy, port, text, variable};
+
+const UNITS: [(&str, &str); 4] = [
+    ("faithtracker-gateway.service", "gateway"),
+    ("faithtracker-worker@.service", "worker"),
+    ("faithtracker-reconciler.service", "reconciler"),
+    ("faithtracker-migrate.service", "faithctl"),
+];
+
+/// The values of a unit's setting, in order.
+fn values<'a>(unit: &'a str, setting: &str) -> Vec<&'a str> {
+    unit.lines().filter_map(|line| line.strip_prefix(setting)?.strip_prefix('=')).collect()
+}
+
+#[test]
+fn every_unit_hands_secrets_over_as_credentials_and_drains() {
+    for (file, program) in UNITS {
+        let unit = text(&format!("systemd/{file}"));
+        let command = values(&unit, "ExecStart")[0];
+        assert!(command.starts_with(&format!("/usr/local/bin/{program}")), "{file}: {command}");
+        let credentials: Vec<&str> = values(&unit, "LoadCredential")
+            .into_iter()
+            .map(|credential| credential.split(':').next().unwrap())
+            .collect();
+        for setting in values(&unit, "Environment") {
+            let (name, value) = setting.split_once('=').unwrap();
+            variable(name);
+            if let Some(credential) = value.strip_prefix("%d/") {
+                assert!(credentials.contains(&credential), "{file}: {setting}");
+            }
+        }
+        if program == "faithctl" {
+            continue;
+        }
+        let seconds: u32 = values(&unit, "TimeoutStopSec")[0].parse().unwrap();
+        assert!(seconds > 25, "{file}: the drain takes up to 25 s");
+        assert_eq!(values(&unit, "Type"), ["exec"], "{file}");
+        // A bad setting is not cured by starting again.
+        assert_eq!(values(&unit, "RestartPreventExitStatus"), ["2"], "{file}");
+    }
+}
+
+#[test]
+fn workers_of_one_machine_have_ports_of_their_own() {
+    let unit = text("systemd/faithtracker-worker@.service");
+    let listen = values(&unit, "Environment")
+        .into_iter()
+        .find_map(|setting| setting.strip_prefix("WORKER_ADMIN_LISTEN="))
+        .unwrap();
+    let ports: Vec<u64> = ["01", "02", "99"].map(|i| port(&listen.replace("%i", i))).into();
+    assert_eq!(ports, [9201, 9202, 9299]);
+    for program in ["gateway", "worker", "reconciler"] {
+        assert!(!ports.contains(&admin_port(program)));
+    }
+}
+
+/// Runs `systemd-analyze`; none where there is none.
+fn analyze(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("systemd-analyze").args(arguments).output().ok()?;
+    let said = [output.stdout, output.stderr].concat();
+    Some(String::from_utf8_lossy(&said).into_owned())
+}
+
+#[test]
+fn systemd_finds_no_fault_and_little_exposure() {
+    // systemd looks for the programs too, so it gets a root in which they are.
+    let root = DataFolder::temporary().unwrap();
+    let units = root.join("etc/systemd/system");
+    fs::create_dir_all(&units).unwrap();
+    fs::create_dir_all(root.join("usr/local/bin")).unwrap();
+    for (file, program) in UNITS {
+        let name = file.replace('@', "@01");
+        fs::copy(deploy(&format!("systemd/{file}")), units.join(&name)).unwrap();
+        let path = root.join(&format!("usr/local/bin/{program}"));
+        fs::write(&path, "#!/bin/sh\n").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let target = "faithtracker.target";
+    fs::copy(deploy("systemd").join(target), units.join(target)).unwrap();
+    let system = Path::new("/lib/systemd/system");
+    let places = format!("{}:{}", units.display(), system.display());
+    for (file, _) in UNITS {
+        let unit = units.join(file.replace('@', "@01"));
+        let unit = unit.to_str().unwrap();
+        let root = format!("--root={}", root.path().display());
+        // Units of the system itself are not in this root: only what is said of ours counts.
+        let Some(said) = analyze(&["verify", &root, unit]) else { return };
+        let ours: Vec<&str> = said
+            .lines()
+            .filter(|line| line.contains("faithtracker") && !line.contains("Failed to create"))
+            .collect();
+        assert!(ours.is_empty(), "{ours:#?} ({places})");
+        let said = analyze(&["security", "--offline=true", unit]).unwrap();
+        let exposure = said.lines().last().and_then(|line| line.rsplit(": ").next()).unwrap();
+        let Some(exposure) = exposure.split(' ').next().and_then(|text| text.parse::<f64>().ok())
+        else {
+            return; // a systemd too old for --offline
+        };
+        assert!(exposure <= 1.5, "{file}: {exposure}");
+    }
+}
