@@ -7,7 +7,7 @@ use campus_core::CampusCores;
 use chrono::Utc;
 use database::{Client, DatabaseConfig, DatabaseError, Pool};
 use runtime::Trace;
-use store::{Session, SyncWriter};
+use store::{Reads, Session, SyncWriter};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
@@ -59,7 +59,7 @@ pub(crate) enum Occasion {
 
 /// Runs under the campus's lock.
 pub(crate) async fn conduct(order: Order, means: Arc<Means>) -> Ended {
-    let (session, writer) = Session::open(&means.database).await?;
+    let (session, writer) = Session::open(&means.database, Reads::Everything).await?;
     let session = Arc::new(session);
     match order.occasion {
         Occasion::OnDemand if !lock::take_patiently(session.client(), order.campus).await? => {

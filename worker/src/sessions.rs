@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use database::DatabaseConfig;
 use runtime::Check;
-use store::Session;
+use store::{Reads, Session};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -83,7 +83,7 @@ async fn keep(
 ) {
     let mut pause = FIRST_PAUSE;
     loop {
-        match Session::open(config).await {
+        match Session::open(config, Reads::ByKeys).await {
             Ok((session, writer)) => {
                 pause = FIRST_PAUSE;
                 let (sender, requests) = mpsc::channel(WAITING);

@@ -51,10 +51,12 @@ impl AdmissionStatements {
     }
 }
 
+/// `$7` and `$8` bound what was received: they spare Postgres the partitions of all other days.
 fn standings_sql() -> String {
     format!(
         "SELECT EXISTS (SELECT FROM webhook_logs l
-                        WHERE l.received_at = k.received_at AND l.id = k.id AND l.status IN {ABSORBING}) AS done,
+                        WHERE l.received_at = k.received_at AND l.id = k.id AND l.status IN {ABSORBING}
+                          AND l.received_at BETWEEN $7 AND $8) AS done,
                 EXISTS (SELECT FROM webhook_logs o
                         WHERE o.event_id = k.event_id AND o.campus_id = k.campus_id
                           AND o.event_type = k.event_type AND o.member_id IS NOT DISTINCT FROM k.member_id
@@ -80,8 +82,9 @@ pub(crate) async fn admit(
     let event_types: Vec<&str> = events.iter().map(|event| event.event_type.as_str()).collect();
     let members: Vec<Option<&str>> =
         events.iter().map(|event| event.member_id.as_deref()).collect();
-    let standings: [&(dyn ToSql + Sync); 6] =
-        [&received_at, &ids, &campus_ids, &event_ids, &event_types, &members];
+    let (first, last) = (received_at.iter().min(), received_at.iter().max());
+    let standings: [&(dyn ToSql + Sync); 8] =
+        [&received_at, &ids, &campus_ids, &event_ids, &event_types, &members, &first, &last];
     let campus_parameters: [&(dyn ToSql + Sync); 1] = [&campus_ids];
 
     let (number, standings, campuses) = futures_util::future::try_join3(

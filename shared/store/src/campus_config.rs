@@ -55,8 +55,9 @@ impl CampusConfig {
     pub(crate) const SELECT: &str = "
         SELECT s.campus_id, s.version, s.core_church_id, s.api_base_url, s.api_path_prefix,
                s.api_login_path, s.api_members_path, s.api_email, s.api_password_sealed, s.is_enabled,
-               s.filter_mode, s.filter_rules, s.default_country, c.timezone
-        FROM sync_configs s JOIN campuses c ON c.id = s.campus_id
+               s.filter_mode, s.filter_rules, s.default_country,
+               (SELECT c.timezone FROM campuses c WHERE c.id = s.campus_id) AS timezone
+        FROM sync_configs s
         WHERE s.campus_id = ANY($1)";
 
     pub(crate) fn from_row(row: &Row) -> Result<Self, ConfigError> {

@@ -98,6 +98,7 @@ pub struct LogLine {
 
 pub(crate) struct LogStatements {
     upsert: Statement,
+    unresolved: Statement,
     resolve: Statement,
 }
 
@@ -105,6 +106,7 @@ impl LogStatements {
     pub(crate) async fn prepare(client: &Client) -> Result<Self, Error> {
         Ok(Self {
             upsert: client.prepare(&upsert_sql()).await?,
+            unresolved: client.prepare(UNRESOLVED).await?,
             resolve: client.prepare(RESOLVE).await?,
         })
     }
@@ -146,10 +148,17 @@ fn upsert_sql() -> String {
 /// The message of a duplicate.
 pub(crate) const DUPLICATE: &str = "Duplicate of an event that was processed before";
 
-/// A letter whose delivery came to a good end is no longer open (CORRECTNESS §1, step 3).
-const RESOLVE: &str = "
-    UPDATE dead_letters SET status = 'resolved', resolved_at = now()
-    WHERE id = ANY($1) AND status IN ('open', 'replaying')";
+/// The letters of these deliveries, locked. The lock keeps the lookup apart for each id: asked for all
+/// at once, Postgres may go by the index on `status`, and read every open letter for each batch.
+const UNRESOLVED: &str = "
+    SELECT d.id
+    FROM (SELECT * FROM unnest($1::uuid[]) AS k(id) ORDER BY id) AS k
+    CROSS JOIN LATERAL (
+        SELECT id FROM dead_letters WHERE id = k.id AND status IN ('open', 'replaying')
+        FOR NO KEY UPDATE) AS d";
+
+const RESOLVE: &str =
+    "UPDATE dead_letters SET status = 'resolved', resolved_at = now() WHERE id = ANY($1)";
 
 /// How deliveries stand after a write; those that had come to their end before are not among them.
 pub(crate) type Written = HashMap<Uuid, Status>;
@@ -199,15 +208,30 @@ pub(crate) async fn write(
         .filter(|line| line.status.is_end() && line.status != Status::Dead)
         .map(|line| line.entry.envelope.delivery_id)
         .collect();
-    let resolve = async {
-        if ended.is_empty() {
-            Ok(0)
-        } else {
-            transaction.execute(&statements.resolve, &[&ended]).await
-        }
-    };
-    let (rows, _) = futures_util::future::try_join(upsert, resolve).await?;
+    let (rows, ()) =
+        futures_util::future::try_join(upsert, resolve(transaction, statements, &ended)).await?;
     Ok(rows.iter().filter_map(|row| Some((row.get(0), Status::parse(row.get(1))?))).collect())
+}
+
+/// A letter whose delivery came to a good end is no longer open (CORRECTNESS §1, step 3).
+async fn resolve(
+    transaction: &Transaction<'_>,
+    statements: &LogStatements,
+    ended: &[Uuid],
+) -> Result<(), Error> {
+    if ended.is_empty() {
+        return Ok(());
+    }
+    let letters: Vec<Uuid> = transaction
+        .query(&statements.unresolved, &[&ended])
+        .await?
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
+    if !letters.is_empty() {
+        transaction.execute(&statements.resolve, &[&letters]).await?;
+    }
+    Ok(())
 }
 
 /// One line a delivery. Copies of a delivery, which the broker has when a confirm was lost on its

@@ -12,6 +12,7 @@ mod members;
 mod migrations;
 mod partitions;
 mod photos;
+mod planning;
 mod reconcile;
 pub mod rejections;
 mod session;
@@ -25,7 +26,7 @@ pub use delivery_log::{Entry, LogLine, Status};
 pub use migrations::{MigrationError, SchemaState, migrate, schema_state};
 pub use partitions::{drop_log_partitions, make_log_partitions};
 pub use reconcile::{Brake, Effect, Mandate, Reconciliation};
-pub use session::{Session, SyncWriter};
+pub use session::{Reads, Session, SyncWriter};
 pub use tokens::{PostgresTokens, TokenError};
 
 use chrono::{DateTime, Utc};

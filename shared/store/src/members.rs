@@ -40,17 +40,20 @@ impl MemberStatements {
     }
 }
 
-/// Locks the rows too: a person who archives at this moment is waited for, not overwritten.
+/// Locks the rows too: a person who archives at this moment is waited for, not overwritten. The lock
+/// also keeps the lookup apart for each key, in their order: as a plain join, Postgres may read all
+/// of `members` instead.
 const READ: &str = "
-    SELECT m.id, m.campus_id, m.external_member_id, m.name, m.phone, m.gender, m.birth_date, m.age,
-           m.photo_url, m.category, m.is_archived, m.archived_reason
-    FROM members m
-    JOIN unnest($1::uuid[], $2::text[]) AS r(campus_id, member_id)
-      ON m.campus_id = r.campus_id AND m.external_member_id = r.member_id
-    ORDER BY m.campus_id, m.external_member_id
-    FOR NO KEY UPDATE OF m";
+    SELECT m.*
+    FROM (SELECT * FROM unnest($1::uuid[], $2::text[]) AS k(campus_id, member_id)
+          ORDER BY campus_id, member_id COLLATE \"C\") AS k
+    CROSS JOIN LATERAL (
+        SELECT id, campus_id, external_member_id, name, phone, gender, birth_date, age, photo_url,
+               category, is_archived, archived_reason
+        FROM members WHERE campus_id = k.campus_id AND external_member_id = k.member_id
+        FOR NO KEY UPDATE) AS m";
 
-const LOCK: &str = "FOR NO KEY UPDATE OF m";
+const LOCK: &str = "FOR NO KEY UPDATE";
 
 /// Engagement begins by the columns' defaults: the worker's role has no right to set it.
 const INSERT: &str = "
@@ -63,18 +66,20 @@ const INSERT: &str = "
               is_archived, archived_reason)
     RETURNING campus_id, external_member_id, id";
 
+/// An upsert of rows that are there and locked: it finds each by the index that makes it unique,
+/// whatever Postgres believes of the table.
 const UPDATE: &str = "
-    UPDATE members m SET
-        name = r.name, phone = r.phone, gender = r.gender, birth_date = r.birth_date, age = r.age,
-        photo_url = r.photo_url, category = r.category, is_archived = r.is_archived,
-        archived_reason = r.archived_reason, updated_at = now(),
-        archived_at = CASE WHEN r.is_archived = m.is_archived THEN m.archived_at
-                           WHEN r.is_archived THEN now() END
-    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::date[], $7::integer[],
-                $8::text[], $9::text[], $10::boolean[], $11::text[])
-         AS r(campus_id, member_id, name, phone, gender, birth_date, age, photo_url, category,
-              is_archived, archived_reason)
-    WHERE m.campus_id = r.campus_id AND m.external_member_id = r.member_id";
+    INSERT INTO members AS m (campus_id, external_member_id, name, phone, gender, birth_date, age,
+                              photo_url, category, is_archived, archived_reason)
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::date[],
+                         $7::integer[], $8::text[], $9::text[], $10::boolean[], $11::text[])
+    ON CONFLICT (campus_id, external_member_id) DO UPDATE SET
+        name = excluded.name, phone = excluded.phone, gender = excluded.gender,
+        birth_date = excluded.birth_date, age = excluded.age, photo_url = excluded.photo_url,
+        category = excluded.category, is_archived = excluded.is_archived,
+        archived_reason = excluded.archived_reason, updated_at = now(),
+        archived_at = CASE WHEN excluded.is_archived = m.is_archived THEN m.archived_at
+                           WHEN excluded.is_archived THEN now() END";
 
 /// The rows of `observations` that exist, by campus and member.
 pub(crate) async fn read(
@@ -90,7 +95,7 @@ pub(crate) async fn peek(
     client: &Client,
     observations: &[&Observation],
 ) -> Result<HashMap<(Uuid, String), Existing>, Error> {
-    let statement = client.prepare(READ.trim_end_matches(LOCK)).await?;
+    let statement = client.prepare(&READ.replace(LOCK, "")).await?;
     read_with(client, &statement, observations).await
 }
 

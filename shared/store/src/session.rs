@@ -10,8 +10,18 @@ use crate::{
     Admission, Commit, Effect, Mandate, Observation, Outcome, Reconciliation,
     admission::{AdmissionStatements, admit},
     commit::{CommitStatements, commit},
+    planning::BY_KEYS,
     reconcile::{preview, reconcile},
 };
+
+/// What the half that draws numbers reads beside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reads {
+    /// A few rows, by their keys.
+    ByKeys,
+    /// Whole tables: Postgres plans for them as it thinks best.
+    Everything,
+}
 
 /// The half that draws numbers.
 pub struct Session {
@@ -30,14 +40,20 @@ pub struct SyncWriter {
 impl Session {
     /// Opens both halves: two connections, since a draw must not wait for a commit's disk. If
     /// either is lost, both are.
-    pub async fn open(config: &DatabaseConfig) -> Result<(Self, SyncWriter), DatabaseError> {
-        answered(Self::open_both(config)).await
+    pub async fn open(
+        config: &DatabaseConfig,
+        reads: Reads,
+    ) -> Result<(Self, SyncWriter), DatabaseError> {
+        answered(Self::open_both(config, reads)).await
     }
 
-    async fn open_both(config: &DatabaseConfig) -> Result<(Self, SyncWriter), DatabaseError> {
+    async fn open_both(
+        config: &DatabaseConfig,
+        reads: Reads,
+    ) -> Result<(Self, SyncWriter), DatabaseError> {
         let lost = CancellationToken::new();
-        let reader = connect(config, &lost).await?;
-        let writer = connect(config, &lost).await?;
+        let reader = connect(config, reads, &lost).await?;
+        let writer = connect(config, Reads::ByKeys, &lost).await?;
         let prepare = DatabaseError::during("prepare the sync's statements");
         let statements = CommitStatements::prepare(&writer).await.map_err(prepare)?;
         let writer = SyncWriter { client: writer, statements, lost: lost.clone() };
@@ -115,21 +131,18 @@ impl Drop for SyncWriter {
     }
 }
 
-/// Statements are planned once a session. Planning anew over all partitions of `webhook_logs`, as
-/// Postgres does while it believes that the parameters matter, takes ten times as long as running.
-const PLAN_ONCE: &str = "SET plan_cache_mode = force_generic_plan";
-/// The same for one transaction, where the session is not one's own.
-pub(crate) const PLAN_ONCE_LOCALLY: &str = "SET LOCAL plan_cache_mode = force_generic_plan";
-
 async fn connect(
     config: &DatabaseConfig,
+    reads: Reads,
     lost: &CancellationToken,
 ) -> Result<Client, DatabaseError> {
     let Connected { client, connection, .. } = config.connect().await?;
-    client
-        .batch_execute(PLAN_ONCE)
-        .await
-        .map_err(DatabaseError::during("prepare a session of the sync"))?;
+    if reads == Reads::ByKeys {
+        client
+            .batch_execute(BY_KEYS)
+            .await
+            .map_err(DatabaseError::during("prepare a session of the sync"))?;
+    }
     let lost = lost.clone();
     tokio::spawn(async move {
         connection.await.ok();

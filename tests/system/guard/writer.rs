@@ -7,7 +7,7 @@ use database::DatabaseConfig;
 use member::{CoreMember, Filter, Locale};
 use rand::{RngExt, rngs::StdRng};
 use serde_json::json;
-use store::{Commit, Finding, Observation, Session, SyncWriter};
+use store::{Commit, Finding, Observation, Reads, Session, SyncWriter};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -107,7 +107,7 @@ impl Writer {
     async fn open(&self) -> (Session, SyncWriter) {
         let deadline = Instant::now() + Duration::from_mins(1);
         loop {
-            match Session::open(&self.config).await {
+            match Session::open(&self.config, Reads::ByKeys).await {
                 Ok(session) => return session,
                 Err(error) => assert!(Instant::now() < deadline, "no session: {error}"),
             }

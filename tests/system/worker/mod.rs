@@ -16,6 +16,7 @@ mod fairness;
 mod filter;
 mod isolation;
 mod load;
+mod lookups;
 mod merging;
 mod ordering;
 mod outages;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     delivery_log::{ABSORBING, payload},
-    session::PLAN_ONCE_LOCALLY,
+    planning::BY_KEYS_LOCALLY,
 };
 
 /// A message from the dead queue.
@@ -44,7 +44,7 @@ pub async fn collect(
     let letters = once_each(letters);
     let during = || DatabaseError::during("collect dead letters");
     let transaction = client.transaction().await.map_err(during())?;
-    transaction.batch_execute(PLAN_ONCE_LOCALLY).await.map_err(during())?;
+    transaction.batch_execute(BY_KEYS_LOCALLY).await.map_err(during())?;
     let log = transaction.prepare_cached(&log_sql()).await.map_err(during())?;
     let store = transaction.prepare_cached(&letter_sql()).await.map_err(during())?;
     write_log(&transaction, &log, &letters).await.map_err(during())?;

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use database::{Client, DatabaseError, Row};
 use uuid::Uuid;
 
-use crate::{delivery_log::ABSORBING, session::PLAN_ONCE_LOCALLY};
+use crate::{delivery_log::ABSORBING, planning::BY_KEYS_LOCALLY};
 
 /// Discards those of `ids` that are `open` since before `before`, and says so in the log of their
 /// deliveries. Answers how many; what a replay holds at this moment is not among them.
@@ -19,7 +19,7 @@ pub async fn discard(
 ) -> Result<u64, DatabaseError> {
     let during = || DatabaseError::during("discard dead letters");
     let transaction = client.transaction().await.map_err(during())?;
-    transaction.batch_execute(PLAN_ONCE_LOCALLY).await.map_err(during())?;
+    transaction.batch_execute(BY_KEYS_LOCALLY).await.map_err(during())?;
     let letters = transaction
         .query("SELECT id, received_at FROM dead_letters WHERE id = ANY($1)", &[&ids])
         .await
