@@ -82,10 +82,10 @@ pub(crate) async fn measure(replay: &Replay) {
 const LETTERS: &str = "
     INSERT INTO dead_letters (id, event_id, campus_id, event_type, member_id, cause, reason,
         attempts, first_failed_at, dead_at, received_at, envelope, status)
-    SELECT id, id::text, $1, 'member.updated', member, 'core_unavailable', 'The core is away.', 6,
+    SELECT id, id::text, $1::uuid, 'member.updated', member, 'core_unavailable', 'The core is away.', 6,
         at - interval '1 day', at, at - interval '1 day',
         jsonb_build_object('schema_version', 1, 'delivery_id', id, 'event_id', id::text,
-            'event_type', 'member.updated', 'campus_id', $1, 'member_id', member,
+            'event_type', 'member.updated', 'campus_id', $1::uuid, 'member_id', member,
             'received_at', at - interval '1 day'),
         'open'
     FROM (SELECT gen_random_uuid() AS id, ($2::text[])[1 + n % cardinality($2::text[])] AS member,

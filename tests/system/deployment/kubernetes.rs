@@ -301,6 +301,14 @@ fn the_broker_has_three_nodes_and_the_scaler_counts_the_work_queue() {
     let resources = resources();
     let cluster = of_kind(&resources, "RabbitmqCluster")["rabbitmq"];
     assert_eq!(at(cluster, "spec/replicas"), 3);
+    let written = |text: &str| -> String {
+        text.lines().filter(|line| !line.starts_with("%%")).map(str::trim).collect()
+    };
+    let advanced = at(cluster, "spec/rabbitmq/advancedConfig").as_str().unwrap();
+    assert_eq!(
+        written(advanced),
+        written(include_str!("../../../deploy/rabbitmq/advanced.config"))
+    );
     let scaled = of_kind(&resources, "ScaledObject")["worker"];
     let trigger = at(scaled, "spec/triggers/0");
     assert_eq!(at(trigger, "metadata/queueName"), queue::WORK);
