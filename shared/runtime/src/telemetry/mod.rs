@@ -9,7 +9,7 @@ use std::{io::IsTerminal, time::Duration};
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing_subscriber::{
-    EnvFilter, Layer,
+    EnvFilter, Layer, Registry,
     filter::{FilterExt, LevelFilter, filter_fn},
     layer::SubscriberExt,
     util::SubscriberInitExt,
@@ -59,44 +59,50 @@ pub struct Telemetry {
 impl Telemetry {
     /// Starts logging, and exporting spans where an endpoint is set.
     pub fn start(program: &'static str, settings: &Settings) -> Result<Self, SettingError> {
-        let levels = format!("{},{TRACES}=off", settings.required(variables::RUST_LOG)?);
-        let filter = EnvFilter::try_new(levels).map_err(|_| {
-            SettingError::new(
-                variables::RUST_LOG,
-                "cannot be read",
-                "for example info,worker=debug",
-            )
-        })?;
-        // The hints keep levels that nobody wants from being looked at, statement by statement.
-        let lines_wanted =
-            filter.and(filter_fn(discretion::allows).with_max_level_hint(LevelFilter::TRACE));
-        let format = LogFormat::from_settings(settings)?;
         let tracers = export::tracers(program, settings)?;
-
-        let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-        let lines = match format {
-            LogFormat::Pretty => lines.with_target(false).boxed(),
-            LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
-        };
-        let spans = tracers.as_ref().map(|tracers| {
-            tracing_opentelemetry::layer()
-                .with_tracer(tracers.tracer(program))
-                .with_location(false)
-                .with_threads(false)
-                .with_target(false)
-                .with_tracked_inactivity(false)
-                // Contexts are passed on through spans; the thread's own is read by nobody.
-                .with_context_activation(false)
-                // Log lines have the trace's id, and stay where they are.
-                .with_filter(
-                    filter_fn(|metadata| metadata.is_span() && metadata.target() == TRACES)
-                        .with_max_level_hint(LevelFilter::INFO),
-                )
-        });
+        let layers = layers(program, settings, tracers.as_ref())?;
         std::panic::set_hook(Box::new(panics::report));
-        tracing_subscriber::registry().with(spans).with(lines.with_filter(lines_wanted)).init();
+        tracing_subscriber::registry().with(layers).init();
         Ok(Self { tracers })
     }
+}
+
+/// What is done with lines and spans. There is no layer for what is not exported: beside one that
+/// is `None`, tracing takes every span for wanted, and makes it.
+fn layers(
+    program: &'static str,
+    settings: &Settings,
+    tracers: Option<&SdkTracerProvider>,
+) -> Result<Vec<Box<dyn Layer<Registry> + Send + Sync>>, SettingError> {
+    let levels = format!("{},{TRACES}=off", settings.required(variables::RUST_LOG)?);
+    let filter = EnvFilter::try_new(levels).map_err(|_| {
+        SettingError::new(variables::RUST_LOG, "cannot be read", "for example info,worker=debug")
+    })?;
+    // The hints keep levels that nobody wants from being looked at, statement by statement.
+    let lines_wanted =
+        filter.and(filter_fn(discretion::allows).with_max_level_hint(LevelFilter::TRACE));
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = match LogFormat::from_settings(settings)? {
+        LogFormat::Pretty => lines.with_target(false).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
+    };
+    let spans = tracers.map(|tracers| {
+        tracing_opentelemetry::layer()
+            .with_tracer(tracers.tracer(program))
+            .with_location(false)
+            .with_threads(false)
+            .with_target(false)
+            .with_tracked_inactivity(false)
+            // Contexts are passed on through spans; the thread's own is read by nobody.
+            .with_context_activation(false)
+            // Log lines have the trace's id, and stay where they are.
+            .with_filter(
+                filter_fn(|metadata| metadata.is_span() && metadata.target() == TRACES)
+                    .with_max_level_hint(LevelFilter::INFO),
+            )
+            .boxed()
+    });
+    Ok(spans.into_iter().chain([lines.with_filter(lines_wanted).boxed()]).collect())
 }
 
 impl Drop for Telemetry {
@@ -105,5 +111,22 @@ impl Drop for Telemetry {
         if let Err(error) = tracers.shutdown_with_timeout(FLUSH_LIMIT) {
             tracing::debug!(%error, "the last spans were not exported");
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_that_nobody_exports_are_not_made() {
+        let settings = Settings::from_pairs([("RUST_LOG", "info"), ("LOG_FORMAT", "json")]);
+        let subscriber =
+            tracing_subscriber::registry().with(layers("gateway", &settings, None).unwrap());
+        tracing::subscriber::with_default(subscriber, || {
+            assert!(tracing::info_span!(target: TRACES, "POST").is_disabled());
+            assert!(tracing::enabled!(tracing::Level::INFO));
+        });
     }
 }
