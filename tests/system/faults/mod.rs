@@ -1,5 +1,6 @@
 //! Everything fails sooner or later, at the worst moment: what was accepted is never lost, and
 //! nothing stays stuck.
 
+mod between;
 mod chaos;
 mod cluster;
