@@ -4,3 +4,4 @@
 mod between;
 mod chaos;
 mod cluster;
+mod connections;
