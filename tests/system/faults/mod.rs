@@ -5,3 +5,4 @@ mod between;
 mod chaos;
 mod cluster;
 mod connections;
+mod core;
