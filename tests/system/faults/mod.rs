@@ -2,7 +2,9 @@
 //! nothing stays stuck.
 
 mod between;
+mod broker;
 mod chaos;
 mod cluster;
 mod connections;
 mod core;
+mod frozen;
