@@ -21,9 +21,13 @@ impl Health {
         check
     }
 
-    /// What fails now and why, by dependency; empty when the program is ready.
+    /// What fails now and why, by dependency; empty when the program is ready. One that has not said
+    /// yet what it depends on is only starting: its port may not be there.
     pub fn reasons(&self) -> BTreeMap<&'static str, String> {
         let checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
+        if checks.is_empty() {
+            return BTreeMap::from([("start", "it has not begun to work yet".to_owned())]);
+        }
         checks.iter().filter_map(|(name, reason)| Some((*name, reason.clone()?))).collect()
     }
 
@@ -54,5 +58,21 @@ impl Check {
 
     fn set(&self, reason: Option<String>) {
         self.checks.lock().unwrap_or_else(PoisonError::into_inner).insert(self.name, reason);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_ready_when_all_that_it_depends_on_is_well_and_not_before_it_says_what_that_is()
+    {
+        let health = Health::default();
+        assert_eq!(health.reasons().into_keys().collect::<Vec<_>>(), ["start"]);
+        let check = health.check("database");
+        assert_eq!(health.reasons()["database"], "not reached yet");
+        check.well();
+        assert!(health.reasons().is_empty());
     }
 }

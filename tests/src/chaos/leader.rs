@@ -26,6 +26,26 @@ pub struct Loss {
     pub at: DateTime<Utc>,
     /// The longest time without an accepted event until the next loss.
     pub gap: Duration,
+    /// Tries that were accepted until then.
+    pub accepted: usize,
+    /// Tries that were refused or not answered until then.
+    pub refused: usize,
+}
+
+impl Loss {
+    fn new(what: &'static str, at: DateTime<Utc>) -> Self {
+        Self { what, at, gap: Duration::ZERO, accepted: 0, refused: 0 }
+    }
+
+    /// What the sender saw until `end`.
+    fn observe(&mut self, scene: &Scene, end: DateTime<Utc>) {
+        self.gap = longest_silence(scene, self.at, end);
+        for (at, is_accepted) in tries(scene) {
+            if at > self.at && at <= end {
+                *if is_accepted { &mut self.accepted } else { &mut self.refused } += 1;
+            }
+        }
+    }
 }
 
 /// Kills the leader; again when it is back; and again while that second one is away, so that there
@@ -38,14 +58,17 @@ pub(super) async fn lose_leaders(scene: &Scene) -> anyhow::Result<Vec<Loss>> {
     let at = Utc::now();
     first.kill();
     steady(scene, at).await?;
-    losses.push(Loss { what: "the leader was killed", at, gap: Duration::ZERO });
+    losses.push(Loss::new("the leader was killed", at));
+    let second = leader(scene).await?;
+    ensure!(second.name() != first.name(), "the queue is led by a node that is dead");
     first.start_again().await?;
 
+    // It still leads, though the first is back.
     let second = leader(scene).await?;
     let at = Utc::now();
     second.kill();
     steady(scene, at).await?;
-    losses.push(Loss { what: "the next leader was killed", at, gap: Duration::ZERO });
+    losses.push(Loss::new("the next leader was killed", at));
 
     let third = leader(scene).await?;
     ensure!(third.name() != second.name(), "the queue is led by a node that is dead");
@@ -54,13 +77,13 @@ pub(super) async fn lose_leaders(scene: &Scene) -> anyhow::Result<Vec<Loss>> {
     tokio::time::sleep(WITHOUT_MAJORITY).await;
     second.start_again().await?;
     steady(scene, Utc::now()).await?;
-    losses.push(Loss { what: "one of three was left for some seconds", at, gap: Duration::ZERO });
+    losses.push(Loss::new("one of three was left for some seconds", at));
     third.start_again().await?;
     accepted_since(scene, Utc::now()).await?;
 
     let ends: Vec<DateTime<Utc>> = losses.iter().skip(1).map(|loss| loss.at).collect();
     for (loss, end) in losses.iter_mut().zip(ends.into_iter().chain([Utc::now()])) {
-        loss.gap = longest_silence(scene, loss.at, end);
+        loss.observe(scene, end);
     }
     Ok(losses)
 }
@@ -102,14 +125,22 @@ async fn accepted_since(scene: &Scene, since: DateTime<Utc>) -> anyhow::Result<(
 
 /// When the tries began that were accepted, in order.
 fn accepted(scene: &Scene) -> Vec<DateTime<Utc>> {
-    let deliveries = scene.system.core.deliveries();
-    let tries = deliveries.iter().flat_map(|delivery| &delivery.attempts);
-    let accepted = tries.filter(|attempt| attempt.is_delivered());
-    let mut times: Vec<DateTime<Utc>> = accepted
-        .filter_map(|attempt| attempt.at.parse().context("a try without a time").ok())
-        .collect();
+    let accepted = tries(scene).into_iter().filter(|(_, is_accepted)| *is_accepted);
+    let mut times: Vec<DateTime<Utc>> = accepted.map(|(at, _)| at).collect();
     times.sort_unstable();
     times
+}
+
+/// When each try began, and whether it was accepted.
+fn tries(scene: &Scene) -> Vec<(DateTime<Utc>, bool)> {
+    let deliveries = scene.system.core.deliveries();
+    let tries = deliveries.iter().flat_map(|delivery| &delivery.attempts);
+    tries
+        .filter_map(|attempt| {
+            let at = attempt.at.parse().context("a try without a time").ok()?;
+            Some((at, attempt.is_delivered()))
+        })
+        .collect()
 }
 
 /// The longest time between two accepted events, between two moments.

@@ -55,9 +55,13 @@ impl fmt::Display for Report {
             "{letters} dead letters to replay; {told_again} members told of once more"
         )?;
         writeln!(formatter, "{} faults: {:?}", self.faults(), injected.faults)?;
-        for Loss { what, at, gap } in losses {
+        for Loss { what, at, gap, accepted, refused } in losses {
             let gap = gap.as_secs_f64();
-            writeln!(formatter, "{at}: {what}; no event accepted for {gap:.1} s")?;
+            writeln!(
+                formatter,
+                "{at}: {what}; no event accepted for {gap:.1} s; then {accepted} tries accepted, \
+                 {refused} refused or unanswered"
+            )?;
         }
         writeln!(formatter, "{writes} writes judged; rest after {:.1} s", took.as_secs_f64())?;
         for complaint in &injected.complaints {

@@ -18,6 +18,10 @@ pub struct Ways {
     pub worker_to_rabbitmq: Proxy,
     /// Between the workers and Postgres.
     pub worker_to_postgres: Proxy,
+    /// Between `faithctl` and RabbitMQ.
+    pub admin_to_rabbitmq: Proxy,
+    /// Between `faithctl` and Postgres.
+    pub admin_to_postgres: Proxy,
     /// Between everybody and the simulated core.
     pub to_core: Proxy,
 }
@@ -30,6 +34,8 @@ impl Ways {
             gateway_to_postgres: proxy(&database.url()).await,
             worker_to_rabbitmq: proxy(broker.url()).await,
             worker_to_postgres: proxy(&database.url()).await,
+            admin_to_rabbitmq: proxy(broker.url()).await,
+            admin_to_postgres: proxy(&database.url()).await,
             to_core: proxy(core).await,
         }
     }
@@ -45,6 +51,8 @@ impl Ways {
             (Role::Gateway, "DATABASE_URL") => &self.gateway_to_postgres,
             (Role::Worker, "AMQP_URL") => &self.worker_to_rabbitmq,
             (Role::Worker, "DATABASE_URL") => &self.worker_to_postgres,
+            (Role::Admin, "AMQP_URL") => &self.admin_to_rabbitmq,
+            (Role::Admin, "DATABASE_URL") => &self.admin_to_postgres,
             _ => return url.to_owned(),
         };
         through(proxy, url)

@@ -66,6 +66,16 @@ impl TestSystem {
         headers: &[(&str, &[u8])],
         body: &[u8],
     ) -> reqwest::Result<Answer> {
+        self.try_post_to(&format!("{}{path}", self.gateway_url()), headers, body).await
+    }
+
+    /// The same to a gateway's whole URL, or to that of something before it.
+    pub async fn try_post_to(
+        &self,
+        url: &str,
+        headers: &[(&str, &[u8])],
+        body: &[u8],
+    ) -> reqwest::Result<Answer> {
         let headers: HeaderMap = headers
             .iter()
             .map(|(name, value)| {
@@ -75,7 +85,7 @@ impl TestSystem {
             .collect();
         let request = self
             .http
-            .post(format!("{}{path}", self.gateway_url()))
+            .post(url)
             .header("content-type", "application/json")
             .headers(headers)
             .body(body.to_vec());

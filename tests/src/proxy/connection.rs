@@ -4,7 +4,10 @@ use std::{
     future::pending,
     io,
     net::SocketAddr,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
 use tokio::{
@@ -21,6 +24,43 @@ use super::orders::{End, Mode, Orders};
 /// A piece that is passed on at once.
 const PIECE: usize = 64 * 1024;
 
+/// What a client says before it is known who it is: longer than what RabbitMQ is told at first.
+const INTRODUCTION: usize = 4 * 1024;
+
+/// What both directions of a connection know.
+struct Known {
+    /// What the client said first.
+    introduction: Mutex<Vec<u8>>,
+    /// Whether bytes of the client, and of the server, were thrown away.
+    spoilt: [AtomicBool; 2],
+    /// How many, of all connections.
+    swallowed: Arc<AtomicU64>,
+}
+
+impl Known {
+    fn hear(&self, piece: &[u8]) {
+        let mut introduction = self.introduction.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = INTRODUCTION - introduction.len();
+        introduction.extend_from_slice(&piece[..piece.len().min(room)]);
+    }
+
+    fn mode(&self, orders: &Orders, from: End) -> Mode {
+        let introduction = self.introduction.lock().unwrap_or_else(PoisonError::into_inner);
+        orders.mode_of(from, &introduction)
+    }
+
+    fn spoilt(&self, from: End) -> &AtomicBool {
+        &self.spoilt[usize::from(from == End::Server)]
+    }
+
+    /// Whether bytes are lost of what is passed on again.
+    fn has_a_gap(&self, orders: &Orders) -> bool {
+        [End::Client, End::Server].into_iter().any(|from| {
+            self.spoilt(from).load(Ordering::SeqCst) && self.mode(orders, from) != Mode::BlackHole
+        })
+    }
+}
+
 /// How a connection ends.
 enum Fate {
     /// Both ends closed it, or one broke it.
@@ -36,25 +76,26 @@ pub(super) async fn carry(
     mut client: TcpStream,
     target: SocketAddr,
     mut orders: watch::Receiver<Orders>,
+    swallowed: Arc<AtomicU64>,
 ) {
-    let born = *orders.borrow();
+    let born = orders.borrow().clone();
     let Some(mut server) = reach(target, &mut orders).await else { return reset(&client) };
     client.set_nodelay(true).ok();
     server.set_nodelay(true).ok();
-    let spoilt = AtomicBool::new(false);
+    let known = Known { introduction: Mutex::default(), spoilt: Default::default(), swallowed };
     let mut told = orders.clone();
     let fate = {
         let (from_client, to_client) = client.split();
         let (from_server, to_server) = server.split();
         let pass_on = async {
             tokio::try_join!(
-                pass(from_client, to_server, orders.clone(), &spoilt),
-                pass(from_server, to_client, orders.clone(), &spoilt),
+                pass(End::Client, from_client, to_server, orders.clone(), &known),
+                pass(End::Server, from_server, to_client, orders.clone(), &known),
             )
         };
         tokio::select! {
             _ = pass_on => Fate::Over,
-            fate = ordered(&mut told, born, &spoilt) => fate,
+            fate = ordered(&mut told, &born, &known) => fate,
         }
     };
     match fate {
@@ -76,10 +117,11 @@ pub(super) async fn carry(
 
 /// Connects to the target once the proxy passes anything on; none when it should not or cannot.
 async fn reach(target: SocketAddr, orders: &mut watch::Receiver<Orders>) -> Option<TcpStream> {
-    let decided = orders.wait_for(|orders| orders.mode != Mode::Pause).await.ok()?.mode;
+    let decided = orders.wait_for(|orders| orders.mode_of_new() != Mode::Pause).await;
+    let decided = decided.ok()?.mode_of_new();
     match decided {
         Mode::BlackHole => {
-            orders.wait_for(|orders| orders.mode != Mode::BlackHole).await.ok()?;
+            orders.wait_for(|orders| orders.mode_of_new() != Mode::BlackHole).await.ok()?;
             None
         }
         Mode::Refuse => None,
@@ -87,23 +129,28 @@ async fn reach(target: SocketAddr, orders: &mut watch::Receiver<Orders>) -> Opti
     }
 }
 
-/// Passes one direction on, to its end.
+/// Passes on what one end sends, to its end.
 async fn pass(
+    end: End,
     mut from: ReadHalf<'_>,
     mut to: WriteHalf<'_>,
     mut orders: watch::Receiver<Orders>,
-    spoilt: &AtomicBool,
+    known: &Known,
 ) -> io::Result<()> {
     let mut piece = vec![0; PIECE];
+    let spoilt = known.spoilt(end);
     loop {
-        flowing(&mut orders).await;
+        flowing(end, &mut orders, known).await;
         let length = from.read(&mut piece).await?;
-        match flowing(&mut orders).await {
+        if end == End::Client {
+            known.hear(&piece[..length]);
+        }
+        match flowing(end, &mut orders, known).await {
             // A gap in the bytes would be worse than their end, so from now on all are lost.
             Mode::BlackHole => {
                 spoilt.store(true, Ordering::SeqCst);
                 // It may be over this very moment, before `ordered` could know of the loss.
-                if orders.borrow().mode != Mode::BlackHole {
+                if known.has_a_gap(&orders.borrow()) {
                     return Err(io::ErrorKind::ConnectionReset.into());
                 }
             }
@@ -112,17 +159,19 @@ async fn pass(
         }
         match (spoilt.load(Ordering::SeqCst), length) {
             (true, 0) => pending().await,
-            (true, _) => {}
+            (true, _) => {
+                known.swallowed.fetch_add(length as u64, Ordering::SeqCst);
+            }
             (false, 0) => return to.shutdown().await,
             (false, _) => to.write_all(&piece[..length]).await?,
         }
     }
 }
 
-/// Waits while the proxy is paused, and answers what it does then.
-async fn flowing(orders: &mut watch::Receiver<Orders>) -> Mode {
-    let decided = orders.wait_for(|orders| orders.mode != Mode::Pause).await;
-    let mode = decided.map(|orders| orders.mode);
+/// Waits while what the end sends is held back, and answers what is done with it then.
+async fn flowing(from: End, orders: &mut watch::Receiver<Orders>, known: &Known) -> Mode {
+    let decided = orders.wait_for(|orders| known.mode(orders, from) != Mode::Pause).await;
+    let mode = decided.map(|orders| known.mode(&orders, from));
     match mode {
         Ok(mode) => mode,
         // The proxy is gone, and `ordered` ends this connection.
@@ -131,11 +180,11 @@ async fn flowing(orders: &mut watch::Receiver<Orders>) -> Mode {
 }
 
 /// Waits until the orders end a connection that was born under `born`.
-async fn ordered(orders: &mut watch::Receiver<Orders>, born: Orders, spoilt: &AtomicBool) -> Fate {
+async fn ordered(orders: &mut watch::Receiver<Orders>, born: &Orders, known: &Known) -> Fate {
     loop {
-        let now = *orders.borrow_and_update();
-        let hole_is_closed = spoilt.load(Ordering::SeqCst) && now.mode != Mode::BlackHole;
-        if now.resets != born.resets || now.mode == Mode::Refuse || hole_is_closed {
+        let now = orders.borrow_and_update().clone();
+        let refused = known.mode(&now, End::Client) == Mode::Refuse;
+        if now.resets != born.resets || refused || known.has_a_gap(&now) {
             return Fate::Reset;
         }
         if now.losses != born.losses {

@@ -4,13 +4,15 @@
 //! ```no_run
 //! # async fn example() -> std::io::Result<()> {
 //! use std::time::Duration;
-//! use tests::proxy::{End, Mode, Proxy};
+//! use tests::proxy::{End, Mode, Proxy, Scope};
 //!
 //! let proxy = Proxy::to(([127, 0, 0, 1], 5672).into()).await?;
 //! proxy.set(Mode::Latency(Duration::from_millis(50)));
 //! proxy.set(Mode::BlackHole);
 //! proxy.set(Mode::Forward);
 //! proxy.lose(End::Server);
+//! // Acks are lost, and deliveries come.
+//! proxy.set_for(Scope::sent_by(End::Client).named("worker"), Mode::BlackHole);
 //! # Ok(())
 //! # }
 //! ```
@@ -23,18 +25,23 @@ mod tests;
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use self::orders::Orders;
-pub use self::orders::{End, Mode};
+pub use self::orders::{End, Mode, Scope};
 
 /// A running proxy; dropping it breaks everything that goes through it.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
     orders: watch::Sender<Orders>,
+    swallowed: Arc<AtomicU64>,
     accepting: JoinHandle<()>,
 }
 
@@ -45,8 +52,10 @@ impl Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let orders = watch::Sender::new(Orders::default());
-        let accepting = tokio::spawn(accept(listener, target, orders.clone()));
-        Ok(Self { address, orders, accepting })
+        let swallowed = Arc::default();
+        let accepting =
+            tokio::spawn(accept(listener, target, orders.clone(), Arc::clone(&swallowed)));
+        Ok(Self { address, orders, swallowed, accepting })
     }
 
     /// Where it listens.
@@ -56,12 +65,25 @@ impl Proxy {
 
     /// What it does from now on, with the connections that are open and with new ones.
     pub fn set(&self, mode: Mode) {
-        self.orders.send_modify(|orders| orders.mode = mode);
+        self.set_for(Scope::default(), mode);
+    }
+
+    /// What it does from now on with what `scope` covers; everything else is passed on.
+    pub fn set_for(&self, scope: Scope, mode: Mode) {
+        self.orders.send_modify(|orders| {
+            orders.mode = mode;
+            orders.scope = scope;
+        });
     }
 
     /// What it does now.
     pub fn mode(&self) -> Mode {
         self.orders.borrow().mode
+    }
+
+    /// How many bytes it has thrown away in black holes.
+    pub fn swallowed(&self) -> u64 {
+        self.swallowed.load(Ordering::SeqCst)
     }
 
     /// Breaks every open connection: both ends get a reset.
@@ -87,11 +109,17 @@ impl Drop for Proxy {
     }
 }
 
-async fn accept(listener: TcpListener, target: SocketAddr, orders: watch::Sender<Orders>) {
+async fn accept(
+    listener: TcpListener,
+    target: SocketAddr,
+    orders: watch::Sender<Orders>,
+    swallowed: Arc<AtomicU64>,
+) {
     loop {
         match listener.accept().await {
             Ok((client, _)) => {
-                tokio::spawn(connection::carry(client, target, orders.subscribe()));
+                let swallowed = Arc::clone(&swallowed);
+                tokio::spawn(connection::carry(client, target, orders.subscribe(), swallowed));
             }
             // No file descriptor is left, for the moment.
             Err(_) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,

@@ -12,7 +12,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{End, Mode, Proxy};
+use super::{End, Mode, Proxy, Scope};
 
 /// For what must come.
 const SOON: Duration = Duration::from_secs(30);
@@ -155,6 +155,67 @@ async fn one_end_is_lost_and_the_other_is_not_told() {
         let (mut client, mut server) = setting.connect().await;
         assert_carried(&mut client, &mut server, "a new one").await;
     }
+}
+
+#[tokio::test]
+async fn what_one_end_says_is_lost_and_the_other_is_heard() {
+    for deaf in [End::Client, End::Server] {
+        let setting = Setting::new().await;
+        let (mut client, mut server) = setting.connect().await;
+        let (lost, heard) = match deaf {
+            End::Client => (&mut client, &mut server),
+            End::Server => (&mut server, &mut client),
+        };
+        setting.proxy.set_for(Scope::sent_by(deaf), Mode::BlackHole);
+        lost.write_all(b"lost").await.unwrap();
+        assert_silent(heard).await;
+        assert_carried(heard, lost, "heard").await;
+        assert_eq!(setting.proxy.swallowed(), 4);
+        setting.proxy.set(Mode::Forward);
+        assert_reset(lost).await;
+        assert_reset(heard).await;
+    }
+}
+
+#[tokio::test]
+async fn what_one_end_says_is_held_back_and_the_other_is_heard() {
+    let setting = Setting::new().await;
+    let (mut client, mut server) = setting.connect().await;
+    setting.proxy.set_for(Scope::sent_by(End::Server), Mode::Pause);
+    server.write_all(b"held").await.unwrap();
+    assert_silent(&mut client).await;
+    assert_carried(&mut client, &mut server, "heard").await;
+    let (mut late, mut late_server) = setting.connect().await;
+    assert_carried(&mut late, &mut late_server, "heard").await;
+    setting.proxy.set(Mode::Forward);
+    assert_eq!(read(&mut client, 4).await, "held");
+}
+
+#[tokio::test]
+async fn connections_are_told_apart_by_how_they_introduce_themselves() {
+    let setting = Setting::new().await;
+    let mut named = Vec::new();
+    for name in ["worker", "worker publisher"] {
+        let (mut client, mut server) = setting.connect().await;
+        let length = char::from(u8::try_from(name.len()).unwrap());
+        // In two pieces, as it may come.
+        assert_carried(&mut client, &mut server, "AMQP connection_na").await;
+        let rest = format!("meS\0\0\0{length}{name}");
+        assert_carried(&mut client, &mut server, &rest).await;
+        named.push((client, server));
+    }
+    let scope = Scope::sent_by(End::Client).named("worker");
+    setting.proxy.set_for(scope, Mode::BlackHole);
+    let [(worker, to_worker), (publisher, to_publisher)] = &mut named[..] else { panic!() };
+    worker.write_all(b"lost").await.unwrap();
+    assert_silent(to_worker).await;
+    assert_carried(publisher, to_publisher, "carried").await;
+    assert_carried(to_worker, worker, "carried").await;
+    let (mut nobody, mut to_nobody) = setting.connect().await;
+    assert_carried(&mut nobody, &mut to_nobody, "carried").await;
+    setting.proxy.set(Mode::Forward);
+    assert_reset(worker).await;
+    assert_carried(publisher, to_publisher, "carried").await;
 }
 
 #[tokio::test]

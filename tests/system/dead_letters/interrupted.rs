@@ -1,12 +1,17 @@
 //! Replays that do not come to their end: interrupted, killed, or with the broker away.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use nix::sys::signal::Signal;
+use queue::WORK;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tests::{
     harness::{TestSystem, eventually},
     program::Program,
+    proxy::{End, Mode, Scope},
 };
 
 use super::mailbox::{Mailbox, SOON};
@@ -14,6 +19,8 @@ use super::mailbox::{Mailbox, SOON};
 const LETTERS: i32 = 3_000;
 /// Letters that a replay may have published and not yet marked when it is killed.
 const IN_FLIGHT: usize = 100;
+/// A replay that has marked nothing for so long waits: a batch a quarter of a second is its pace.
+const STILL: Duration = Duration::from_secs(1);
 
 impl Mailbox<'_> {
     async fn replaying(&self) -> i64 {
@@ -90,6 +97,56 @@ async fn replays_that_are_killed_lose_nothing() {
     })
     .await;
     mailbox.assert_all_queued(KILLS * IN_FLIGHT, &format!("seed {seed}")).await;
+}
+
+/// The broker has letters, and the row of none of them says so.
+#[tokio::test]
+async fn a_replay_that_is_killed_between_its_publish_and_its_commit_leaves_its_letters_open() {
+    for confirmed in [false, true] {
+        let system = TestSystem::builder().proxied().workers(0).spawn().await;
+        let mailbox = Mailbox { system: &system };
+        mailbox.fill(LETTERS).await;
+        let ways = system.ways();
+        let replay = mailbox.beside("killed", &["replay", "--yes", "--rate", "400/s"]);
+        mailbox.until_replaying(100, &replay).await;
+        let (confirms, statements) = (&ways.admin_to_rabbitmq, &ways.admin_to_postgres);
+        confirms.set_for(Scope::sent_by(End::Server), Mode::Pause);
+        let mut last = (0, Instant::now());
+        let marked = eventually("letters wait for their confirms", SOON, async || {
+            let marked = mailbox.replaying().await;
+            let queued = i64::from(system.queue_depth(WORK).await.unwrap());
+            if marked != last.0 {
+                last = (marked, Instant::now());
+            }
+            let stands_still = queued > marked && last.1.elapsed() > STILL;
+            if stands_still { Ok(marked) } else { Err(format!("{queued} of {marked}")) }
+        })
+        .await;
+        if confirmed {
+            // The confirms come, and what would mark the letters is lost on its way.
+            let before = statements.swallowed();
+            statements.set_for(Scope::sent_by(End::Client), Mode::BlackHole);
+            confirms.set(Mode::Forward);
+            eventually("it says that they were confirmed", SOON, async || {
+                statements.swallowed() > before
+            })
+            .await;
+        }
+        replay.kill();
+        replay.wait().await;
+        confirms.reset();
+        for way in [confirms, statements] {
+            way.set(Mode::Forward);
+        }
+        assert_eq!(mailbox.replaying().await, marked);
+        assert!(system.queue_depth(WORK).await.unwrap() > u32::try_from(marked).unwrap());
+        eventually("all are on their way", SOON, async || {
+            mailbox.run(&["replay", "--yes"]).await.success();
+            mailbox.replaying().await == i64::from(LETTERS)
+        })
+        .await;
+        mailbox.assert_all_queued(IN_FLIGHT, &format!("confirmed: {confirmed}")).await;
+    }
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 mod compose;
 mod files;
 mod kubernetes;
+mod runbooks;
 mod systemd;
 mod upgrade;
 

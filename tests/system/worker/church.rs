@@ -9,39 +9,39 @@ use tests::{
 };
 
 /// How long an event may take to its end, on a machine that runs other tests too.
-pub(super) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// A campus of a system, and the church in the core that it is synced with.
 #[derive(Clone, Copy)]
-pub(super) struct Church<'a> {
-    pub(super) system: &'a TestSystem,
-    pub(super) campus: &'a Campus,
+pub(crate) struct Church<'a> {
+    pub(crate) system: &'a TestSystem,
+    pub(crate) campus: &'a Campus,
 }
 
 impl<'a> Church<'a> {
     /// The one that every system has.
-    pub(super) fn first(system: &'a TestSystem) -> Self {
+    pub(crate) fn first(system: &'a TestSystem) -> Self {
         Self { system, campus: &system.campus }
     }
 
     /// The core's id of it.
-    pub(super) fn church_id(&self) -> &'a str {
+    pub(crate) fn church_id(&self) -> &'a str {
         &self.campus.core_church_id
     }
 
     /// Makes a member in the core, without a webhook, and answers its id.
-    pub(super) fn create(&self, fields: Value) -> String {
+    pub(crate) fn create(&self, fields: Value) -> String {
         let created = self.system.core.create(self.church_id(), fields, Webhook::Silent).unwrap();
         created.member.text("id").unwrap().to_owned()
     }
 
     /// Changes a member in the core, without a webhook.
-    pub(super) fn change(&self, member: &str, fields: Value) {
+    pub(crate) fn change(&self, member: &str, fields: Value) {
         self.system.core.change(member, fields, Webhook::Silent).unwrap();
     }
 
     /// Makes a member and brings it here.
-    pub(super) async fn bring(&self, fields: Value) -> String {
+    pub(crate) async fn bring(&self, fields: Value) -> String {
         let member = self.create(fields);
         let log = self.sync("member.created", &member).await;
         assert_eq!(log["status"], "processed", "{log}");
@@ -49,34 +49,34 @@ impl<'a> Church<'a> {
     }
 
     /// The body of an event.
-    pub(super) fn body(&self, event_type: &str, member: &str) -> WebhookBody {
+    pub(crate) fn body(&self, event_type: &str, member: &str) -> WebhookBody {
         WebhookBody::new(event_type, self.church_id(), member)
     }
 
     /// Posts an event, and answers its id.
-    pub(super) async fn post(&self, event_type: &str, member: &str) -> String {
+    pub(crate) async fn post(&self, event_type: &str, member: &str) -> String {
         self.deliver(&self.body(event_type, member)).await
     }
 
     /// Posts a body, and answers the event's id.
-    pub(super) async fn deliver(&self, body: &WebhookBody) -> String {
+    pub(crate) async fn deliver(&self, body: &WebhookBody) -> String {
         self.system.post(self.campus, body).await.event_id()
     }
 
     /// Posts an event, waits for its end, and answers its log row.
-    pub(super) async fn sync(&self, event_type: &str, member: &str) -> Value {
+    pub(crate) async fn sync(&self, event_type: &str, member: &str) -> Value {
         let event = self.post(event_type, member).await;
         self.end_of(&event).await
     }
 
     /// The log row of an event that was delivered once, when it has come to its end.
-    pub(super) async fn end_of(&self, event: &str) -> Value {
+    pub(crate) async fn end_of(&self, event: &str) -> Value {
         let mut ends = self.ends_of(event, 1).await;
         ends.remove(0)
     }
 
     /// The log rows of an event, when that many deliveries have come to their end.
-    pub(super) async fn ends_of(&self, event: &str, deliveries: usize) -> Vec<Value> {
+    pub(crate) async fn ends_of(&self, event: &str, deliveries: usize) -> Vec<Value> {
         eventually("the event has come to its end", SOON, async || {
             let rows = self.log(event).await;
             let ended = rows.iter().filter(|row| row["status"] != "retrying").count();
@@ -86,13 +86,13 @@ impl<'a> Church<'a> {
     }
 
     /// The log rows of an event as they are now, in the order of receipt.
-    pub(super) async fn log(&self, event: &str) -> Vec<Value> {
+    pub(crate) async fn log(&self, event: &str) -> Vec<Value> {
         let query = "SELECT * FROM webhook_logs WHERE event_id = $1 ORDER BY received_at, id";
         self.system.database.rows(query, &[&event]).await
     }
 
     /// The dead letter of an event, when there is one.
-    pub(super) async fn dead_letter(&self, event: &str) -> Value {
+    pub(crate) async fn dead_letter(&self, event: &str) -> Value {
         eventually("the event is a dead letter", SOON, async || {
             let query = "SELECT * FROM dead_letters WHERE event_id = $1";
             let mut letters = self.system.database.rows(query, &[&event]).await;
@@ -103,7 +103,7 @@ impl<'a> Church<'a> {
     }
 
     /// The row of a member of this campus, if it has one.
-    pub(super) async fn row(&self, member: &str) -> Option<Value> {
+    pub(crate) async fn row(&self, member: &str) -> Option<Value> {
         let query =
             "SELECT * FROM members WHERE campus_id = $1::text::uuid AND external_member_id = $2";
         let mut rows = self.system.database.rows(query, &[&self.campus.id, &member]).await;
@@ -113,18 +113,18 @@ impl<'a> Church<'a> {
 
     /// The row of a member that has one.
     #[track_caller]
-    pub(super) fn member(&self, member: &str) -> impl Future<Output = Value> {
+    pub(crate) fn member(&self, member: &str) -> impl Future<Output = Value> {
         let caller = std::panic::Location::caller();
         async move { self.row(member).await.unwrap_or_else(|| panic!("{caller}: {member} has no row")) }
     }
 
     /// Runs a statement as FaithTracker, or an operator, would.
-    pub(super) async fn execute(&self, statement: &str) {
+    pub(crate) async fn execute(&self, statement: &str) {
         self.system.database.client().batch_execute(statement).await.unwrap();
     }
 }
 
 /// The columns that the sync writes, out of a member's row.
-pub(super) fn archive_of(row: &Value) -> (bool, &Value, &Value) {
+pub(crate) fn archive_of(row: &Value) -> (bool, &Value, &Value) {
     (row["is_archived"] == true, &row["archived_reason"], &row["archived_at"])
 }

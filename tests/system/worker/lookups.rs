@@ -62,7 +62,7 @@ async fn rows_read(system: &TestSystem) -> i64 {
 }
 
 /// Waits without reading any of those tables.
-async fn until_settled(system: &TestSystem, events: usize) {
+pub(crate) async fn until_settled(system: &TestSystem, events: usize) {
     let url = format!("{}/metrics", system.admin_url("worker", 0));
     eventually("the worker has done all", SOON, async || {
         let text = reqwest::get(&url).await.unwrap().text().await.unwrap();

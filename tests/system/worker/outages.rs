@@ -106,6 +106,27 @@ async fn a_core_that_answers_with_errors_is_asked_again_but_not_hotly() {
 }
 
 #[tokio::test]
+async fn an_outage_that_ends_in_a_moment_of_404_kills_nothing() {
+    let system = TestSystem::builder().variable("RETRY_DELAYS", "200ms,400ms").spawn().await;
+    let church = Church::first(&system);
+    let member = church.create(json!({"full_name": "Budi"}));
+    let answer = |status| {
+        let kind = FaultKind::Status { status, retry_after: None };
+        Fault::everywhere(kind).at(Endpoint::Member).of_member(&member)
+    };
+    let away = system.core.add_fault(answer(503));
+    let event = church.post("member.created", &member).await;
+    // More than a refusal would be granted.
+    church.until_failed(&event, 4).await;
+    // A proxy that finds no core behind it yet.
+    system.core.add_fault(answer(404).with_times(2));
+    system.core.remove_fault(away);
+    let log = church.end_of(&event).await;
+    assert_eq!(log["message"], "Member created: Budi");
+    assert!(log["attempts"].as_i64() >= Some(7), "{log}");
+}
+
+#[tokio::test]
 async fn patience_with_an_outage_ends() {
     let system = TestSystem::builder()
         .variable("RETRY_DELAYS", "100ms,300ms")

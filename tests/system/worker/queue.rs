@@ -15,11 +15,11 @@ use uuid::Uuid;
 use super::church::Church;
 
 /// Every queue that an event can be in.
-pub(super) const QUEUES: [&str; 3] = [WORK, queue::DEAD, queue::UNROUTED];
+pub(crate) const QUEUES: [&str; 3] = [WORK, queue::DEAD, queue::UNROUTED];
 
 impl Church<'_> {
     /// The envelope of an event that a gateway received `age` ago.
-    pub(super) fn envelope(&self, event_type: &str, member: &str, age: TimeDelta) -> Envelope {
+    pub(crate) fn envelope(&self, event_type: &str, member: &str, age: TimeDelta) -> Envelope {
         let received_at = Utc::now() - age;
         Envelope {
             schema_version: SCHEMA_VERSION,
@@ -35,12 +35,12 @@ impl Church<'_> {
 }
 
 /// Publishes an envelope to the workers, as a gateway would.
-pub(super) async fn publish(system: &TestSystem, envelope: &Envelope) {
+pub(crate) async fn publish(system: &TestSystem, envelope: &Envelope) {
     publish_replayed(system, envelope, 0).await;
 }
 
 /// Publishes an envelope that an operator has replayed that many times.
-pub(super) async fn publish_replayed(system: &TestSystem, envelope: &Envelope, replays: u32) {
+pub(crate) async fn publish_replayed(system: &TestSystem, envelope: &Envelope, replays: u32) {
     let mut headers = FieldTable::default();
     headers.insert("x-replays".into(), AMQPValue::LongUInt(replays));
     let properties = BasicProperties::default()
@@ -50,7 +50,7 @@ pub(super) async fn publish_replayed(system: &TestSystem, envelope: &Envelope, r
 }
 
 /// Publishes anything to the workers, and waits until the queue has it.
-pub(super) async fn publish_bytes(system: &TestSystem, body: &[u8], properties: BasicProperties) {
+pub(crate) async fn publish_bytes(system: &TestSystem, body: &[u8], properties: BasicProperties) {
     let channel = system.broker.channel().await;
     channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
     let options = BasicPublishOptions::default();
@@ -60,7 +60,7 @@ pub(super) async fn publish_bytes(system: &TestSystem, body: &[u8], properties: 
 }
 
 /// Asserts that no event waits anywhere.
-pub(super) async fn assert_queues_are_empty(system: &TestSystem) {
+pub(crate) async fn assert_queues_are_empty(system: &TestSystem) {
     for queue in QUEUES {
         assert_eq!(system.queue_depth(queue).await, Some(0), "{queue}");
     }

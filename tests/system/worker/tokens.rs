@@ -1,9 +1,11 @@
 //! One login for all workers (DESIGN "one login", CORRECTNESS §10).
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use serde_json::json;
 use tests::{
-    core_sim::{Endpoint, Options},
+    core_sim::{Endpoint, Fault, FaultKind, Options},
     harness::{TestSystem, eventually},
 };
 
@@ -102,4 +104,25 @@ async fn campuses_of_one_core_stay_within_its_limit_of_logins() {
     last.execute("UPDATE core_logins SET attempted_at = attempted_at - interval '1 minute'").await;
     assert_eq!(last.end_of(event).await["status"], "processed");
     assert_eq!(system.core.requests(Endpoint::Login), 5);
+}
+
+#[tokio::test]
+async fn a_login_that_dies_with_its_worker_is_made_by_another() {
+    let system = TestSystem::builder().workers(2).spawn().await;
+    let church = Church::first(&system);
+    system.worker(1).terminate(Duration::from_secs(25)).await.unwrap();
+    let member = church.create(json!({"full_name": "Budi"}));
+    system.core.add_fault(Fault::everywhere(FaultKind::Hang).at(Endpoint::Login).with_times(1));
+    let event = church.post("member.created", &member).await;
+    eventually("it logs in", SOON, async || system.core.requests(Endpoint::Login) == 1).await;
+    system.worker(0).kill();
+    system.start_again("worker", 1).await;
+    // Nobody else may while the lease of the dead one lasts.
+    eventually("another has logged in", Duration::from_secs(40), async || {
+        let log = church.log(&event).await;
+        let done = log.first().is_some_and(|row| row["status"] == "processed");
+        if done { Ok(()) } else { Err(format!("{log:?}")) }
+    })
+    .await;
+    assert_eq!(system.core.requests(Endpoint::Login), 2);
 }

@@ -167,7 +167,8 @@ async fn write_letters(
 }
 
 /// A letter whose delivery came to a good end is resolved, one that an operator discarded stays
-/// discarded, and any other is open, however often it was replayed before.
+/// discarded, and any other is open, however often it was replayed before. One that is resolved
+/// already is not touched: its message came twice.
 fn letter_sql() -> String {
     format!(
         "INSERT INTO dead_letters AS d (id, event_id, campus_id, event_type, member_id, cause, reason,
@@ -191,7 +192,7 @@ fn letter_sql() -> String {
              first_failed_at = excluded.first_failed_at, trace_id = excluded.trace_id, dead_at = now(),
              status = excluded.status, replay_count = greatest(d.replay_count, excluded.replay_count),
              resolved_at = excluded.resolved_at
-         WHERE d.status <> 'discarded'"
+         WHERE d.status <> 'discarded' AND NOT (d.status = 'resolved' AND excluded.status = 'resolved')"
     )
 }
 

@@ -216,6 +216,11 @@ impl RabbitMq {
         self.node.control(arguments).await
     }
 
+    /// Runs `rabbitmq-queues` against this broker, and returns what it printed.
+    pub async fn queues(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        self.node.queues(arguments).await
+    }
+
     fn signal(&self, signal: Signal) {
         if let Some(process) = self.process().as_ref() {
             process.signal(signal);

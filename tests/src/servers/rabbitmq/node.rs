@@ -18,6 +18,7 @@ use crate::{
 /// All programs of the packages stand here; those in `/usr/sbin` insist on the package's own user.
 const SERVER: &[&str] = &["/usr/lib/rabbitmq/bin/rabbitmq-server"];
 const CONTROL: &[&str] = &["/usr/lib/rabbitmq/bin/rabbitmqctl"];
+const QUEUES: &[&str] = &["/usr/lib/rabbitmq/bin/rabbitmq-queues"];
 
 /// What every node of the product is started with.
 const ADVANCED: &str = include_str!("../../../../deploy/rabbitmq/advanced.config");
@@ -99,7 +100,18 @@ impl Node {
 
     /// Runs `rabbitmqctl` against the node.
     pub(super) async fn control(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        let mut command = Command::new(installed(CONTROL)?);
+        self.command(CONTROL, arguments).await
+    }
+
+    /// Runs `rabbitmq-queues` against the node.
+    pub(super) async fn queues(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        self.command(QUEUES, arguments).await
+    }
+
+    async fn command(&self, program: &[&str], arguments: &[&str]) -> anyhow::Result<String> {
+        let program = installed(program)?;
+        let name = program.file_name().map(|name| name.to_string_lossy().into_owned());
+        let mut command = Command::new(program);
         command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
@@ -109,11 +121,12 @@ impl Node {
             .args(arguments);
         let output = tokio::task::spawn_blocking(move || command.output())
             .await
-            .context("rabbitmqctl was not waited for")?
-            .context("cannot run rabbitmqctl")?;
+            .context("a command of RabbitMQ was not waited for")?
+            .context("cannot run a command of RabbitMQ")?;
         if !output.status.success() {
             bail!(
-                "rabbitmqctl {} failed: {}{}",
+                "{} {} failed: {}{}",
+                name.unwrap_or_default(),
                 arguments.join(" "),
                 String::from_utf8_lossy(&output.stdout).trim(),
                 String::from_utf8_lossy(&output.stderr).trim()
