@@ -2,7 +2,7 @@
 
 use std::{error::Error, future::poll_fn, time::Duration};
 
-use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod, Runtime};
+use deadpool_postgres::{Manager, ManagerConfig, PoolError, RecyclingMethod, Runtime, TimeoutType};
 use opentelemetry::metrics::Counter;
 use runtime::metrics::{meter, observe};
 use tokio::{sync::mpsc, task::JoinHandle};
@@ -44,10 +44,10 @@ pub async fn answered<T, E: From<DatabaseError>>(
 pub enum DatabaseError {
     /// No connection.
     #[error("cannot connect to Postgres: {}", in_full(.0))]
-    Connect(#[source] tokio_postgres::Error),
+    Connect(tokio_postgres::Error),
     /// No connection from the pool.
-    #[error("cannot get a connection to Postgres: {}", in_full(.0))]
-    Pool(#[from] deadpool_postgres::PoolError),
+    #[error("cannot get a connection to Postgres: {}", of_pool(.0))]
+    Pool(PoolError),
     /// The pool could not be made.
     #[error("cannot make a pool of connections: {0}")]
     Build(#[from] deadpool_postgres::BuildError),
@@ -77,6 +77,16 @@ fn in_full(error: &dyn Error) -> String {
         cause = error.source();
     }
     words
+}
+
+/// The pool's own words for a server that is away are "Error occurred while creating a new object".
+fn of_pool(error: &PoolError) -> String {
+    match error {
+        PoolError::Backend(cause) => in_full(cause),
+        PoolError::Timeout(TimeoutType::Wait) => "all of the pool's are in use".to_owned(),
+        PoolError::Timeout(_) => "Postgres does not answer".to_owned(),
+        other => in_full(other),
+    }
 }
 
 impl DatabaseError {
@@ -188,7 +198,26 @@ impl Pool {
     pub async fn get(&self) -> Result<PooledClient, DatabaseError> {
         self.pool.get().await.map_err(|error| {
             self.failures.add(1, &[]);
-            error.into()
+            DatabaseError::Pool(error)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use runtime::Settings;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_is_away_is_told_of_in_one_sentence() {
+        runtime::install_crypto_provider();
+        let settings = Settings::from_pairs([("DATABASE_URL", "postgres://u:p@127.0.0.1:9/db")]);
+        let config = DatabaseConfig::from_settings(&settings, "test").unwrap();
+        let error = Pool::new(&config).unwrap().get().await.err().unwrap();
+        let words = error.to_string();
+        assert!(words.starts_with("cannot get a connection to Postgres: "), "{words}");
+        assert_eq!(words.matches("refused").count(), 1, "{words}");
+        assert!(!words.contains("object") && error.source().is_none(), "{words}");
     }
 }
