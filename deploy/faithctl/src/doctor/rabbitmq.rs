@@ -7,7 +7,6 @@ use queue::{
     declare_retries,
 };
 use retry::RetrySchedule;
-use runtime::variables;
 
 use super::check::Report;
 use crate::{
@@ -22,10 +21,10 @@ const REJECTIONS_MANY: u32 = 5_000;
 pub(super) async fn check(report: &mut Report, environment: &Environment) {
     let settings = environment.settings();
     // Bad settings have been reported.
-    let (Ok(broker), Ok(schedule), Ok(work_max_length)) = (
+    let (Ok(broker), Ok(schedule), Ok(topology)) = (
         environment.broker(),
         RetrySchedule::from_settings(settings),
-        settings.number(variables::QUEUE_MAX_LENGTH, 1..=u64::MAX),
+        Topology::from_settings(settings),
     ) else {
         return;
     };
@@ -42,11 +41,10 @@ pub(super) async fn check(report: &mut Report, environment: &Environment) {
     };
     report.ok("RabbitMQ", "reachable");
     if declared(report, &states) {
-        let topology = Topology { work_max_length };
         arguments(report, &broker, topology, &schedule).await;
     }
     consumers(report, &states);
-    lengths(report, &states, work_max_length);
+    lengths(report, &states, topology.work_max_length);
 }
 
 /// Whether every queue is there.

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     Status,
-    ledger::{CampusSync, DeadLetters},
+    ledger::{CampusSync, Connected, DeadLetters},
 };
 use crate::{campus::SECRET_AGE, moment};
 
@@ -28,28 +28,35 @@ pub(crate) struct Matter {
 /// All that is to be looked at, what stops events first.
 pub(super) fn matters(status: &Status) -> Vec<Matter> {
     let mut matters = Vec::new();
-    let mut add = |matter: String, advice: String| matters.push(Matter { matter, advice });
-    queues(status, &mut add);
-    if let Some(connected) = &status.connected {
-        if connected.gateways == 0 {
-            add(
-                "no gateway is connected to Postgres: webhooks may get no answer".to_owned(),
-                "start one; one that runs says what it misses at /readyz".to_owned(),
-            );
-        }
-        if connected.reconciler_sessions == 0 {
-            add(
-                "no reconciler is connected to Postgres".to_owned(),
-                "start one, unless cron runs `reconciler --once`".to_owned(),
-            );
-        }
-    }
+    queues(status, &mut |matter, advice| matters.push(Matter { matter, advice }));
+    matters.extend(status.connected.iter().flat_map(missing));
     let campuses = status.campuses.as_deref().unwrap_or_default();
     for campus in campuses.iter().filter(|campus| campus.is_enabled) {
-        secret(campus, &mut add);
+        secret(campus, &mut |matter, advice| matters.push(Matter { matter, advice }));
     }
     let letters = status.dead_letters.as_deref().unwrap_or_default();
     matters.extend(waiting(letters, campuses));
+    matters
+}
+
+/// Which programs nobody has started, or are without Postgres.
+pub(crate) fn missing(connected: &Connected) -> Vec<Matter> {
+    let mut matters = Vec::new();
+    let mut add = |matter: &str, advice: &str| {
+        matters.push(Matter { matter: matter.to_owned(), advice: advice.to_owned() });
+    };
+    if connected.gateways == 0 {
+        add(
+            "no gateway is connected to Postgres: webhooks may get no answer",
+            "start one; one that runs says what it misses at /readyz",
+        );
+    }
+    if connected.reconciler_sessions == 0 {
+        add(
+            "no reconciler is connected to Postgres: nobody compares campuses, or makes days of the log",
+            "start one, unless cron runs `reconciler --once`",
+        );
+    }
     matters
 }
 
