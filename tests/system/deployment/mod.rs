@@ -4,6 +4,7 @@
 mod compose;
 mod files;
 mod kubernetes;
+mod schema;
 mod systemd;
 mod upgrade;
 
