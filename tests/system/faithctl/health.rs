@@ -98,6 +98,26 @@ async fn what_is_away_is_said_and_the_rest_is_shown() {
         doctor.stdout.contains("✗ Postgres: ") && doctor.stdout.contains("✗ RabbitMQ: "),
         "{doctor:?}"
     );
+    // Each failure has its own advice.
+    let admin = system.variables(Role::Admin);
+    let (database, broker) = (admin["DATABASE_URL"].as_str(), admin["AMQP_URL"].as_str());
+    let wrong_password = |url: &str| {
+        let (credentials, rest) = url.split_once('@').unwrap();
+        format!("{}:wrong@{rest}", credentials.rsplit_once(':').unwrap().0)
+    };
+    for (name, value, advice) in [
+        ("DATABASE_URL", wrong_password(database), "correct role and password in DATABASE_URL"),
+        ("DATABASE_URL", format!("{database}_none"), "correct the database's name in DATABASE_URL"),
+        ("DATABASE_URL", no_database[0].1.to_owned(), "start it, or correct DATABASE_URL: address"),
+        ("AMQP_URL", wrong_password(broker), "correct user and password in AMQP_URL"),
+        ("AMQP_URL", format!("{broker}_none"), "correct the vhost in AMQP_URL"),
+        ("AMQP_URL", no_broker[0].1.to_owned(), "start it, or correct AMQP_URL: address"),
+    ] {
+        let doctor = faithctl_with(&system, &["doctor"], &[(name, &value)]).await;
+        assert_eq!(doctor.code, Some(1));
+        assert!(doctor.stdout.contains(&format!("    → {advice}")), "{advice}: {doctor:?}");
+        assert!(!doctor.stdout.contains("wrong@"), "{doctor:?}");
+    }
     let unset = faithctl_with(&system, &["status"], &[("AMQP_URL", "")]).await;
     assert_failed(&unset, 2, "AMQP_URL: is not set; expected ");
 }

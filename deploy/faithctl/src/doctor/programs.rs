@@ -24,8 +24,8 @@ pub(super) async fn check(report: &mut Report, client: &Client) {
     };
     let missing = attention::missing(&connected);
     if missing.is_empty() {
-        let gateways = connected.gateways;
-        report.ok(SUBJECT, format!("connected to Postgres: {gateways} gateways, and a reconciler"));
+        let gateways = attention::counted(connected.gateways, "gateway", "gateways");
+        report.ok(SUBJECT, format!("connected to Postgres: {gateways}, and a reconciler"));
     }
     for Matter { matter, advice } in missing {
         report.warn(SUBJECT, matter, advice);

@@ -31,12 +31,7 @@ pub(super) async fn check(report: &mut Report, environment: &Environment) {
     let states = match queues::ask(&broker, &schedule.delays()).await {
         Ok(states) => states,
         Err(error) => {
-            report.fail(
-                "RabbitMQ",
-                error.to_string(),
-                "start it, or correct AMQP_URL: address, user, password, vhost (a / in it is %2f)",
-            );
-            return;
+            return report.fail("RabbitMQ", error.to_string(), advice(&error));
         }
     };
     report.ok("RabbitMQ", "reachable");
@@ -45,6 +40,17 @@ pub(super) async fn check(report: &mut Report, environment: &Environment) {
     }
     consumers(report, &states);
     lengths(report, &states, topology.work_max_length);
+}
+
+/// What to do about a connection that is not to be had.
+fn advice(error: &QueueError) -> &'static str {
+    if error.is_login_refused() {
+        "correct user and password in AMQP_URL; deploy/rabbitmq/users sets the users' passwords"
+    } else if error.is_vhost_refused() {
+        "correct the vhost in AMQP_URL (a / in it is %2f); deploy/rabbitmq/users makes it, and gives rights to it"
+    } else {
+        "start it, or correct AMQP_URL: address, port, amqps and AMQP_CA_FILE"
+    }
 }
 
 /// Whether every queue is there.

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     Status,
-    ledger::{CampusSync, Connected, DeadLetters},
+    ledger::{CampusSync, Connected, DeadLetters, REJECTED_MINUTES},
 };
 use crate::{campus::SECRET_AGE, moment};
 
@@ -15,6 +15,9 @@ use crate::{campus::SECRET_AGE, moment};
 const OVERDUE: TimeDelta = TimeDelta::hours(26);
 /// What is retried for longer is no blip any more.
 const LONG_RETRIED: TimeDelta = TimeDelta::minutes(10);
+
+/// A stranger's try or two is none of ours; the alert CampusRefused counts alike.
+const REJECTED_MANY: i64 = 5;
 
 /// Something to look at.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -71,8 +74,11 @@ pub(crate) fn waiting(letters: &[DeadLetters], campuses: &[CampusSync]) -> Vec<M
             "faithctl dead-letters groups".to_owned(),
         );
     }
-    for campus in campuses.iter().filter(|campus| campus.is_enabled) {
-        of_campus(campus, &mut add);
+    for campus in campuses {
+        rejected(campus, &mut add);
+        if campus.is_enabled {
+            of_campus(campus, &mut add);
+        }
     }
     matters
 }
@@ -109,6 +115,28 @@ fn queues(status: &Status, add: &mut impl FnMut(String, String)) {
     }
 }
 
+/// Webhooks that come to a campus whose sync is disabled, or that are not signed as they should be.
+fn rejected(campus: &CampusSync, add: &mut impl FnMut(String, String)) {
+    let CampusSync { campus_id: id, name, is_enabled, rejected, .. } = campus;
+    let lately = format!(
+        "{} refused within {REJECTED_MINUTES} minutes",
+        counted(*rejected, "webhook was", "webhooks were")
+    );
+    if !is_enabled && *rejected > 0 {
+        add(
+            format!("{name}: it is disabled, and {lately}"),
+            format!("faithctl campus enable {id}, unless somebody meant it"),
+        );
+    } else if *rejected > REJECTED_MANY {
+        add(
+            format!("{name}: {lately}"),
+            format!(
+                "faithctl deliveries list --campus {id} --status rejected; deploy/runbooks/intake.md"
+            ),
+        );
+    }
+}
+
 fn of_campus(campus: &CampusSync, add: &mut impl FnMut(String, String)) {
     let CampusSync { campus_id: id, name, .. } = campus;
     let now = Utc::now();
@@ -125,8 +153,9 @@ fn of_campus(campus: &CampusSync, add: &mut impl FnMut(String, String)) {
         let events = counted(campus.retrying, "event is", "events are");
         add(
             format!(
-                "{name}: {events} tried again and again, the oldest for {}",
-                moment::age(oldest)
+                "{name}: {events} tried again and again, the oldest for {}: {}",
+                moment::age(oldest),
+                campus.last_error.as_deref().unwrap_or("nobody knows why")
             ),
             format!("faithctl campus test-connection {id}"),
         );
@@ -153,7 +182,8 @@ fn secret(campus: &CampusSync, add: &mut impl FnMut(String, String)) {
     }
 }
 
-fn counted(number: i64, one: &str, many: &str) -> String {
+/// `1 gateway`, `2 gateways`.
+pub(crate) fn counted(number: i64, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
@@ -176,6 +206,8 @@ mod tests {
             candidates_held: 0,
             retrying: 0,
             oldest_retrying_at: None,
+            last_error: None,
+            rejected: 0,
             login_paused_until: None,
             webhook_secret_set_at: now,
         }
@@ -193,6 +225,15 @@ mod tests {
         let forgotten =
             CampusSync { is_enabled: false, webhook_secret_set_at: long_ago, ..campus() };
         assert_eq!(of(forgotten), Vec::<String>::new());
+        assert_eq!(of(CampusSync { rejected: 5, ..campus() }), Vec::<String>::new());
+    }
+
+    #[test]
+    fn refused_webhooks_are_told_sooner_of_a_disabled_campus() {
+        let disabled = of(CampusSync { is_enabled: false, rejected: 1, ..campus() });
+        assert_eq!(disabled, ["GKBJ: it is disabled, and 1 webhook was refused within 30 minutes"]);
+        let refused = of(CampusSync { rejected: 6, ..campus() });
+        assert_eq!(refused, ["GKBJ: 6 webhooks were refused within 30 minutes"]);
     }
 
     #[test]
@@ -202,6 +243,7 @@ mod tests {
             candidates_held: 40,
             retrying: 1,
             oldest_retrying_at: Some(long_ago),
+            last_error: Some("It answered with status 500.".to_owned()),
             equal_at: long_ago,
             webhook_secret_set_at: long_ago,
             ..campus()
@@ -210,7 +252,7 @@ mod tests {
             found,
             [
                 "GKBJ: its webhook secret is 100d old",
-                "GKBJ: 1 event is tried again and again, the oldest for 100d",
+                "GKBJ: 1 event is tried again and again, the oldest for 100d: It answered with status 500.",
                 "GKBJ: 40 archives wait for your word",
                 "GKBJ: last known to equal its core 100d ago",
             ]
