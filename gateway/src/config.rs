@@ -5,7 +5,10 @@ use std::net::SocketAddr;
 use campus::Sealer;
 use database::DatabaseConfig;
 use queue::{AmqpConfig, Topology};
-use runtime::{SettingError, Settings, Variable, variables};
+use runtime::{
+    SettingError, Settings, Variable,
+    variables::{self, ranges},
+};
 
 use crate::{BODY_BUDGET_BYTES, tls::Tls};
 
@@ -46,20 +49,27 @@ pub struct Config {
 impl Config {
     /// Reads the settings.
     pub fn from_settings(settings: &Settings) -> Result<Self, SettingError> {
-        // A body beyond the budget of them all could never be taken.
-        let largest = u64::try_from(BODY_BUDGET_BYTES).unwrap_or(u64::MAX);
-        let max_body_bytes = settings.number(variables::GATEWAY_MAX_BODY_BYTES, 1..=largest)?;
+        let max_body_bytes =
+            settings.number(variables::GATEWAY_MAX_BODY_BYTES, ranges::GATEWAY_MAX_BODY_BYTES)?;
         Ok(Self {
             listen: settings.address(variables::GATEWAY_LISTEN)?,
             tls: Tls::from_settings(settings)?,
             max_body_bytes: usize::try_from(max_body_bytes).unwrap_or(BODY_BUDGET_BYTES),
             database: DatabaseConfig::from_settings(settings, "gateway")?,
             amqp: AmqpConfig::from_settings(settings)?,
-            topology: Topology {
-                work_max_length: settings
-                    .number(variables::QUEUE_MAX_LENGTH, 1..=i64::MAX.unsigned_abs())?,
-            },
+            topology: Topology::from_settings(settings)?,
             sealer: Sealer::from_settings(settings)?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_that_the_budget_of_them_all_cannot_take_is_not_allowed() {
+        let largest = usize::try_from(*ranges::GATEWAY_MAX_BODY_BYTES.end());
+        assert_eq!(largest, Ok(BODY_BUDGET_BYTES));
     }
 }

@@ -5,7 +5,10 @@ use core_api::AllowedHosts;
 use database::DatabaseConfig;
 use queue::{AmqpConfig, Topology};
 use retry::RetrySchedule;
-use runtime::{SettingError, Settings, Variable, variables};
+use runtime::{
+    SettingError, Settings, Variable,
+    variables::{self, ranges},
+};
 
 /// The variables that the worker reads.
 pub const VARIABLES: &[Variable] = &[
@@ -48,15 +51,13 @@ pub struct Config {
 impl Config {
     /// Reads the settings.
     pub fn from_settings(settings: &Settings) -> Result<Self, SettingError> {
-        let prefetch = settings.number(variables::WORKER_PREFETCH, 1..=u64::from(u16::MAX))?;
-        let concurrency = settings.number(variables::WORKER_CORE_CONCURRENCY, 1..=10_000)?;
+        let prefetch = settings.number(variables::WORKER_PREFETCH, ranges::WORKER_PREFETCH)?;
+        let concurrency =
+            settings.number(variables::WORKER_CORE_CONCURRENCY, ranges::WORKER_CORE_CONCURRENCY)?;
         Ok(Self {
             database: DatabaseConfig::from_settings(settings, "worker")?,
             amqp: AmqpConfig::from_settings(settings)?,
-            topology: Topology {
-                work_max_length: settings
-                    .number(variables::QUEUE_MAX_LENGTH, 1..=i64::MAX.unsigned_abs())?,
-            },
+            topology: Topology::from_settings(settings)?,
             sealer: Sealer::from_settings(settings)?,
             schedule: RetrySchedule::from_settings(settings)?,
             allowed_hosts: AllowedHosts::from_settings(settings)?,

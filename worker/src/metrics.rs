@@ -16,6 +16,7 @@ use opentelemetry::{
 };
 use retry::{Cause, Failure, Kind};
 use runtime::metrics::{BATCH_SIZES, EVENT_SECONDS, LATENCY_SECONDS, Reading, meter, observe_each};
+use store::Status;
 
 use crate::{Worker, backlog::LastTaken, cores::CoreState, job::Job};
 
@@ -25,6 +26,7 @@ const ATTEMPTS: [f64; 9] = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 10.0, 20.0, 50.0];
 pub(crate) struct Metrics {
     received: Counter<u64>,
     settled: Counter<u64>,
+    ended: Counter<u64>,
     failures: Counter<u64>,
     collected: Counter<u64>,
     commits: Counter<u64>,
@@ -62,6 +64,10 @@ impl Metrics {
             settled: counter(
                 "worker_events_settled",
                 "Deliveries that left the worker, by outcome",
+            ),
+            ended: counter(
+                "worker_events_ended",
+                "Deliveries that came to an end, by their status in webhook_logs",
             ),
             failures: counter("worker_failures", "Failed attempts, by cause and kind"),
             collected: counter(
@@ -107,6 +113,9 @@ impl Metrics {
         for outcome in ["done", "delayed", "put_off", "dead", "returned", "redelivered"] {
             self.settled.add(0, &[KeyValue::new("outcome", outcome)]);
         }
+        for status in Status::ENDS {
+            self.ended.add(0, &[KeyValue::new("status", status.as_str())]);
+        }
         for cause in Cause::ALL {
             self.collected.add(0, &[KeyValue::new("cause", cause.as_str())]);
             for kind in ["outage", "refusal", "final"] {
@@ -139,8 +148,12 @@ impl Metrics {
         self.settled.add(1, &[KeyValue::new("outcome", outcome)]);
     }
 
-    /// A delivery is committed: how long that took since the gateway received it, by two clocks.
-    pub(crate) fn finished(&self, job: &Job) {
+    /// A delivery is committed: how long that took since the gateway received it, by two clocks. No
+    /// status: it had come to its end before, and the broker brought it again.
+    pub(crate) fn finished(&self, job: &Job, status: Option<Status>) {
+        if let Some(status) = status {
+            self.ended.add(1, &[KeyValue::new("status", status.as_str())]);
+        }
         let age = (Utc::now() - job.envelope.received_at).to_std().unwrap_or_default();
         self.event_seconds.record(age.as_secs_f64(), &[]);
         self.event_attempts.record(u64::from(job.history.failed_attempts()) + 1, &[]);
@@ -148,6 +161,7 @@ impl Metrics {
 
     /// A delivery goes to the dead letters after so many attempts.
     pub(crate) fn died(&self, attempts: u32) {
+        self.ended.add(1, &[KeyValue::new("status", Status::Dead.as_str())]);
         self.event_attempts.record(u64::from(attempts), &[]);
     }
 

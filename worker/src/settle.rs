@@ -30,7 +30,7 @@ const PUBLISH_PAUSE: Duration = Duration::from_millis(200);
 /// Settles a delivery that is done, and logged as `status`.
 pub(crate) async fn done(worker: &Worker, job: &Job, status: Option<Status>) {
     report::done(job, status);
-    worker.metrics.finished(job);
+    worker.metrics.finished(job, status);
     acknowledge(worker, job, "done").await;
 }
 

@@ -12,8 +12,8 @@ use crate::{confirm, environment::Environment, failure::say, output};
 ///
 /// Their deliveries, dead letters and places in reconciliation runs are deleted. The member's own row
 /// is FaithTracker's to delete; a guard row with nothing but the core's id stays, so that an old
-/// event cannot bring the person back. What is in the queue at this moment is logged when its turn
-/// comes: run it again later.
+/// event cannot bring the person back. What is in RabbitMQ at this moment, waiting, delayed or not yet
+/// collected from its dead letters, is logged when its turn comes: run it again later.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     faithctl erase --campus 0195f2d0-7c5e-7d0a-9d3f-0b6f2f6a1c11 --member 8655d76b-9be0-4681-bd2c-35cd5e09a809 --dry-run\n  \
@@ -36,10 +36,18 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
+/// A message that could not be read belongs to nobody, and may name the person all the same: one of a
+/// newer version, say. Both ids must be in it as JSON has them, since an id may be as short as `1`.
+const LETTERS: &str = "dead_letters
+    WHERE campus_id = $1 AND member_id = $2
+       OR event_id IS NULL
+          AND position(convert_to(to_json($1::uuid)::text, 'UTF8') IN decode(envelope->>'base64', 'base64')) > 0
+          AND position(convert_to(to_json($2::text)::text, 'UTF8') IN decode(envelope->>'base64', 'base64')) > 0";
+
 /// Where traces are, under the name that the numbers go by, and how they are found.
 const TRACES: [(&str, &str); 4] = [
     ("deliveries", "webhook_logs WHERE campus_id = $1 AND member_id = $2"),
-    ("dead_letters", "dead_letters WHERE campus_id = $1 AND member_id = $2"),
+    ("dead_letters", LETTERS),
     ("run_changes", "sync_changes WHERE campus_id = $1 AND external_member_id = $2"),
     ("remembered_rows", "reconciled_rows WHERE campus_id = $1 AND external_member_id = $2"),
 ];
@@ -55,7 +63,10 @@ pub(crate) async fn run(
     let mut client = environment.client().await?;
     let found = count(&client, &arguments).await?;
     if found.iter().all(|number| *number == 0) {
-        anyhow::bail!("nothing is logged of this member of this campus");
+        anyhow::bail!(
+            "nothing is logged of this member of this campus; what waits in RabbitMQ is logged when its turn \
+             comes (`faithctl status`)"
+        );
     }
     if arguments.dry_run {
         return report(&arguments, "would erase", &found);
@@ -63,7 +74,12 @@ pub(crate) async fn run(
     report_question(&found);
     confirm::ask("Erase them for good?", arguments.yes, interrupted).await?;
     let erased = erase(&mut client, &arguments).await?;
-    report(&arguments, "erased", &erased)
+    report(&arguments, "erased", &erased)?;
+    say(
+        "what waits in RabbitMQ is logged when its turn comes: once `faithctl status` shows its queues \
+         empty, run this again",
+    );
+    Ok(())
 }
 
 async fn count(client: &Client, arguments: &Arguments) -> anyhow::Result<[u64; 4]> {

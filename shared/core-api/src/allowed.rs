@@ -46,11 +46,11 @@ impl AllowedHosts {
     /// Reads `CORE_URLS_ALLOW`.
     pub fn from_settings(settings: &Settings) -> Result<Self, SettingError> {
         let text = settings.optional(variables::CORE_URLS_ALLOW).unwrap_or_default();
-        text.parse().map_err(|error: BadAllowedHost| {
+        text.parse().map_err(|_: BadAllowedHost| {
             SettingError::new(
                 variables::CORE_URLS_ALLOW,
-                error.to_string(),
-                "hosts, comma-separated, such as core.internal,10.0.0.5:8001",
+                "has an entry that is no host",
+                "names or addresses, comma-separated, each with :port or without: core.internal,10.0.0.5:8001",
             )
         })
     }

@@ -129,11 +129,17 @@ fn parse_base(text: &str, allowed: &AllowedHosts) -> Result<Url, EndpointError> 
         return Err(EndpointError::QueryOrFragment);
     }
     let public = match host {
-        Host::Domain(_) => true,
+        // Other names are looked up when they are used; this one means this machine everywhere (RFC 6761).
+        Host::Domain(name) => !is_localhost(name),
         Host::Ipv4(address) => is_public(address.into()),
         Host::Ipv6(address) => is_public(address.into()),
     };
     if public || named { Ok(base) } else { Err(EndpointError::PrivateAddress) }
+}
+
+fn is_localhost(name: &str) -> bool {
+    let name = name.trim_end_matches('.');
+    name == "localhost" || name.ends_with(".localhost")
 }
 
 /// The path with a slash before it; nothing stays nothing.
@@ -215,6 +221,8 @@ mod tests {
             "https://2130706433",
             "https://[::1]",
             "https://10.0.0.1",
+            "https://localhost:8443",
+            "https://core.LocalHost.",
         ] {
             assert_eq!(refusal(base), EndpointError::PrivateAddress, "{base}");
         }
@@ -226,8 +234,13 @@ mod tests {
 
     #[test]
     fn named_hosts_may_be_plain_and_private() {
-        let allowed = "127.0.0.1:8001,core.internal".parse().unwrap();
-        for base in ["http://127.0.0.1:8001", "http://core.internal", "https://core.internal:9"] {
+        let allowed = "127.0.0.1:8001,core.internal,localhost".parse().unwrap();
+        for base in [
+            "http://localhost",
+            "http://127.0.0.1:8001",
+            "http://core.internal",
+            "https://core.internal:9",
+        ] {
             assert!(Endpoint::parse(parts(base), &allowed).is_ok(), "{base}");
         }
         assert_eq!(

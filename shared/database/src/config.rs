@@ -55,6 +55,9 @@ impl DatabaseConfig {
         let tls = take_tls_parameters(&mut url).ok_or_else(|| wrong("has an unknown sslmode"))?;
         let mut postgres: tokio_postgres::Config =
             url.as_str().parse().map_err(|_| wrong("cannot be read"))?;
+        if postgres.get_hosts().is_empty() && postgres.get_hostaddrs().is_empty() {
+            return Err(wrong("names no host"));
+        }
         postgres
             .application_name(program)
             .ssl_mode(tls.mode)
@@ -137,6 +140,8 @@ mod tests {
             assert_eq!(config.postgres.get_ssl_mode(), expected, "{mode}");
         }
         assert!(read("postgres://u:p@localhost/db?sslmode=maybe").is_err());
+        // It would be tried for ever.
+        assert!(read("postgres:///db").is_err());
     }
 
     #[test]

@@ -2,11 +2,11 @@
 
 use std::{error::Error, future::poll_fn, time::Duration};
 
-use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod, Runtime};
+use deadpool_postgres::{Manager, ManagerConfig, PoolError, RecyclingMethod, Runtime, TimeoutType};
 use opentelemetry::metrics::Counter;
 use runtime::metrics::{meter, observe};
 use tokio::{sync::mpsc, task::JoinHandle};
-use tokio_postgres::{AsyncMessage, Client};
+use tokio_postgres::{AsyncMessage, Client, config::Host, error::SqlState};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::DatabaseConfig;
@@ -43,11 +43,16 @@ pub async fn answered<T, E: From<DatabaseError>>(
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
     /// No connection.
-    #[error("cannot connect to Postgres: {}", in_full(.0))]
-    Connect(#[source] tokio_postgres::Error),
+    #[error("cannot connect to Postgres at {address}: {}", in_full(.error))]
+    Connect {
+        /// Where it was looked for, without credentials.
+        address: String,
+        /// Why there is none.
+        error: tokio_postgres::Error,
+    },
     /// No connection from the pool.
-    #[error("cannot get a connection to Postgres: {}", in_full(.0))]
-    Pool(#[from] deadpool_postgres::PoolError),
+    #[error("cannot get a connection to Postgres: {}", of_pool(.0))]
+    Pool(PoolError),
     /// The pool could not be made.
     #[error("cannot make a pool of connections: {0}")]
     Build(#[from] deadpool_postgres::BuildError),
@@ -79,7 +84,23 @@ fn in_full(error: &dyn Error) -> String {
     words
 }
 
+/// The pool's own words for a server that is away are "Error occurred while creating a new object".
+fn of_pool(error: &PoolError) -> String {
+    match error {
+        PoolError::Backend(cause) => in_full(cause),
+        PoolError::Timeout(TimeoutType::Wait) => "all of the pool's are in use".to_owned(),
+        PoolError::Timeout(_) => "Postgres does not answer".to_owned(),
+        other => in_full(other),
+    }
+}
+
 impl DatabaseError {
+    /// The SQLSTATE that a session was refused with.
+    pub fn refusal(&self) -> Option<&str> {
+        let Self::Connect { error, .. } = self else { return None };
+        error.code().map(SqlState::code)
+    }
+
     /// Wraps a statement's error with what it was for: `.map_err(DatabaseError::during("…"))`.
     pub fn during(operation: &'static str) -> impl FnOnce(tokio_postgres::Error) -> Self {
         move |source| Self::Statement { operation, source }
@@ -101,8 +122,9 @@ impl DatabaseConfig {
     pub async fn connect(&self) -> Result<Connected, DatabaseError> {
         let connected =
             tokio::time::timeout(CONNECT_LIMIT, self.postgres.connect(self.connector())).await;
-        let (client, mut connection) =
-            connected.map_err(|_| DatabaseError::Silent)?.map_err(DatabaseError::Connect)?;
+        let (client, mut connection) = connected
+            .map_err(|_| DatabaseError::Silent)?
+            .map_err(|error| DatabaseError::Connect { address: self.address(), error })?;
         let (sender, notifications) = mpsc::unbounded_channel();
         let connection = tokio::spawn(async move {
             loop {
@@ -121,6 +143,20 @@ impl DatabaseConfig {
             }
         });
         Ok(Connected { client, notifications, connection })
+    }
+
+    /// Every host with its port.
+    fn address(&self) -> String {
+        let ports = self.postgres.get_ports();
+        let addresses = self.postgres.get_hosts().iter().enumerate().map(|(index, host)| {
+            // One port stands for all hosts.
+            let port = ports.get(index).or(ports.first()).unwrap_or(&5432);
+            match host {
+                Host::Tcp(name) => format!("{name}:{port}"),
+                Host::Unix(folder) => format!("{} ({port})", folder.display()),
+            }
+        });
+        addresses.collect::<Vec<_>>().join(", ")
     }
 
     fn connector(&self) -> MakeRustlsConnect {
@@ -188,7 +224,30 @@ impl Pool {
     pub async fn get(&self) -> Result<PooledClient, DatabaseError> {
         self.pool.get().await.map_err(|error| {
             self.failures.add(1, &[]);
-            error.into()
+            DatabaseError::Pool(error)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use runtime::Settings;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_is_away_is_told_of_in_one_sentence() {
+        runtime::install_crypto_provider();
+        let settings = Settings::from_pairs([("DATABASE_URL", "postgres://u:p@127.0.0.1:9/db")]);
+        let config = DatabaseConfig::from_settings(&settings, "test").unwrap();
+        let error = Pool::new(&config).unwrap().get().await.err().unwrap();
+        let words = error.to_string();
+        assert!(words.starts_with("cannot get a connection to Postgres: "), "{words}");
+        assert_eq!(words.matches("refused").count(), 1, "{words}");
+        assert!(!words.contains("object") && error.source().is_none(), "{words}");
+        let error = config.connect().await.err().unwrap();
+        let words = error.to_string();
+        assert!(words.starts_with("cannot connect to Postgres at 127.0.0.1:9: "), "{words}");
+        assert_eq!((words.matches("refused").count(), error.refusal()), (1, None), "{words}");
     }
 }

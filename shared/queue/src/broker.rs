@@ -66,6 +66,16 @@ impl QueueError {
         self.is_answer(403)
     }
 
+    /// Whether the broker let nobody in by this user and password (AMQP 403).
+    pub fn is_login_refused(&self) -> bool {
+        self.is_refusal_to_connect(403)
+    }
+
+    /// Whether there is no such vhost, or this user may not see it (AMQP 530).
+    pub fn is_vhost_refused(&self) -> bool {
+        self.is_refusal_to_connect(530)
+    }
+
     /// Whether the broker has no such thing (AMQP 404). The channel is closed then.
     pub fn is_not_found(&self) -> bool {
         self.is_answer(404)
@@ -73,9 +83,16 @@ impl QueueError {
 
     /// Whether the broker answered a method with this code of AMQP.
     fn is_answer(&self, code: u16) -> bool {
-        let Self::Method { source, .. } = self else { return false };
-        matches!(source.kind(), lapin::ErrorKind::ProtocolError(error) if error.get_id() == code)
+        matches!(self, Self::Method { source, .. } if has_code(source, code))
     }
+
+    fn is_refusal_to_connect(&self, code: u16) -> bool {
+        matches!(self, Self::Connect { source, .. } if has_code(source, code))
+    }
+}
+
+fn has_code(error: &lapin::Error, code: u16) -> bool {
+    matches!(error.kind(), lapin::ErrorKind::ProtocolError(error) if error.get_id() == code)
 }
 
 /// `AMQP_URL` and `AMQP_CA_FILE`.

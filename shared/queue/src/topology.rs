@@ -10,7 +10,7 @@ use lapin::{
     options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
     types::{AMQPValue, FieldTable, ShortString},
 };
-use runtime::format_duration;
+use runtime::{SettingError, Settings, format_duration, variables};
 
 use crate::{QueueError, connection::open_channel};
 
@@ -85,6 +85,16 @@ impl RetryQueue {
 pub struct Topology {
     /// `QUEUE_MAX_LENGTH`: events the work queue holds before it refuses more.
     pub work_max_length: u64,
+}
+
+impl Topology {
+    /// Reads `QUEUE_MAX_LENGTH`.
+    pub fn from_settings(settings: &Settings) -> Result<Self, SettingError> {
+        // RabbitMQ's lengths are signed.
+        let range = 1..=i64::MAX.unsigned_abs();
+        let work_max_length = settings.number(variables::QUEUE_MAX_LENGTH, range)?;
+        Ok(Self { work_max_length })
+    }
 }
 
 /// Declares everything but the delay queues. Repeating it changes nothing.

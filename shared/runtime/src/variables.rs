@@ -60,6 +60,18 @@ catalogue! {
     LOG_FORMAT, None, "pretty or json; unset: pretty on a terminal, else json";
 }
 
+/// What the numbers of one program may be, for it and for `faithctl doctor`, which tells of them too.
+pub mod ranges {
+    use std::ops::RangeInclusive;
+
+    /// Up to what a gateway holds of all bodies together.
+    pub const GATEWAY_MAX_BODY_BYTES: RangeInclusive<u64> = 1..=256 * 1024 * 1024;
+    /// As AMQP counts.
+    pub const WORKER_PREFETCH: RangeInclusive<u64> = 1..=65_535;
+    /// More than any core bears.
+    pub const WORKER_CORE_CONCURRENCY: RangeInclusive<u64> = 1..=10_000;
+}
+
 /// What a program's `--help` says of the variables that it reads.
 pub fn help(variables: &[Variable]) -> String {
     let width = variables.iter().map(|variable| variable.name.len()).max().unwrap_or(0);

@@ -31,6 +31,10 @@ pub enum Status {
 }
 
 impl Status {
+    /// Those that are a delivery's end, short of an operator's replay.
+    pub const ENDS: [Self; 6] =
+        [Self::Processed, Self::Filtered, Self::Ignored, Self::Duplicate, Self::Stale, Self::Dead];
+
     /// The text in `webhook_logs.status`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -46,22 +50,13 @@ impl Status {
 
     /// Reads the text in `webhook_logs.status`, of those that are written here.
     fn parse(text: &str) -> Option<Self> {
-        [
-            Self::Processed,
-            Self::Filtered,
-            Self::Ignored,
-            Self::Duplicate,
-            Self::Stale,
-            Self::Retrying,
-            Self::Dead,
-        ]
-        .into_iter()
-        .find(|status| status.as_str() == text)
+        let mut known = Self::ENDS.into_iter().chain([Self::Retrying]);
+        known.find(|status| status.as_str() == text)
     }
 
     /// Whether this is the delivery's end, short of an operator's replay.
     pub fn is_end(self) -> bool {
-        self != Self::Retrying
+        Self::ENDS.contains(&self)
     }
 }
 

@@ -90,6 +90,13 @@ impl DataFolder {
         }
     }
 
+    /// Writes the file `name` anew, which only its owner can read; answers where it is.
+    pub fn write(&self, name: &str, text: &str) -> anyhow::Result<PathBuf> {
+        let path = self.path.join(name);
+        write_private(&path, text)?;
+        Ok(path)
+    }
+
     /// A secret of letters and digits that stays the same as long as the folder does.
     pub fn kept_password(&self, name: &str) -> anyhow::Result<String> {
         self.kept(name, || random_text(24))

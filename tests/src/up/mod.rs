@@ -7,6 +7,7 @@ mod arguments;
 mod demo;
 mod first_webhook;
 mod foundation;
+mod operator;
 mod place;
 mod product;
 mod report;
@@ -101,7 +102,13 @@ async fn story(arguments: &Arguments, report: &mut Report) -> anyhow::Result<Run
     let member = report.step("one signed webhook through all of them", webhook.send()).await?;
     let row = report.step("its member row in Postgres", member.row(&owner)).await?;
 
-    report::show(&Summary { product: &product, demo: &demo, row: &row, once: arguments.once });
+    let operator = if arguments.once { None } else { Some(operator::write_environment(&product)?) };
+    report::show(&Summary {
+        product: &product,
+        demo: &demo,
+        row: &row,
+        operator: operator.as_deref(),
+    });
     Ok(Running { product, foundation })
 }
 

@@ -161,7 +161,12 @@ impl Product {
         self.daemons.iter().map(|daemon| &daemon.program).chain(&self.core_sim)
     }
 
-    fn settings_of(&self, program: &str) -> anyhow::Result<BTreeMap<String, String>> {
+    /// Where each daemon shows its health and metrics.
+    pub(super) fn admin_addresses(&self) -> impl Iterator<Item = (&str, SocketAddr)> {
+        self.daemons.iter().map(|daemon| (daemon.program.name(), daemon.admin))
+    }
+
+    pub(super) fn settings_of(&self, program: &str) -> anyhow::Result<BTreeMap<String, String>> {
         let url = self.role_urls.get(program).context("every program has a role")?;
         let mut settings = self.settings.clone();
         settings.insert("DATABASE_URL".to_owned(), url.clone());

@@ -1,6 +1,6 @@
 //! What `deploy/up` shows in the end: the row, and how to go on.
 
-use std::fmt;
+use std::{fmt, path::Path};
 
 use serde_json::json;
 
@@ -12,7 +12,8 @@ pub(super) struct Summary<'a> {
     pub(super) product: &'a Product,
     pub(super) demo: &'a Demo,
     pub(super) row: &'a MemberRow,
-    pub(super) once: bool,
+    /// The operator's environment; none where everything ends now.
+    pub(super) operator: Option<&'a Path>,
 }
 
 impl fmt::Display for Summary<'_> {
@@ -29,8 +30,12 @@ impl fmt::Display for Summary<'_> {
             "\nOr rename the member in the simulated core, which then posts one itself:\n"
         )?;
         writeln!(out, "{}\n", self.rename())?;
-        if !self.once {
-            writeln!(out, "Ctrl-C stops everything; the data stay.")?;
+        if let Some(environment) = self.operator {
+            writeln!(out, "Operate it, in another terminal:\n\n{}\n", operate(environment))?;
+            for (name, admin) in product.admin_addresses() {
+                writeln!(out, "metrics         http://{admin}/metrics  ({name})")?;
+            }
+            writeln!(out, "\nCtrl-C stops everything; the data stay.")?;
         }
         Ok(())
     }
@@ -59,6 +64,13 @@ impl Summary<'_> {
     fn member_id(&self) -> &str {
         self.row.0.first().map_or("", |(_, id)| id)
     }
+}
+
+fn operate(environment: &Path) -> String {
+    format!(
+        ". {}\nfaithctl status\nfaithctl deliveries list          # then: faithctl deliveries show EVENT_ID",
+        environment.display()
+    )
 }
 
 /// A table of one row, headed by the column names.

@@ -10,7 +10,7 @@ use super::{admin_listen, admin_port, at, deploy, port, texts, variable, yaml};
 const PROGRAMS: [&str; 3] = ["gateway", "worker", "reconciler"];
 
 /// Every document of every resource of the kustomization.
-fn resources() -> Vec<Value> {
+pub(super) fn resources() -> Vec<Value> {
     let kustomization = yaml("k8s/kustomization.yaml").remove(0);
     let files = texts(kustomization.get("resources"));
     files.iter().flat_map(|file| yaml(&format!("k8s/{file}"))).collect()

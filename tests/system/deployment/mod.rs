@@ -5,6 +5,7 @@ mod compose;
 mod files;
 mod kubernetes;
 mod runbooks;
+mod schema;
 mod systemd;
 mod upgrade;
 

@@ -19,7 +19,7 @@ fn findings(report: &Value, subject: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn a_running_system_is_well() {
-    let system = TestSystem::spawn().await;
+    let system = TestSystem::builder().reconcilers(1).spawn().await;
     let gateway = system.gateway_url();
     let arguments = ["doctor", "--login", "--gateway", &gateway, "--json"];
     // The worker's consumers are counted by the broker a moment after it is ready.
@@ -42,11 +42,7 @@ async fn a_running_system_is_well() {
     assert_eq!(status["campuses"][0]["campus_id"], system.campus.id.as_str());
     assert_eq!(status["problems"], serde_json::json!([]));
     assert_eq!(status["connected"]["gateways"], 1);
-    let matters = status["attention"].as_array().unwrap();
-    assert!(
-        matters.iter().all(|one| one["matter"].as_str().unwrap().contains("reconciler")),
-        "{status}"
-    );
+    assert_eq!(status["attention"], serde_json::json!([]), "{status}");
     let screen = system.faithctl(&["status"]).await.success();
     for part in [
         "Queues: 1 worker",
@@ -72,6 +68,11 @@ async fn without_a_worker_events_stop_and_doctor_says_so() {
     assert!(
         findings(&report, "queues")[0].starts_with("failure not declared yet: member-events.work")
     );
+    let programs = findings(&report, "programs");
+    for (found, missing) in programs.iter().zip(["gateway", "reconciler"]) {
+        assert!(found.starts_with(&format!("warning no {missing} is connected")), "{programs:?}");
+    }
+    assert_eq!(programs.len(), 2);
     let screen = system.faithctl(&["status"]).await.success();
     assert!(screen.contains("Queues: no worker consumes events"), "{screen}");
     assert!(screen.contains("not declared yet"), "{screen}");
@@ -97,6 +98,26 @@ async fn what_is_away_is_said_and_the_rest_is_shown() {
         doctor.stdout.contains("✗ Postgres: ") && doctor.stdout.contains("✗ RabbitMQ: "),
         "{doctor:?}"
     );
+    // Each failure has its own advice.
+    let admin = system.variables(Role::Admin);
+    let (database, broker) = (admin["DATABASE_URL"].as_str(), admin["AMQP_URL"].as_str());
+    let wrong_password = |url: &str| {
+        let (credentials, rest) = url.split_once('@').unwrap();
+        format!("{}:wrong@{rest}", credentials.rsplit_once(':').unwrap().0)
+    };
+    for (name, value, advice) in [
+        ("DATABASE_URL", wrong_password(database), "correct role and password in DATABASE_URL"),
+        ("DATABASE_URL", format!("{database}_none"), "correct the database's name in DATABASE_URL"),
+        ("DATABASE_URL", no_database[0].1.to_owned(), "start it, or correct DATABASE_URL: address"),
+        ("AMQP_URL", wrong_password(broker), "correct user and password in AMQP_URL"),
+        ("AMQP_URL", format!("{broker}_none"), "correct the vhost in AMQP_URL"),
+        ("AMQP_URL", no_broker[0].1.to_owned(), "start it, or correct AMQP_URL: address"),
+    ] {
+        let doctor = faithctl_with(&system, &["doctor"], &[(name, &value)]).await;
+        assert_eq!(doctor.code, Some(1));
+        assert!(doctor.stdout.contains(&format!("    → {advice}")), "{advice}: {doctor:?}");
+        assert!(!doctor.stdout.contains("wrong@"), "{doctor:?}");
+    }
     let unset = faithctl_with(&system, &["status"], &[("AMQP_URL", "")]).await;
     assert_failed(&unset, 2, "AMQP_URL: is not set; expected ");
 }
@@ -109,8 +130,17 @@ async fn doctor_finds_what_is_wrong_with_settings_schema_rights_and_campuses() {
         assert_eq!(finished.code, Some(1), "{finished:?}");
         serde_json::from_str::<Value>(&finished.stdout).unwrap()
     };
-    let settings = [("RETRY_DELAYS", "5"), ("TLS_KEY_FILE", "/x"), ("LOG_RETENTION", "soon")];
-    assert_eq!(findings(&report(&settings).await, "setting").len(), 3);
+    let settings = [
+        ("RETRY_DELAYS", "5"),
+        ("TLS_KEY_FILE", "/x"),
+        ("LOG_RETENTION", "soon"),
+        // Beyond what the programs take.
+        ("GATEWAY_MAX_BODY_BYTES", "268435457"),
+        ("QUEUE_MAX_LENGTH", "9223372036854775808"),
+        ("WORKER_PREFETCH", "65536"),
+        ("WORKER_CORE_CONCURRENCY", "10001"),
+    ];
+    assert_eq!(findings(&report(&settings).await, "setting").len(), settings.len());
     let key = [("SECRETS_KEY", "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=")];
     assert!(findings(&report(&key).await, "campus")[0].ends_with("does not open"));
 

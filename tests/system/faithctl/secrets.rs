@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-use tests::harness::{Role, TestSystem, eventually};
+use serde_json::{Value, json};
+use tests::{
+    core_sim::Options,
+    harness::{Role, TestSystem, eventually},
+    program::{Program, binary},
+};
 
 use super::{assert_failed, campus_alone, faithctl_with};
 
@@ -130,4 +134,50 @@ async fn everything_is_sealed_anew_and_the_key_before_is_not_needed_any_more() {
 
     faithctl_with(&system, &["campus", "test-connection", id], &new).await.success();
     assert_failed(&system.faithctl(&["campus", "test-connection", id]).await, 1, "SECRETS_KEY");
+}
+
+#[tokio::test]
+async fn a_rekey_that_was_killed_goes_on_where_it_was() {
+    let system = campus_alone().await;
+    let later = system.add_campus(&Options::default().churches[1], &[]).await;
+    let old = system.variables(Role::Admin)["SECRETS_KEY"].clone();
+    let both = [("SECRETS_KEY", OTHER_KEY), ("SECRETS_KEY_PREVIOUS", old.as_str())];
+    // Whether everything that is sealed of a campus opens.
+    let opens = async |id: &str, changes: &[(&str, &str)]| {
+        let finished = faithctl_with(&system, &["doctor", "--json"], changes).await;
+        let report: Value = serde_json::from_str(&finished.stdout).unwrap();
+        let mut checks = report.as_array().unwrap().iter();
+        !checks.any(|check| {
+            check["check"].as_str().unwrap().contains(id)
+                && check["detail"].as_str().unwrap().contains("does not open")
+        })
+    };
+    // Campuses go by their ids, and those that are made later have the greater ones.
+    let mut other = system.database.connect().await;
+    let holding = other.transaction().await.unwrap();
+    let hold = format!("SELECT FROM sync_configs WHERE campus_id = '{}' FOR UPDATE", later.id);
+    holding.batch_execute(&hold).await.unwrap();
+    let rekey = Program::new("rekey", binary("faithctl").unwrap(), system.folder().path())
+        .arguments(["rekey"])
+        .clean_environment()
+        .variables(system.variables(Role::Admin).clone())
+        .variables(both);
+    rekey.start().unwrap();
+    eventually("it waits for the second campus", Duration::from_secs(20), async || {
+        let waiting = "SELECT FROM pg_stat_activity
+                       WHERE application_name = 'faithctl' AND wait_event_type = 'Lock'";
+        !system.database.rows(waiting, &[]).await.is_empty()
+    })
+    .await;
+    rekey.kill();
+    rekey.wait().await;
+    holding.rollback().await.unwrap();
+
+    let new = [("SECRETS_KEY", OTHER_KEY)];
+    let first = system.campus.id.as_str();
+    assert!(opens(first, &new).await && !opens(&later.id, &new).await, "one is done");
+    assert!(opens(first, &both).await && opens(&later.id, &both).await, "programs open all");
+    let rest = faithctl_with(&system, &["rekey", "--json"], &both).await.json();
+    assert_eq!((&rest["campuses"], &rest["unopened"]), (&json!(2), &json!([])));
+    assert!(opens(first, &new).await && opens(&later.id, &new).await);
 }

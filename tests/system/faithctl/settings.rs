@@ -1,9 +1,12 @@
 //! The catalogue of variables, and how bad settings and bad usage end.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use runtime::variables;
-use tests::program::run_to_end;
+use tests::{
+    program::{Program, binary, run_to_end},
+    servers::DataFolder,
+};
 
 use super::assert_failed;
 
@@ -59,4 +62,114 @@ async fn usage_and_settings_have_their_exit_codes() {
     for finished in [away, wrong] {
         assert!(!finished.stderr.contains("hunter2"), "{finished:?}");
     }
+}
+
+/// Settings with which every program starts.
+const GOOD: &[(&str, &str)] = &[
+    ("DATABASE_URL", "postgres://user:hunter2@127.0.0.1:9/db"),
+    ("AMQP_URL", "amqp://user:hunter2@127.0.0.1:9/vhost"),
+    ("SECRETS_KEY", "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="),
+];
+
+/// For each variable what no program can use. An empty value counts as unset.
+const BAD: &[(&str, &[&str])] = &[
+    (
+        "DATABASE_URL",
+        &[
+            "",
+            "hunter2",
+            "mysql://user:hunter2@127.0.0.1/db",
+            "postgres://",
+            "postgres:///db",
+            "postgres://user:hunter2@127.0.0.1:port/db",
+            "postgres://user:hunter2@127.0.0.1/db?sslmode=maybe",
+            "postgres://user:hunter2@127.0.0.1/db?sslmode=verify-full&sslrootcert=/nowhere",
+            "postgres://user:hunter2@127.0.0.1/db?hunter2=1",
+        ],
+    ),
+    ("DATABASE_POOL_SIZE", &["0", "-1", "4.5", "many"]),
+    (
+        "AMQP_URL",
+        &["", "hunter2", "http://user:hunter2@127.0.0.1", "amqp://127.0.0.1,,amqp://localhost"],
+    ),
+    ("AMQP_CA_FILE", &["/nowhere", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")]),
+    ("SECRETS_KEY", &["", "hunter2", "c2hvcnQ="]),
+    ("SECRETS_KEY_PREVIOUS", &["hunter2", "c2hvcnQ="]),
+    ("SECRETS_KEY_PREVIOUS_FILE", &["/nowhere", "/dev/null"]),
+    ("GATEWAY_LISTEN", &["8080", "localhost:8080", "0.0.0.0:65536"]),
+    ("GATEWAY_ADMIN_LISTEN", &["9101", ":9101"]),
+    ("WORKER_ADMIN_LISTEN", &["9102"]),
+    ("RECONCILER_ADMIN_LISTEN", &["9103"]),
+    // The one without the other; it is the other that is missing.
+    ("TLS_KEY_FILE", &[""]),
+    ("TLS_CERT_FILE", &["/nowhere"]),
+    ("GATEWAY_MAX_BODY_BYTES", &["0", "16MB", "268435457"]),
+    ("QUEUE_MAX_LENGTH", &["0", "-1", "9223372036854775808"]),
+    ("WORKER_PREFETCH", &["0", "65536"]),
+    ("WORKER_CORE_CONCURRENCY", &["0", "10001"]),
+    ("RETRY_DELAYS", &["5", "5s,", "0s", "50d", "5s;30s"]),
+    ("RETRY_OUTAGE_AGE", &["1 day", "24", "-1h"]),
+    ("CORE_URLS_ALLOW", &["http://hunter2", "host:port"]),
+    ("LOG_RETENTION", &["90", "soon"]),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", &["hunter2", "http://", "127.0.0.1:4318"]),
+    ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &["http://"]),
+    ("OTEL_EXPORTER_OTLP_PROTOCOL", &["grpc"]),
+    ("OTEL_TRACES_EXPORTER", &["zipkin"]),
+    ("RUST_LOG", &["worker=loud", "a=b=c"]),
+    ("LOG_FORMAT", &["xml"]),
+];
+
+/// Settings that are wrong together with others.
+fn settings_with(name: &'static str, value: &'static str) -> BTreeMap<String, String> {
+    let mut settings: BTreeMap<&str, &str> = GOOD.iter().copied().collect();
+    match name {
+        "TLS_KEY_FILE" => settings.insert("TLS_CERT_FILE", "/nowhere"),
+        "TLS_CERT_FILE" => settings.insert("TLS_KEY_FILE", "/nowhere"),
+        "OTEL_EXPORTER_OTLP_PROTOCOL" | "OTEL_TRACES_EXPORTER" => {
+            settings.insert("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+        }
+        _ => None,
+    };
+    settings.insert(name, value);
+    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    settings.into_iter().map(owned).collect()
+}
+
+/// Whether a program's help names a variable; the rarer ones of OpenTelemetry it does not.
+fn is_read(help: &str, name: &str) -> bool {
+    let mut listed = help.lines().filter_map(|line| line.trim_start().split(' ').next());
+    name.starts_with("OTEL_") || listed.any(|listed| listed == name)
+}
+
+#[tokio::test]
+async fn a_bad_setting_ends_every_program_that_reads_it_with_2_and_one_line() {
+    let folder = DataFolder::temporary().unwrap();
+    let mut wrong = Vec::new();
+    for program in ["gateway", "worker", "reconciler"] {
+        let help = run_to_end(program, &["--help"], b"", BTreeMap::new()).await.unwrap();
+        let read = BAD.iter().filter(|(name, _)| is_read(&help.stdout, name));
+        for (name, value) in
+            read.flat_map(|(name, values)| values.iter().map(|value| (*name, *value)))
+        {
+            let run =
+                Program::new(format!("{program}-{name}"), binary(program).unwrap(), folder.path())
+                    .clean_environment()
+                    .variables(settings_with(name, value));
+            run.start().unwrap();
+            let ended = tokio::time::timeout(Duration::from_secs(20), run.wait()).await;
+            let code = ended.ok().flatten().and_then(|status| status.code());
+            let said = run.log_tail(10);
+            let words = said.strip_prefix(&format!("{program}: {name}: "));
+            let is_told = words.and_then(|words| words.split_once("; expected ")).is_some_and(
+                |(problem, expected)| !problem.is_empty() && !expected.trim().is_empty(),
+            );
+            // A value may be a secret.
+            let is_quoted = said.contains("hunter2");
+            if code != Some(2) || said.lines().count() != 1 || !is_told || is_quoted {
+                wrong.push(format!("{program} with {name}={value:?}: {code:?} {said}"));
+            }
+            std::fs::remove_file(run.log()).ok();
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }

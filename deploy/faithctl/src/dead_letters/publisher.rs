@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use futures_util::future::join_all;
 use queue::{Link, Message, PublishError, Publisher, PublisherOptions, Topology};
-use runtime::{Health, variables};
+use runtime::Health;
 use tokio::{
     task::JoinHandle,
     time::{Instant, sleep},
@@ -30,21 +30,14 @@ impl ReplayPublisher {
     /// Connects, or says why not.
     pub(super) async fn connect(environment: &Environment) -> anyhow::Result<Self> {
         let broker = environment.broker()?;
-        let work_max_length = environment
-            .settings()
-            .number(variables::QUEUE_MAX_LENGTH, 1..=i64::MAX.unsigned_abs())?;
+        let topology = Topology::from_settings(environment.settings())?;
         // Tried once by itself: what is wrong with the address is known at once, and in full.
         let tried = broker.connect().await.context("nothing was replayed")?;
         tried.close(200, "tried".into()).await.ok();
 
         let health = Health::default();
         let stop = CancellationToken::new();
-        let link = Link {
-            broker,
-            topology: Topology { work_max_length },
-            retries: Vec::new(),
-            check: health.check("RabbitMQ"),
-        };
+        let link = Link { broker, topology, retries: Vec::new(), check: health.check("RabbitMQ") };
         let (publisher, task) = Publisher::start(link, PublisherOptions::default(), stop.clone());
         let deadline = Instant::now() + READY_WITHIN;
         while let Some((_, reason)) = health.reasons().pop_first() {

@@ -4,6 +4,7 @@ mod campuses;
 mod check;
 mod gateway;
 mod postgres;
+mod programs;
 mod rabbitmq;
 mod rights;
 mod settings;
@@ -42,6 +43,7 @@ pub(crate) async fn run(arguments: Arguments, environment: &Environment) -> anyh
     settings::check(&mut report, environment);
     if let Some(client) = postgres::check(&mut report, environment).await {
         rights::check(&mut report, &client).await;
+        programs::check(&mut report, &client).await;
         campuses::check(&mut report, environment, &client, arguments.login).await;
         waiting::check(&mut report, &client).await;
     }

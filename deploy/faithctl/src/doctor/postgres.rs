@@ -20,11 +20,8 @@ pub(super) async fn check(report: &mut Report, environment: &Environment) -> Opt
     let client = match database.connect().await {
         Ok(connected) => connected.client,
         Err(error) => {
-            report.fail(
-                "Postgres",
-                in_words(&error.into()),
-                "start it, or correct DATABASE_URL: address, database, role, password, sslmode",
-            );
+            let advice = advice(&error);
+            report.fail("Postgres", in_words(&error.into()), advice);
             return None;
         }
     };
@@ -39,6 +36,21 @@ pub(super) async fn check(report: &mut Report, environment: &Environment) -> Opt
             );
             None
         }
+    }
+}
+
+/// What to do about a session that is not to be had.
+fn advice(error: &DatabaseError) -> &'static str {
+    match error.refusal() {
+        Some("28P01" | "28000") => {
+            "correct role and password in DATABASE_URL; `faithctl migrate --roles --passwords FOLDER` \
+             sets the roles' passwords"
+        }
+        Some("3D000") => "correct the database's name in DATABASE_URL, or make it: `createdb`",
+        Some("53300") => "raise max_connections, or end who holds so many (deploy/sizing.md)",
+        Some("57P03") => "it is starting or recovering: wait, and look at its log",
+        Some(_) => "look at Postgres's log, and at pg_hba.conf",
+        None => "start it, or correct DATABASE_URL: address, port, sslmode, sslrootcert",
     }
 }
 

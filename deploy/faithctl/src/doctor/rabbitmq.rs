@@ -7,7 +7,6 @@ use queue::{
     declare_retries,
 };
 use retry::RetrySchedule;
-use runtime::variables;
 
 use super::check::Report;
 use crate::{
@@ -22,31 +21,36 @@ const REJECTIONS_MANY: u32 = 5_000;
 pub(super) async fn check(report: &mut Report, environment: &Environment) {
     let settings = environment.settings();
     // Bad settings have been reported.
-    let (Ok(broker), Ok(schedule), Ok(work_max_length)) = (
+    let (Ok(broker), Ok(schedule), Ok(topology)) = (
         environment.broker(),
         RetrySchedule::from_settings(settings),
-        settings.number(variables::QUEUE_MAX_LENGTH, 1..=u64::MAX),
+        Topology::from_settings(settings),
     ) else {
         return;
     };
     let states = match queues::ask(&broker, &schedule.delays()).await {
         Ok(states) => states,
         Err(error) => {
-            report.fail(
-                "RabbitMQ",
-                error.to_string(),
-                "start it, or correct AMQP_URL: address, user, password, vhost (a / in it is %2f)",
-            );
-            return;
+            return report.fail("RabbitMQ", error.to_string(), advice(&error));
         }
     };
     report.ok("RabbitMQ", "reachable");
     if declared(report, &states) {
-        let topology = Topology { work_max_length };
         arguments(report, &broker, topology, &schedule).await;
     }
     consumers(report, &states);
-    lengths(report, &states, work_max_length);
+    lengths(report, &states, topology.work_max_length);
+}
+
+/// What to do about a connection that is not to be had.
+fn advice(error: &QueueError) -> &'static str {
+    if error.is_login_refused() {
+        "correct user and password in AMQP_URL; deploy/rabbitmq/users sets the users' passwords"
+    } else if error.is_vhost_refused() {
+        "correct the vhost in AMQP_URL (a / in it is %2f); deploy/rabbitmq/users makes it, and gives rights to it"
+    } else {
+        "start it, or correct AMQP_URL: address, port, amqps and AMQP_CA_FILE"
+    }
 }
 
 /// Whether every queue is there.

@@ -4,9 +4,12 @@ use std::path::Path;
 
 use campus::Sealer;
 use database::DatabaseConfig;
-use queue::AmqpConfig;
+use queue::{AmqpConfig, Topology};
 use retry::RetrySchedule;
-use runtime::{SettingError, Settings, Variable, variables};
+use runtime::{
+    SettingError, Settings, Variable,
+    variables::{self, ranges},
+};
 use url::{Host, Url};
 
 use super::check::Report;
@@ -29,7 +32,7 @@ pub(super) fn check(report: &mut Report, environment: &Environment) {
 
 fn problems(environment: &Environment) -> Vec<Option<SettingError>> {
     let settings = environment.settings();
-    let at_least_one = |variable| settings.number(variable, 1..=u64::MAX).err();
+    let number = |variable, range| settings.number(variable, range).err();
     vec![
         DatabaseConfig::from_settings(settings, "faithctl").err(),
         AmqpConfig::from_settings(settings).err(),
@@ -40,10 +43,10 @@ fn problems(environment: &Environment) -> Vec<Option<SettingError>> {
         settings.address(variables::RECONCILER_ADMIN_LISTEN).err(),
         environment.public_url().err(),
         tls_files(settings).err(),
-        at_least_one(variables::GATEWAY_MAX_BODY_BYTES),
-        at_least_one(variables::QUEUE_MAX_LENGTH),
-        at_least_one(variables::WORKER_PREFETCH),
-        at_least_one(variables::WORKER_CORE_CONCURRENCY),
+        number(variables::GATEWAY_MAX_BODY_BYTES, ranges::GATEWAY_MAX_BODY_BYTES),
+        Topology::from_settings(settings).err(),
+        number(variables::WORKER_PREFETCH, ranges::WORKER_PREFETCH),
+        number(variables::WORKER_CORE_CONCURRENCY, ranges::WORKER_CORE_CONCURRENCY),
         RetrySchedule::from_settings(settings).err(),
         environment.allowed_hosts().err(),
         settings.duration(variables::LOG_RETENTION).err(),

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     Status,
-    ledger::{CampusSync, DeadLetters},
+    ledger::{CampusSync, Connected, DeadLetters, REJECTED_MINUTES},
 };
 use crate::{campus::SECRET_AGE, moment};
 
@@ -15,6 +15,9 @@ use crate::{campus::SECRET_AGE, moment};
 const OVERDUE: TimeDelta = TimeDelta::hours(26);
 /// What is retried for longer is no blip any more.
 const LONG_RETRIED: TimeDelta = TimeDelta::minutes(10);
+
+/// A stranger's try or two is none of ours; the alert CampusRefused counts alike.
+const REJECTED_MANY: i64 = 5;
 
 /// Something to look at.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -28,28 +31,35 @@ pub(crate) struct Matter {
 /// All that is to be looked at, what stops events first.
 pub(super) fn matters(status: &Status) -> Vec<Matter> {
     let mut matters = Vec::new();
-    let mut add = |matter: String, advice: String| matters.push(Matter { matter, advice });
-    queues(status, &mut add);
-    if let Some(connected) = &status.connected {
-        if connected.gateways == 0 {
-            add(
-                "no gateway is connected to Postgres: webhooks may get no answer".to_owned(),
-                "start one; one that runs says what it misses at /readyz".to_owned(),
-            );
-        }
-        if connected.reconciler_sessions == 0 {
-            add(
-                "no reconciler is connected to Postgres".to_owned(),
-                "start one, unless cron runs `reconciler --once`".to_owned(),
-            );
-        }
-    }
+    queues(status, &mut |matter, advice| matters.push(Matter { matter, advice }));
+    matters.extend(status.connected.iter().flat_map(missing));
     let campuses = status.campuses.as_deref().unwrap_or_default();
     for campus in campuses.iter().filter(|campus| campus.is_enabled) {
-        secret(campus, &mut add);
+        secret(campus, &mut |matter, advice| matters.push(Matter { matter, advice }));
     }
     let letters = status.dead_letters.as_deref().unwrap_or_default();
     matters.extend(waiting(letters, campuses));
+    matters
+}
+
+/// Which programs nobody has started, or are without Postgres.
+pub(crate) fn missing(connected: &Connected) -> Vec<Matter> {
+    let mut matters = Vec::new();
+    let mut add = |matter: &str, advice: &str| {
+        matters.push(Matter { matter: matter.to_owned(), advice: advice.to_owned() });
+    };
+    if connected.gateways == 0 {
+        add(
+            "no gateway is connected to Postgres: webhooks may get no answer",
+            "start one; one that runs says what it misses at /readyz",
+        );
+    }
+    if connected.reconciler_sessions == 0 {
+        add(
+            "no reconciler is connected to Postgres: nobody compares campuses, or makes days of the log",
+            "start one, unless cron runs `reconciler --once`",
+        );
+    }
     matters
 }
 
@@ -64,8 +74,11 @@ pub(crate) fn waiting(letters: &[DeadLetters], campuses: &[CampusSync]) -> Vec<M
             "faithctl dead-letters groups".to_owned(),
         );
     }
-    for campus in campuses.iter().filter(|campus| campus.is_enabled) {
-        of_campus(campus, &mut add);
+    for campus in campuses {
+        rejected(campus, &mut add);
+        if campus.is_enabled {
+            of_campus(campus, &mut add);
+        }
     }
     matters
 }
@@ -102,6 +115,28 @@ fn queues(status: &Status, add: &mut impl FnMut(String, String)) {
     }
 }
 
+/// Webhooks that come to a campus whose sync is disabled, or that are not signed as they should be.
+fn rejected(campus: &CampusSync, add: &mut impl FnMut(String, String)) {
+    let CampusSync { campus_id: id, name, is_enabled, rejected, .. } = campus;
+    let lately = format!(
+        "{} refused within {REJECTED_MINUTES} minutes",
+        counted(*rejected, "webhook was", "webhooks were")
+    );
+    if !is_enabled && *rejected > 0 {
+        add(
+            format!("{name}: it is disabled, and {lately}"),
+            format!("faithctl campus enable {id}, unless somebody meant it"),
+        );
+    } else if *rejected > REJECTED_MANY {
+        add(
+            format!("{name}: {lately}"),
+            format!(
+                "faithctl deliveries list --campus {id} --status rejected; deploy/runbooks/intake.md"
+            ),
+        );
+    }
+}
+
 fn of_campus(campus: &CampusSync, add: &mut impl FnMut(String, String)) {
     let CampusSync { campus_id: id, name, .. } = campus;
     let now = Utc::now();
@@ -118,8 +153,9 @@ fn of_campus(campus: &CampusSync, add: &mut impl FnMut(String, String)) {
         let events = counted(campus.retrying, "event is", "events are");
         add(
             format!(
-                "{name}: {events} tried again and again, the oldest for {}",
-                moment::age(oldest)
+                "{name}: {events} tried again and again, the oldest for {}: {}",
+                moment::age(oldest),
+                campus.last_error.as_deref().unwrap_or("nobody knows why")
             ),
             format!("faithctl campus test-connection {id}"),
         );
@@ -146,7 +182,8 @@ fn secret(campus: &CampusSync, add: &mut impl FnMut(String, String)) {
     }
 }
 
-fn counted(number: i64, one: &str, many: &str) -> String {
+/// `1 gateway`, `2 gateways`.
+pub(crate) fn counted(number: i64, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
@@ -169,6 +206,8 @@ mod tests {
             candidates_held: 0,
             retrying: 0,
             oldest_retrying_at: None,
+            last_error: None,
+            rejected: 0,
             login_paused_until: None,
             webhook_secret_set_at: now,
         }
@@ -186,6 +225,15 @@ mod tests {
         let forgotten =
             CampusSync { is_enabled: false, webhook_secret_set_at: long_ago, ..campus() };
         assert_eq!(of(forgotten), Vec::<String>::new());
+        assert_eq!(of(CampusSync { rejected: 5, ..campus() }), Vec::<String>::new());
+    }
+
+    #[test]
+    fn refused_webhooks_are_told_sooner_of_a_disabled_campus() {
+        let disabled = of(CampusSync { is_enabled: false, rejected: 1, ..campus() });
+        assert_eq!(disabled, ["GKBJ: it is disabled, and 1 webhook was refused within 30 minutes"]);
+        let refused = of(CampusSync { rejected: 6, ..campus() });
+        assert_eq!(refused, ["GKBJ: 6 webhooks were refused within 30 minutes"]);
     }
 
     #[test]
@@ -195,6 +243,7 @@ mod tests {
             candidates_held: 40,
             retrying: 1,
             oldest_retrying_at: Some(long_ago),
+            last_error: Some("It answered with status 500.".to_owned()),
             equal_at: long_ago,
             webhook_secret_set_at: long_ago,
             ..campus()
@@ -203,7 +252,7 @@ mod tests {
             found,
             [
                 "GKBJ: its webhook secret is 100d old",
-                "GKBJ: 1 event is tried again and again, the oldest for 100d",
+                "GKBJ: 1 event is tried again and again, the oldest for 100d: It answered with status 500.",
                 "GKBJ: 40 archives wait for your word",
                 "GKBJ: last known to equal its core 100d ago",
             ]

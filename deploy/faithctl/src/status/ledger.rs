@@ -8,6 +8,9 @@ use uuid::Uuid;
 /// Minutes that rates and latencies are about.
 pub(crate) const WINDOW_MINUTES: i32 = 5;
 
+/// Minutes in which refusals are counted: as long as FaithFlow's own retries take, and more.
+pub(crate) const REJECTED_MINUTES: i32 = 30;
+
 /// The flow of events in the last minutes.
 #[derive(Debug, Serialize)]
 pub(crate) struct Flow {
@@ -73,6 +76,10 @@ pub(crate) struct CampusSync {
     pub(crate) retrying: i64,
     /// When the oldest of these was received.
     pub(crate) oldest_retrying_at: Option<DateTime<Utc>>,
+    /// Why the youngest of these failed.
+    pub(crate) last_error: Option<String>,
+    /// Its webhooks that the gateway refused lately.
+    pub(crate) rejected: i64,
     /// No login to its core is tried before: the last one failed.
     pub(crate) login_paused_until: Option<DateTime<Utc>>,
     pub(crate) webhook_secret_set_at: DateTime<Utc>,
@@ -100,13 +107,20 @@ const CAMPUSES: &str = "
            coalesce((SELECT candidates_held FROM sync_logs l
                      WHERE l.campus_id = c.id AND l.status IN ('success', 'held')
                      ORDER BY started_at DESC LIMIT 1), 0) AS candidates_held,
-           coalesce(r.retrying, 0) AS retrying, r.oldest AS oldest_retrying_at,
+           coalesce(r.retrying, 0) AS retrying, r.oldest AS oldest_retrying_at, r.last_error,
+           coalesce(r.rejected, 0) AS rejected,
            CASE WHEN t.not_before > now() THEN t.not_before END AS login_paused_until,
            s.webhook_secret_set_at
     FROM sync_configs s JOIN campuses c ON c.id = s.campus_id
     LEFT JOIN core_tokens t ON t.campus_id = c.id
-    LEFT JOIN (SELECT campus_id, count(*) AS retrying, min(received_at) AS oldest FROM webhook_logs
-               WHERE status = 'retrying' AND received_at > now() - interval '36 hours'
+    LEFT JOIN (SELECT campus_id,
+                      count(*) FILTER (WHERE status = 'retrying') AS retrying,
+                      min(received_at) FILTER (WHERE status = 'retrying') AS oldest,
+                      (array_agg(error ORDER BY received_at DESC) FILTER (WHERE status = 'retrying'))[1] AS last_error,
+                      count(*) FILTER (WHERE status = 'rejected'
+                                         AND received_at > now() - make_interval(mins => $1)) AS rejected
+               FROM webhook_logs
+               WHERE status IN ('retrying', 'rejected') AND received_at > now() - interval '36 hours'
                GROUP BY campus_id) r ON r.campus_id = c.id
     ORDER BY c.name, c.id";
 
@@ -219,7 +233,7 @@ impl Run {
 impl CampusSync {
     pub(crate) async fn load(client: &Client) -> Result<Vec<Self>, DatabaseError> {
         let rows = client
-            .query(CAMPUSES, &[])
+            .query(CAMPUSES, &[&REJECTED_MINUTES])
             .await
             .map_err(DatabaseError::during("read the campuses"))?;
         let campus = |row: &database::Row| Self {
@@ -233,6 +247,8 @@ impl CampusSync {
             candidates_held: row.get("candidates_held"),
             retrying: row.get("retrying"),
             oldest_retrying_at: row.get("oldest_retrying_at"),
+            last_error: row.get("last_error"),
+            rejected: row.get("rejected"),
             login_paused_until: row.get("login_paused_until"),
             webhook_secret_set_at: row.get("webhook_secret_set_at"),
         };

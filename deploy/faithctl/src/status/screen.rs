@@ -19,20 +19,24 @@ const MOST: usize = 12;
 /// The screen: a part for each thing that could be asked, what needs somebody first.
 pub(super) fn text(status: &Status) -> String {
     let parts = [
+        (!status.problems.is_empty()).then(|| away(&status.problems)),
         (!status.attention.is_empty()).then(|| attention(&status.attention)),
         status.queues.as_deref().map(|queues| queue_table(queues, status.workers)),
         status.flow.as_ref().map(|flow| flow_lines(flow, status.connected.as_ref())),
         status.dead_letters.as_deref().map(dead_letters),
         status.campuses.as_deref().map(campuses),
         status.runs.as_deref().filter(|runs| !runs.is_empty()).map(runs),
-        (!status.problems.is_empty()).then(|| {
-            let problems: Vec<String> =
-                status.problems.iter().map(|problem| format!("  ✗ {problem}")).collect();
-            section("Away", &problems.join("\n"))
-        }),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     parts.join("\n\n")
+}
+
+fn away(problems: &[String]) -> String {
+    let lines: Vec<String> = problems
+        .iter()
+        .map(|problem| format!("  ✗ {}\n    → faithctl doctor", output::printable(problem)))
+        .collect();
+    section("Away", &lines.join("\n"))
 }
 
 fn attention(matters: &[Matter]) -> String {
@@ -195,12 +199,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_away_is_said_below_what_is_there() {
+    fn what_is_away_is_said_first() {
         let status = Status {
             dead_letters: Some(Vec::new()),
             problems: vec!["cannot connect to RabbitMQ".to_owned()],
             ..Status::default()
         };
-        assert_eq!(text(&status), "Dead letters\nnone\n\nAway\n  ✗ cannot connect to RabbitMQ");
+        assert_eq!(
+            text(&status),
+            "Away\n  ✗ cannot connect to RabbitMQ\n    → faithctl doctor\n\nDead letters\nnone"
+        );
     }
 }

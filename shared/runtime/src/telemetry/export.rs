@@ -10,6 +10,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
+use hyper::Uri;
 use opentelemetry::Key;
 use opentelemetry_otlp::SpanExporter as OtlpExporter;
 use opentelemetry_sdk::{
@@ -18,7 +19,7 @@ use opentelemetry_sdk::{
     trace::{SdkTracerProvider, SpanData, SpanExporter},
 };
 
-use crate::{SettingError, Settings, install_crypto_provider, variables};
+use crate::{SettingError, Settings, Variable, install_crypto_provider, variables};
 
 /// Links that a span may have unless `OTEL_SPAN_LINK_COUNT_LIMIT` says otherwise: a transaction is
 /// linked with every event in it, and there may be 256.
@@ -37,13 +38,10 @@ pub(super) fn tracers(
     // An https collector is asked with the same TLS as everybody else.
     install_crypto_provider();
     // The exporter reads the endpoint, the headers, the timeout and so on by itself.
-    let exporter = OtlpExporter::builder().with_http().build().map_err(|_| {
-        SettingError::new(
-            variables::OTEL_EXPORTER_OTLP_ENDPOINT,
-            "cannot be used",
-            "the URL of an OTLP/HTTP collector, for example http://127.0.0.1:4318",
-        )
-    })?;
+    let exporter = OtlpExporter::builder()
+        .with_http()
+        .build()
+        .map_err(|_| unusable(variables::OTEL_EXPORTER_OTLP_ENDPOINT))?;
     let mut builder = SdkTracerProvider::builder()
         .with_resource(resource(program))
         .with_batch_exporter(Reported::new(exporter));
@@ -54,10 +52,16 @@ pub(super) fn tracers(
 }
 
 fn is_wanted(settings: &Settings) -> Result<bool, SettingError> {
-    let has_endpoint =
+    let mut has_endpoint = false;
+    for variable in
         [variables::OTEL_EXPORTER_OTLP_ENDPOINT, variables::OTEL_EXPORTER_OTLP_TRACES_ENDPOINT]
-            .iter()
-            .any(|endpoint| settings.optional(*endpoint).is_some());
+    {
+        let Some(endpoint) = settings.optional(variable) else { continue };
+        if !is_web_address(endpoint) {
+            return Err(unusable(variable));
+        }
+        has_endpoint = true;
+    }
     let is_disabled = settings
         .optional(variables::OTEL_SDK_DISABLED)
         .is_some_and(|value| value.eq_ignore_ascii_case("true"));
@@ -84,6 +88,22 @@ fn is_wanted(settings: &Settings) -> Result<bool, SettingError> {
         }
     }
     Ok(has_endpoint && !is_disabled && is_exported)
+}
+
+/// The exporter itself would take `http://`, and fail for ever without a word.
+fn is_web_address(text: &str) -> bool {
+    text.parse::<Uri>().is_ok_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https"))
+            && uri.host().is_some_and(|host| !host.is_empty())
+    })
+}
+
+fn unusable(variable: Variable) -> SettingError {
+    SettingError::new(
+        variable,
+        "cannot be used",
+        "the URL of an OTLP/HTTP collector, for example http://127.0.0.1:4318",
+    )
 }
 
 /// Who makes the spans: what `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` say, and the
@@ -189,5 +209,11 @@ mod tests {
         let refused = wanted(&[endpoint, ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]).unwrap_err();
         assert!(refused.contains("http/protobuf"), "{refused}");
         assert!(wanted(&[endpoint, ("OTEL_TRACES_EXPORTER", "zipkin")]).is_err());
+        for wrong in ["http://", "127.0.0.1:4318", "grpc://127.0.0.1:4317", "collector"] {
+            for (name, _) in [endpoint, of_traces] {
+                let refused = wanted(&[(name, wrong)]).unwrap_err();
+                assert!(refused.starts_with(&format!("{name}: cannot be used")), "{refused}");
+            }
+        }
     }
 }
