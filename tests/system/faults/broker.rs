@@ -19,7 +19,7 @@ const ANSWER_WITHIN: Duration = Duration::from_millis(1500);
 const ALARM: Duration = Duration::from_secs(6);
 /// Longer than anybody keeps a connection that says nothing.
 const FROZEN: Duration = Duration::from_secs(25);
-const BACK_WITHIN: Duration = Duration::from_secs(60);
+const BACK_WITHIN: Duration = Duration::from_mins(1);
 const DRAIN: Duration = Duration::from_secs(25);
 
 /// So many that no event fails them all by chance.

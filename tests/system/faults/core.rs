@@ -21,7 +21,7 @@ const ANSWER_WITHIN: Duration = Duration::from_millis(1500);
 /// The lengths of the faults themselves, no waits for anything.
 const AWAY: Duration = Duration::from_secs(3);
 const FROZEN: Duration = Duration::from_secs(12);
-const BACK_WITHIN: Duration = Duration::from_secs(60);
+const BACK_WITHIN: Duration = Duration::from_mins(1);
 /// The simulated core forgets its tokens when it is killed, and one under a minute old is not replaced.
 const AGE_TOKEN: &str = "UPDATE core_tokens SET obtained_at = obtained_at - interval '2 minutes'";
 const STEP: Duration = Duration::from_millis(50);

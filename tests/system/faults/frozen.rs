@@ -14,7 +14,7 @@ use crate::worker::{
 /// RabbitMQ takes a connection away from whoever is silent for 20 s, or a little longer. The length
 /// of the fault itself, no wait for anything.
 const FROZEN: Duration = Duration::from_secs(32);
-const BACK_WITHIN: Duration = Duration::from_secs(60);
+const BACK_WITHIN: Duration = Duration::from_mins(1);
 const DRAIN: Duration = Duration::from_secs(25);
 
 #[tokio::test]
