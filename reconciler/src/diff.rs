@@ -84,6 +84,13 @@ fn disagrees() -> String {
     )
 }
 
+/// Whether a row of the list and the row here are surely the same: an active member who is active here, with
+/// the same columns. So is nearly everybody, and this is told in a fraction of the time of [`disagrees`].
+const SAME: &str = "
+    $2 AND l.standing = 'a' AND NOT m.is_archived
+    AND (l.name, l.phone, l.gender, l.birth_date, l.photo_url, l.category, l.photo) IS NOT DISTINCT FROM
+        (m.name, m.phone, m.gender, m.birth_date, m.photo_url, m.category, p.sha256)";
+
 /// Finds the candidates, in one pass over the campus's members: they are scattered over the table, and
 /// reading them is most of the work.
 ///
@@ -97,6 +104,7 @@ pub(crate) async fn find(client: &Client, question: &Question) -> Result<Compare
         "WITH compared AS (
              SELECT l.member AS listed, m.external_member_id AS here, m.is_archived,
                     CASE WHEN l.member IS NULL THEN CASE WHEN NOT m.is_archived THEN 'absent' END
+                         WHEN {SAME} THEN NULL
                          WHEN {disagrees}
                               AND NOT (r.list_hash IS NOT DISTINCT FROM l.hash AND r.config_version = $3
                                        AND r.row_hash IS NOT DISTINCT FROM {ROW_HASH})
@@ -111,7 +119,7 @@ pub(crate) async fn find(client: &Client, question: &Question) -> Result<Compare
                                is_archived, archived_reason
                         FROM members WHERE campus_id = $1 AND external_member_id IS NOT NULL) m
                     ON m.external_member_id = l.member
-             LEFT JOIN member_photos p ON p.member_id = m.id
+             LEFT JOIN (SELECT member_id, sha256 FROM member_photos WHERE campus_id = $1) p ON p.member_id = m.id
              LEFT JOIN reconciled_rows r ON r.campus_id = $1 AND r.external_member_id = l.member
          ), found AS (
              INSERT INTO candidates (member, reason)
@@ -137,7 +145,8 @@ pub(crate) async fn find(client: &Client, question: &Question) -> Result<Compare
     }
     if compared.unseen + compared.doubtful > 0 {
         // Each batch looks up its own rows; a night without drift needs none of this.
-        let indexes = "CREATE INDEX ON listed (member); CREATE INDEX ON listed_photos (member)";
+        let indexes = "CREATE INDEX ON listed (member); CREATE INDEX ON listed_photos (member);
+                       ANALYZE listed (member)";
         client.batch_execute(indexes).await.map_err(failed())?;
     }
     Ok(compared)

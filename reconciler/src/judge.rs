@@ -1,15 +1,16 @@
 //! What a page's rows are worth: those of the campus's church are judged, all others are counted.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use core_api::Keys;
+use core_api::{Keys, Rows};
 use member::{CoreMember, Filter, Locale};
 use sha2::{Digest, Sha256};
 
 use crate::{
     campus::Campus,
     row::{ListRow, speaks_of},
+    staging::Staging,
 };
 
 /// What every page of a run is judged by.
@@ -21,13 +22,21 @@ pub(crate) struct Judge {
     keys: Keys,
 }
 
+/// A page whose rows are being judged, each where it was read.
+pub(crate) struct Judging {
+    judge: Arc<Judge>,
+    staging: Staging,
+    foreign: u64,
+    unusable: u64,
+    spoken: BTreeSet<String>,
+    fingerprint: Sha256,
+}
+
 /// The rows of a page.
 #[derive(Debug)]
 pub(crate) struct Judged {
     /// Of the campus's church, ready to be staged.
-    pub(crate) rows: Vec<ListRow>,
-    /// How many came in all.
-    pub(crate) came: u64,
+    pub(crate) staging: Staging,
     /// Rows of other churches.
     pub(crate) foreign: u64,
     /// Rows whose id cannot be one.
@@ -46,45 +55,57 @@ impl Judge {
         Self {
             church: campus.config.core_church_id.clone(),
             locale: campus.config.locale(now),
-            keys: Keys::Only(keys.map(str::to_owned).collect()),
+            keys: Keys::only(keys),
             filter,
         }
     }
 
-    /// What it wants to see of a row.
-    pub(crate) fn keys(&self) -> &Keys {
-        &self.keys
-    }
-
-    /// Judges the rows of a page. Each is dropped before the next: they may be heavy with photos.
-    pub(crate) fn judge(&self, rows: Vec<CoreMember>) -> Judged {
-        let mut judged = Judged {
-            rows: Vec::with_capacity(rows.len()),
-            came: rows.len() as u64,
+    /// Begins a page whose read has that number.
+    pub(crate) fn begin(self: &Arc<Self>, seen_from: i64) -> Judging {
+        Judging {
+            judge: Arc::clone(self),
+            staging: Staging::new(seen_from),
             foreign: 0,
             unusable: 0,
             spoken: BTreeSet::new(),
-            fingerprint: [0; 32],
-        };
-        let mut fingerprint = Sha256::new();
-        for row in rows {
-            fingerprint.update(row.id().unwrap_or_default());
-            fingerprint.update([0]);
-            if row.church_id() != Some(&self.church) {
-                judged.foreign += 1;
-                continue;
-            }
-            for field in self.filter.fields() {
-                if !judged.spoken.contains(field) && speaks_of(&row, field) {
-                    judged.spoken.insert(field.to_owned());
-                }
-            }
-            match ListRow::read(&row, &self.filter, self.locale) {
-                Some(row) => judged.rows.push(row),
-                None => judged.unusable += 1,
+            fingerprint: Sha256::new(),
+        }
+    }
+}
+
+impl Rows for Judging {
+    fn keys(&self) -> &Keys {
+        &self.judge.keys
+    }
+
+    fn take(&mut self, row: &CoreMember) {
+        let judge = &self.judge;
+        self.fingerprint.update(row.id().unwrap_or_default());
+        self.fingerprint.update([0]);
+        if row.church_id() != Some(&judge.church) {
+            self.foreign += 1;
+            return;
+        }
+        for field in judge.filter.fields() {
+            if !self.spoken.contains(field) && speaks_of(row, field) {
+                self.spoken.insert(field.to_owned());
             }
         }
-        judged.fingerprint = fingerprint.finalize().into();
-        judged
+        match ListRow::read(row, &judge.filter, judge.locale) {
+            Some(row) => self.staging.add(row),
+            None => self.unusable += 1,
+        }
+    }
+}
+
+impl Judging {
+    pub(crate) fn end(self) -> Judged {
+        Judged {
+            staging: self.staging,
+            foreign: self.foreign,
+            unusable: self.unusable,
+            spoken: self.spoken,
+            fingerprint: self.fingerprint.finalize().into(),
+        }
     }
 }

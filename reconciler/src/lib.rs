@@ -38,6 +38,7 @@ mod schedule;
 mod side_by_side;
 mod snapshot;
 mod span;
+mod staging;
 mod tally;
 mod write;
 

@@ -1,11 +1,7 @@
 //! The core's list, page by page: the next pages are on their way while one is staged, and no more
 //! of the list is in memory than those.
 
-use std::{
-    collections::VecDeque,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use campus_core::CoreSession;
 use core_api::{CoreError, Paging, SessionError};
@@ -34,8 +30,8 @@ const PAGES_AHEAD: usize = 3;
 pub(crate) struct Page {
     /// Which, the first being 1.
     pub(crate) number: u64,
-    /// Drawn before the read of it began.
-    pub(crate) seen_from: i64,
+    /// How many rows came.
+    pub(crate) came: u64,
     pub(crate) judged: Judged,
     /// How many rows there are in all, where the list says so.
     pub(crate) total: Option<u64>,
@@ -65,6 +61,7 @@ pub(crate) struct Pages {
 #[derive(Debug, Clone, Copy)]
 struct Window {
     number: u64,
+    /// Drawn before the read of it begins.
     seen_from: i64,
     skip: u64,
     rows: u32,
@@ -72,6 +69,7 @@ struct Window {
 
 /// What came of a window.
 struct Read {
+    came: u64,
     judged: Judged,
     bytes: u64,
     is_last: bool,
@@ -116,7 +114,7 @@ impl Pages {
     /// The page that was asked for first; none after the last.
     pub(crate) async fn next(&mut self) -> Result<Option<Page>, RunError> {
         let Some((window, task)) = self.under_way.pop_front() else { return Ok(None) };
-        let Window { number, seen_from, skip, .. } = window;
+        let Window { number, skip, .. } = window;
         let page = match task.await {
             Ok(Ok(page)) => page,
             Ok(Err(why)) => {
@@ -132,12 +130,12 @@ impl Pages {
             self.forsake();
         }
         let ids = page.judged.fingerprint;
-        if page.judged.came > 0 && self.before.replace(ids) == Some(ids) {
+        if page.came > 0 && self.before.replace(ids) == Some(ids) {
             return Err(RunError::Endless { campus: self.campus, page: number });
         }
         Ok(Some(Page {
             number,
-            seen_from,
+            came: page.came,
             judged: page.judged,
             total: page.total,
             fetched_in: page.fetched_in,
@@ -147,7 +145,7 @@ impl Pages {
 
     /// Goes on behind what came, with pages as large as the core gives them and as they should be.
     fn adjust(&mut self, window: Window, page: &Read) {
-        let came = page.judged.came;
+        let came = page.came;
         let Some(weight) = page.bytes.checked_div(came) else { return };
         let is_full = came >= u64::from(window.rows);
         if !is_full {
@@ -180,7 +178,8 @@ async fn read(core: Arc<CoreSession>, judge: Arc<Judge>, window: Window) -> Resu
         |error: &CoreError| is_refused_login(error) || matches!(error, CoreError::TooLarge { .. });
     let mut rows = window.rows;
     let page = loop {
-        match patiently(|| core.page(window.skip, rows, judge.keys()), is_final).await {
+        let ask = || core.page(window.skip, rows, || judge.begin(window.seen_from));
+        match patiently(ask, is_final).await {
             Err(SessionError::Core(CoreError::TooLarge { .. })) if rows > 1 => rows /= 2,
             page => break page?,
         }
@@ -190,9 +189,6 @@ async fn read(core: Arc<CoreSession>, judge: Arc<Judge>, window: Window) -> Resu
         Paging::Counted { total, .. } => total,
     };
     let (is_last, bytes) = (page.is_last(), page.bytes as u64);
-    let (fetched_in, parsed_in) = (page.fetched_in, page.parsed_in);
-    let judging = Instant::now();
-    let judged = judge.judge(page.rows);
-    let parsed_in = parsed_in + judging.elapsed();
-    Ok(Read { judged, bytes, is_last, total, fetched_in, parsed_in })
+    let (came, fetched_in, parsed_in) = (page.came, page.fetched_in, page.parsed_in);
+    Ok(Read { came, judged: page.rows.end(), bytes, is_last, total, fetched_in, parsed_in })
 }

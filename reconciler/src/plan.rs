@@ -119,6 +119,29 @@ mod tests {
         }
 
         #[test]
+        fn a_list_that_is_believed_has_nearly_all_that_it_says_it_has(
+            members in 0_u64..1000, foreign in 0_u64..1000, here in 0_u64..1000,
+            total in prop::option::of(0_u64..3000),
+        ) {
+            let rows = members + foreign;
+            let listed = Listed { rows, foreign, members, total };
+            if listed.check(here).is_ok() {
+                prop_assert!(here == 0 || members > 0);
+                prop_assert!(total.is_none_or(|total| total - rows.min(total) <= 10.max(total / 100)));
+            }
+        }
+
+        #[test]
+        fn the_brake_never_lets_go_by_itself(wanted in 1_u64..9999, made in 0_u64..9999, most in 10_u64..9999) {
+            // More of either never makes a held archive one that is let through.
+            if is_held(wanted, made, most) {
+                prop_assert!(is_held(wanted + 1, made, most) && is_held(wanted, made + 1, most));
+            } else {
+                prop_assert!(made + wanted <= most);
+            }
+        }
+
+        #[test]
         fn a_list_without_a_row_of_the_church_never_archives_anybody(
             rows in 0_u64..1000, here in 1_u64..1000, total in prop::option::of(0_u64..1000),
         ) {

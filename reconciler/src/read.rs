@@ -14,7 +14,7 @@ use crate::{
     phases::{Phase, Phases},
     plan::Listed,
     progress::Progress,
-    snapshot,
+    snapshot::Snapshot,
 };
 
 /// What the list was like.
@@ -39,7 +39,7 @@ pub(crate) async fn read(
     phases: &mut Phases,
 ) -> Result<List, RunError> {
     let client = session.client();
-    snapshot::prepare(client).await?;
+    let snapshot = Snapshot::prepare(client, campus.id).await?;
     let mut unspoken: BTreeSet<&str> = campus.config.filter.fields().into_iter().collect();
     let mut list = List::default();
     let mut pages = Pages::new(campus.id, Arc::clone(core), Judge::of(campus, now));
@@ -55,18 +55,18 @@ pub(crate) async fn read(
         phases.add(Phase::Fetch, page.fetched_in);
         phases.add(Phase::Parse, page.parsed_in);
         progress.expect(page.total);
-        progress.add(page.judged.came);
+        progress.add(page.came);
         list.count(&page);
         unspoken.retain(|field| !page.judged.spoken.contains(*field));
-        if !page.judged.rows.is_empty() {
+        tracing::debug!(campus = %campus.id, page = page.number, rows = page.came, "a page is here");
+        if page.judged.staging.number > 0 {
             let copying = Instant::now();
-            snapshot::stage(client, campus.id, page.seen_from, &page.judged.rows).await?;
+            snapshot.stage(page.judged.staging).await?;
             phases.add(Phase::Copy, copying.elapsed());
         }
-        tracing::debug!(campus = %campus.id, page = page.number, rows = page.judged.came, "a page is staged");
     }
     let comparing = Instant::now();
-    list.listed.members = snapshot::finish(client).await?;
+    list.listed.members = snapshot.finish().await?;
     phases.add(Phase::Diff, comparing.elapsed());
     list.is_filterable = unspoken.is_empty();
     Ok(list)
@@ -74,7 +74,7 @@ pub(crate) async fn read(
 
 impl List {
     fn count(&mut self, page: &Page) {
-        self.listed.rows += page.judged.came;
+        self.listed.rows += page.came;
         self.listed.foreign += page.judged.foreign;
         self.listed.total = page.total.or(self.listed.total);
         self.unusable += page.judged.unusable;

@@ -133,14 +133,18 @@ impl Report {
         if self.is_drift() {
             writeln!(text, "  To do this: reconciler --once --campus {}", self.campus_id)?;
         }
-        if self.candidates_held > 0 {
+        if self.candidates_held > 0 && self.dry_run {
             writeln!(
                 text,
-                "  These are more archives than the campus allows in a day, so nobody of them {}. If they are \
-                 right:\n    reconciler --once --campus {} --allow-archive {}",
-                if self.dry_run { "would be archived" } else { "was archived" },
-                self.campus_id,
-                self.candidates_held
+                "  These are more archives than the campus allows in a day: none of them would be made, \
+                 and the run would say how to let them through."
+            )?;
+        } else if self.candidates_held > 0 {
+            writeln!(
+                text,
+                "  These are more archives than the campus allows in a day, so none of them was made. If they \
+                 are right:\n    reconciler --once --campus {} --allow-archive {}",
+                self.campus_id, self.candidates_held
             )?;
         }
         Ok(())

@@ -55,7 +55,7 @@ pub(crate) struct ListRow {
     /// Which columns the row speaks of: [`spoken`].
     pub(crate) spoken: i32,
     /// Of all the above and when the core last changed the member.
-    pub(crate) hash: Vec<u8>,
+    pub(crate) hash: [u8; 16],
 }
 
 /// The bits of [`ListRow::spoken`].
@@ -95,7 +95,7 @@ impl ListRow {
         let category = take(profile.category, spoken::CATEGORY, &mut bits);
         let photo = take(profile.photo, spoken::PHOTO, &mut bits);
         let age = profile.age.into_value();
-        let hash = Vec::new();
+        let hash = [0; 16];
         Self {
             member,
             standing,
@@ -113,7 +113,7 @@ impl ListRow {
     }
 
     /// Without the age, which is another one every year without the core having said anything.
-    fn digest(&self, updated_at: Option<&Value>) -> Vec<u8> {
+    fn digest(&self, updated_at: Option<&Value>) -> [u8; 16] {
         let mut hash = Sha256::new();
         let birth_date = self.birth_date.map(|date| date.to_string());
         let texts = [
@@ -135,7 +135,9 @@ impl ListRow {
         if let Some(photo) = &self.photo {
             hash.update(photo.sha256);
         }
-        hash.finalize()[..16].to_vec()
+        let mut half = [0; 16];
+        half.copy_from_slice(&hash.finalize()[..16]);
+        half
     }
 }
 

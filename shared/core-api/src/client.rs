@@ -18,7 +18,7 @@ use tracing::{Instrument, Span};
 use url::Url;
 
 use crate::{
-    AllowedHosts, BadAnswer, CoreError, Credentials, Endpoint, IssuedToken, Keys, Operation, Page,
+    AllowedHosts, BadAnswer, CoreError, Credentials, Endpoint, IssuedToken, Operation, Page, Rows,
     Token, answer, body, resolver::PublicResolver, retry_after::retry_after, span,
 };
 
@@ -126,22 +126,21 @@ impl CoreClient {
         answer::member(&body, id).map_err(|why| bad(operation, why))
     }
 
-    /// Asks for the page of the member list that begins after `skip` rows; `limit` is 1 to 1000. Of its
-    /// rows only the wanted keys are read.
-    pub async fn page(
+    /// Asks for the page of the member list that begins after `skip` rows; `limit` is 1 to 1000.
+    pub async fn page<R: Rows>(
         &self,
         endpoint: &Endpoint,
         token: &Token,
         skip: u64,
         limit: u32,
-        keys: &Keys,
-    ) -> Result<Page, CoreError> {
+        rows: R,
+    ) -> Result<Page<R>, CoreError> {
         let operation = Operation::ListMembers;
         let dress = |request: RequestBuilder| request.bearer_auth(token.reveal());
         let fetching = Instant::now();
         let body = self.send(operation, Method::GET, endpoint.page(skip, limit), dress).await?;
         let (fetched_in, parsing) = (fetching.elapsed(), Instant::now());
-        let page = Page::parse(&body, keys).map_err(|why| bad(operation, why))?;
+        let page = Page::parse(&body, rows).map_err(|why| bad(operation, why))?;
         Ok(Page { fetched_in, parsed_in: parsing.elapsed(), ..page })
     }
 

@@ -24,5 +24,5 @@ pub use client::{ClientError, ClientSettings, CoreClient};
 pub use credentials::{Credentials, Token};
 pub use endpoint::{Endpoint, EndpointError, EndpointParts};
 pub use error::{BadAnswer, CoreError, Operation, Unreachable};
-pub use page::{Keys, Page, Paging};
+pub use page::{Keys, Page, Paging, Rows};
 pub use session::{Lease, Session, SessionError, Sessions, StoredToken, TokenStore};

@@ -2,16 +2,17 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 /// The member object of a core answer, with every key the core sent.
 ///
-/// It stays a map because sync filters may name any key of it, and because a key that is absent means
-/// something else than a key that is null.
-#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct CoreMember(Map<String, Value>);
+/// The keys stay as they came because sync filters may name any of them, and because a key that is absent
+/// means something else than a key that is null. They are few, and looked through one by one; of a key that
+/// came twice the last counts.
+#[derive(Clone, PartialEq, Default, Deserialize)]
+#[serde(from = "Map<String, Value>")]
+pub struct CoreMember(Vec<(String, Value)>);
 
 impl CoreMember {
     /// The core's id of this member. None where it is absent, empty, or no string.
@@ -36,12 +37,22 @@ impl CoreMember {
 
     /// The value under a key, null included. None where the core left the key out.
     pub fn get(&self, key: &str) -> Option<&Value> {
-        self.0.get(key)
+        self.0.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value)
     }
 
     /// Every key with its value.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value))
+    }
+
+    /// Adds a field.
+    pub fn push(&mut self, key: String, value: Value) {
+        self.0.push((key, value));
+    }
+
+    /// Takes all fields out, for whoever reads the next member into them.
+    pub fn drain(&mut self) -> impl DoubleEndedIterator<Item = (String, Value)> {
+        self.0.drain(..)
     }
 
     fn non_empty(&self, key: &str) -> Option<&str> {
@@ -51,7 +62,7 @@ impl CoreMember {
 
 impl From<Map<String, Value>> for CoreMember {
     fn from(object: Map<String, Value>) -> Self {
-        Self(object)
+        Self(object.into_iter().collect())
     }
 }
 

@@ -3,8 +3,6 @@
 
 use std::{fmt::Write, path::PathBuf, process::Command, time::Instant};
 
-use serde::Serialize;
-
 use super::scene::Scene;
 
 /// The rows of each campus in a file.
@@ -13,7 +11,7 @@ pub(super) struct Floor {
 }
 
 /// What it took.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub(super) struct Measured {
     pub(super) seconds: f64,
     pub(super) copy_seconds: f64,

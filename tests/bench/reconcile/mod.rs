@@ -7,20 +7,19 @@ mod scene;
 mod table;
 mod usage;
 
-use std::path::PathBuf;
-
 use clap::Args;
-use serde_json::json;
 
+use crate::report::Report;
 use floor::Floor;
 use scene::Scene;
+use table::Measured;
 
 /// How much there is to reconcile.
 #[derive(Debug, Args)]
 pub(crate) struct Nights {
-    /// Members, all campuses together
-    #[arg(long, default_value_t = 1_000_000)]
-    members: u64,
+    /// Members, all campuses together; several numbers are measured one after the other
+    #[arg(long, value_delimiter = ',', default_value = "10000,100000,1000000")]
+    members: Vec<u64>,
     /// Campuses
     #[arg(long, default_value_t = 20)]
     campuses: usize,
@@ -30,17 +29,24 @@ pub(crate) struct Nights {
     /// `DATABASE_POOL_SIZE` of the reconciler, which decides how many campuses go side by side
     #[arg(long)]
     pool_size: Option<u32>,
-    /// Writes everything that was measured into this file
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
 }
 
 pub(crate) async fn measure(nights: &Nights) {
-    println!("preparing {} members in {} campuses", nights.members, nights.campuses);
-    let scene = Scene::set(nights).await;
-    let pages = scene.pages().await;
-    println!("a bare client fetches all pages and drops them: {:.1} s", pages.seconds);
+    let mut report = Report::new("reconcile");
+    let mut all = Vec::new();
+    for members in &nights.members {
+        let measured = measure_one(nights, *members).await;
+        report.add(measured.table());
+        all.push(measured);
+    }
+    report.add(table::by_members(&all));
+    report.save();
+}
 
+async fn measure_one(nights: &Nights, members: u64) -> Measured {
+    println!("\npreparing {members} members in {} campuses", nights.campuses);
+    let scene = Scene::set(nights, members).await;
+    let pages = scene.pages().await;
     let import = scene.night("first import").await;
     scene.settle().await;
     let floor = Floor::lay(&scene).await;
@@ -53,14 +59,5 @@ pub(crate) async fn measure(nights: &Nights) {
         scene.drift(round);
         drifted.push(scene.night("1 % drift").await);
     }
-    let measured = [vec![import], quiet, drifted];
-    table::print(&pages, &floors, &measured);
-    if let Some(file) = &nights.json {
-        let all = json!({
-            "members": nights.members, "campuses": nights.campuses, "pool_size": nights.pool_size,
-            "pages": pages, "floor": floors,
-            "nights": measured.concat(),
-        });
-        std::fs::write(file, serde_json::to_vec_pretty(&all).unwrap()).unwrap();
-    }
+    Measured { members, pages, floors, quiet, drifted, import: vec![import] }
 }

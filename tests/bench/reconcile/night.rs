@@ -6,7 +6,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::Serialize;
 use serde_json::Value;
 use tests::{
     harness::Role,
@@ -17,7 +16,7 @@ use tests::{
 use super::{scene::Scene, usage};
 
 /// What a night took.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub(super) struct Night {
     pub(super) name: &'static str,
     pub(super) seconds: f64,
@@ -30,12 +29,10 @@ pub(super) struct Night {
     /// Whether any row of `members` is another version than before.
     pub(super) members_rewritten: bool,
     pub(super) processor_seconds: Processors,
-    /// Created, updated, archived and asked for by id.
-    pub(super) repaired: [u64; 4],
 }
 
 /// Whose processor time.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub(super) struct Processors {
     pub(super) reconciler: f64,
     pub(super) postgres: f64,
@@ -79,7 +76,6 @@ impl Scene {
             }
         }
         assert_eq!(reports.len(), self.campuses.len());
-        let sum = |key: &str| reports.iter().map(|report| report[key].as_u64().unwrap()).sum();
         let night = Night {
             name,
             seconds,
@@ -89,8 +85,6 @@ impl Scene {
             rows_written: after.rows - before.rows,
             members_rewritten: after.versions != before.versions,
             processor_seconds,
-            repaired: ["members_created", "members_updated", "members_archived", "members_asked"]
-                .map(sum),
         };
         println!("{name}: {seconds:.1} s");
         night

@@ -42,8 +42,15 @@ impl Church {
     }
 
     /// A generated row as the list and its own GET show it, if that was rendered ahead.
-    pub(super) fn prebuilt(&self, row: u64) -> Option<&[u8]> {
+    pub(super) fn prebuilt(&self, row: u64) -> Option<Bytes> {
         self.prebuilt.as_ref()?.row(row)
+    }
+
+    /// The rows of a page, if they were rendered ahead and the list is as it was then.
+    pub(super) fn prebuilt_page(&self, skip: u64, limit: u64) -> Option<Bytes> {
+        let roster = self.read();
+        let rows = roster.rows_if_untouched()?;
+        self.prebuilt.as_ref()?.rows(skip.min(rows)..skip.saturating_add(limit).min(rows))
     }
 
     /// Whether it has the member, deleted or not.

@@ -52,6 +52,13 @@ pub(super) fn answer(
     let settings = core.settings();
     let limit = settings.page_cap.map_or(limit, |cap| cap.min(limit));
     let place = shifted(skip, limit, &settings);
+    let is_plain = strike.is_none() && is_active.is_none() && !settings.projection;
+    if is_plain
+        && settings.list_shape == ListShape::Array
+        && let Some(rows) = core.prebuilt_page(access.church, place, limit)
+    {
+        return reply::list(rows);
+    }
     let rows = match strike.map(|strike| &strike.kind) {
         Some(FaultKind::ShortList { rows }) => {
             let limit = limit.min(rows.saturating_sub(place));
@@ -128,7 +135,7 @@ fn render(rows: &[Row], projection: bool, strike: Option<&Strike>) -> Vec<u8> {
                     && other_church.is_none()
                     && let Some(body) = church.prebuilt(*row) =>
             {
-                page.extend_from_slice(body);
+                page.extend_from_slice(&body);
             }
             _ => {
                 let mut member = church.render(found);

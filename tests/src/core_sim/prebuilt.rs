@@ -1,11 +1,15 @@
 //! Rows rendered ahead.
 
+use std::ops::Range;
+
+use bytes::Bytes;
+
 use super::generator::Generator;
 
-/// The generated rows of a church as JSON, one behind the other.
+/// The generated rows of a church as JSON, one behind the other with a comma between.
 #[derive(Debug)]
 pub(super) struct Prebuilt {
-    bytes: Vec<u8>,
+    bytes: Bytes,
     /// Where each row ends.
     ends: Vec<usize>,
 }
@@ -17,18 +21,29 @@ impl Prebuilt {
         let mut bytes = Vec::with_capacity(usize::try_from(rows).unwrap_or(0) * 2048);
         let ends = (0..rows)
             .map(|row| {
+                if row > 0 {
+                    bytes.push(b',');
+                }
                 generator.member(row).append_to(&mut bytes);
                 bytes.len()
             })
             .collect();
-        Self { bytes, ends }
+        Self { bytes: bytes.into(), ends }
     }
 
     /// A row; none where it was not among the first.
-    pub(super) fn row(&self, row: u64) -> Option<&[u8]> {
-        let row = usize::try_from(row).ok()?;
-        let end = *self.ends.get(row)?;
-        let begin = row.checked_sub(1).map_or(0, |before| self.ends[before]);
-        self.bytes.get(begin..end)
+    pub(super) fn row(&self, row: u64) -> Option<Bytes> {
+        self.rows(row..row + 1)
+    }
+
+    /// Rows with a comma between, without a copy; none where not all of them were among the first.
+    pub(super) fn rows(&self, rows: Range<u64>) -> Option<Bytes> {
+        let (first, behind) = (usize::try_from(rows.start).ok()?, usize::try_from(rows.end).ok()?);
+        if first >= behind {
+            return Some(Bytes::new());
+        }
+        let end = *self.ends.get(behind - 1)?;
+        let begin = first.checked_sub(1).map_or(0, |before| self.ends[before] + 1);
+        Some(self.bytes.slice(begin..end))
     }
 }

@@ -1,5 +1,6 @@
 //! Answers, whole ones and broken ones.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -20,17 +21,26 @@ pub(super) type Reply = Response<ReplyBody>;
 #[error("the connection is broken off on purpose")]
 pub(super) struct BreakOff;
 
-/// A body in one piece; one that is cut announces more than it has.
+/// A body in a few pieces; one that is cut announces more than it has.
 #[derive(Debug)]
 pub(super) struct ReplyBody {
-    bytes: Option<Bytes>,
+    pieces: VecDeque<Bytes>,
     announced: usize,
     flushed: bool,
 }
 
 impl ReplyBody {
+    fn of(pieces: impl Into<VecDeque<Bytes>>) -> Self {
+        let pieces: VecDeque<Bytes> = pieces.into();
+        Self { announced: pieces.iter().map(Bytes::len).sum(), pieces, flushed: false }
+    }
+
     fn whole(bytes: Bytes) -> Self {
-        Self { announced: bytes.len(), bytes: Some(bytes), flushed: false }
+        Self::of([bytes])
+    }
+
+    fn into_bytes(self) -> Bytes {
+        Vec::from(self.pieces).concat().into()
     }
 }
 
@@ -42,7 +52,7 @@ impl Body for ReplyBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BreakOff>>> {
-        Poll::Ready(match self.bytes.take() {
+        Poll::Ready(match self.pieces.pop_front() {
             Some(bytes) => {
                 self.announced -= bytes.len();
                 Some(Ok(Frame::data(bytes)))
@@ -73,6 +83,12 @@ pub(super) fn rendered(status: u16, bytes: impl Into<Bytes>) -> Reply {
     *reply.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::IM_A_TEAPOT);
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     reply
+}
+
+/// A list of rows that are already rendered, with commas between.
+pub(super) fn list(rows: Bytes) -> Reply {
+    let (begin, end) = (Bytes::from_static(b"["), Bytes::from_static(b"]"));
+    rendered(200, "").map(|_| ReplyBody::of([begin, rows, end]))
 }
 
 /// An answer with JSON.
@@ -128,7 +144,7 @@ pub(super) fn with_header(mut reply: Reply, name: HeaderName, value: &str) -> Re
 /// The same answer with half of its JSON, as if that were all.
 pub(super) fn truncated(reply: Reply) -> Reply {
     reply.map(|body| {
-        let bytes = body.bytes.unwrap_or_default();
+        let bytes = body.into_bytes();
         ReplyBody::whole(bytes.slice(..bytes.len() / 2))
     })
 }
@@ -136,16 +152,16 @@ pub(super) fn truncated(reply: Reply) -> Reply {
 /// The same answer, broken off after half of the body that it announces.
 pub(super) fn cut(reply: Reply) -> Reply {
     reply.map(|body| {
-        let bytes = body.bytes.unwrap_or_default();
+        let bytes = body.into_bytes();
         let half = bytes.slice(..bytes.len() / 2);
-        ReplyBody { bytes: Some(half), announced: bytes.len(), flushed: false }
+        ReplyBody { announced: bytes.len(), ..ReplyBody::whole(half) }
     })
 }
 
 /// A good answer wrapped into a shape that nobody knows.
 pub(super) fn reshaped(reply: Reply) -> Reply {
     let mut shape = Document::new();
-    let bytes = reply.into_body().bytes.unwrap_or_default();
+    let bytes = reply.into_body().into_bytes();
     let content: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
     shape.set("result", json!({ "items": content }));
     shape.set("status", "ok");

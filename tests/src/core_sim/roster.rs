@@ -112,6 +112,11 @@ impl Roster {
         }
     }
 
+    /// How many rows there are, if the list is as the generator makes it.
+    pub(super) fn rows_if_untouched(&self) -> Option<u64> {
+        (self.changed.is_empty() && self.hidden.is_empty()).then_some(self.rows)
+    }
+
     /// How many members the list has.
     pub(super) fn listed(&self) -> u64 {
         self.rows - self.hidden.len() as u64 + self.tail.len() as u64

@@ -57,6 +57,8 @@ async fn a_page_that_is_500_for_ever_ends_the_run_although_others_are_well() {
     night.system.core.add_fault(bad);
     let run = night.ends(1).await;
     assert_failed(&run, &format!("page 3 of the member list of campus {}", night.system.campus.id));
+    let seconds = run["duration_seconds"].as_f64().unwrap();
+    assert!((10.0..20.0).contains(&seconds), "a page has ten seconds: {run}");
     assert_eq!(night.versions().await, before);
 }
 
@@ -202,11 +204,36 @@ async fn a_token_that_dies_during_the_scan_costs_one_login() {
 }
 
 #[tokio::test]
+async fn a_token_that_expires_during_the_scan_is_renewed_in_the_middle_of_it() {
+    let night = Night::imported(1200).await;
+    night.execute("UPDATE core_tokens SET obtained_at = obtained_at - interval '2 minutes'").await;
+    night.system.core.reset_counters();
+    let slow = FaultKind::Latency { ms: 300, jitter_ms: 0, stale: false };
+    night.fault(slow);
+    let expired = async {
+        eventually("the second page is asked for", Duration::from_secs(30), async || {
+            night.system.core.requests(Endpoint::List) >= 2
+        })
+        .await;
+        night.system.core.revoke_tokens();
+    };
+    let (run, ()) = tokio::join!(night.pass(), expired);
+    let [fetched, .., unchanged, _] = counts(&run)[..] else { panic!("{run}") };
+    assert!(fetched > 1000 && fetched == unchanged, "{run}");
+    let counters = night.system.core.counters();
+    assert!(counters.answered(Endpoint::List, 401) > 0, "{counters:?}");
+    assert_eq!(counters.requests(Endpoint::Login), 1, "{counters:?}");
+}
+
+#[tokio::test]
 async fn too_many_requests_are_waited_for() {
     let night = Night::new(50).await;
-    let limited = FaultKind::RateLimited { retry_after: Some(1), plain: false };
+    let limited = FaultKind::RateLimited { retry_after: Some(2), plain: false };
     night.system.core.add_fault(Fault::everywhere(limited).at(Endpoint::List).with_times(2));
-    assert_eq!(night.pass().await["status"], "success");
+    let run = night.pass().await;
+    assert_eq!(run["status"], "success");
+    assert!(run["duration_seconds"].as_f64() >= Some(4.0), "as long as the core says: {run}");
+    assert_eq!(night.system.core.counters().answered(Endpoint::List, 429), 2);
     night.assert_equal().await;
 }
 

@@ -3,9 +3,10 @@
 use std::{collections::HashSet, time::Duration};
 
 use clap::Args;
-use core_api::{ClientSettings, CoreClient, CoreError, Keys, Page, Paging, Token};
+use core_api::{ClientSettings, CoreClient, CoreError, Page, Paging, Token};
 use database::Pool;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use member::CoreMember;
 use store::PostgresTokens;
 
 use super::{
@@ -72,14 +73,14 @@ async fn count(api: &CoreClient, core: &CampusCore, token: &Token) -> Result<Cou
     let progress = progress();
     let (mut count, mut skip, mut limit) = (Count::default(), 0, PAGE);
     loop {
-        let page = match api.page(&core.endpoint, token, skip, limit, &Keys::All).await {
+        let page = match api.page(&core.endpoint, token, skip, limit, Vec::new()).await {
             Err(CoreError::TooLarge { .. }) if limit > 1 => {
                 limit /= 2;
                 continue;
             }
             page => page?,
         };
-        skip += u64::try_from(page.rows.len()).unwrap_or(u64::MAX);
+        skip += page.came;
         let last = page.is_last();
         count.add(page, &core.config.core_church_id);
         progress.set_position(skip);
@@ -101,7 +102,7 @@ fn progress() -> ProgressBar {
 }
 
 impl Count {
-    fn add(&mut self, page: Page, church: &str) {
+    fn add(&mut self, page: Page<Vec<CoreMember>>, church: &str) {
         if let Paging::Counted { total, .. } = page.paging {
             self.total = total.or(self.total);
         }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::Args;
-use core_api::{Keys, SessionError, Sessions};
+use core_api::{SessionError, Sessions};
 use database::Pool;
 use member::CoreMember;
 use serde::{Serialize, Serializer};
@@ -67,7 +67,7 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
         SessionError::Core(error) => login::explained(error, &core),
         store @ SessionError::Store(_) => store.into(),
     };
-    let mut rows = session.page(0, ROWS, &Keys::All).await.map_err(explain)?.rows;
+    let mut rows = session.page(0, ROWS, Vec::new).await.map_err(explain)?.rows;
     rows.retain(|row| row.church_id().is_none_or(|church| church == core.config.core_church_id));
     let mut fields = Fields::default();
     for row in &rows {

@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use campus::{Purpose, Sealer};
 use chrono::Utc;
-use core_api::{ClientSettings, CoreClient, CoreError, Keys, Token};
+use core_api::{ClientSettings, CoreClient, CoreError, Token};
 use database::{Client, DatabaseError, Pool, Row};
 use store::PostgresTokens;
 use uuid::Uuid;
@@ -174,7 +174,7 @@ impl Cores {
     /// Asks for members with a token that is none: a core in its right place refuses it.
     async fn knock(&self, core: &CampusCore) -> Option<(String, String)> {
         let nobody = Token::new("faithctl-doctor")?;
-        match self.api.page(&core.endpoint, &nobody, 0, 1, &Keys::All).await {
+        match self.api.page(&core.endpoint, &nobody, 0, 1, Vec::new()).await {
             Ok(_) | Err(CoreError::Unauthorized { .. } | CoreError::Forbidden { .. }) => None,
             Err(error) => {
                 let advice = advice(&error, core);

@@ -24,6 +24,7 @@ mod token;
 
 use std::{
     future::Future,
+    panic::resume_unwind,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -34,7 +35,7 @@ use thiserror::Error;
 use tracing::{Instrument, info, info_span, warn};
 use uuid::Uuid;
 
-use crate::{CoreClient, CoreError, Credentials, Endpoint, Keys, Operation, Page};
+use crate::{CoreClient, CoreError, Credentials, Endpoint, Operation, Page, Rows};
 pub use sessions::Sessions;
 pub use store::{Lease, StoredToken, TokenStore};
 use token::{Held, Renewal};
@@ -112,23 +113,24 @@ impl<S: TokenStore> Session<S> {
         self.call(|token| async move { self.client.member(&self.endpoint, &token, id).await }).await
     }
 
-    /// Asks the core for a page of its member list, of whose rows only the wanted keys are read.
-    pub async fn page(
+    /// Asks the core for a page of its member list, whose rows go into what `rows` makes: something new
+    /// each time the page is asked for.
+    pub async fn page<R: Rows>(
         &self,
         skip: u64,
         limit: u32,
-        keys: &Keys,
-    ) -> Result<Page, SessionError<S::Error>> {
-        let ask = |token| async move {
-            self.client.page(&self.endpoint, &token, skip, limit, keys).await
-        };
-        self.call(ask).await
+        rows: impl Fn() -> R,
+    ) -> Result<Page<R>, SessionError<S::Error>> {
+        self.call(|token| {
+            let rows = rows();
+            async move { self.client.page(&self.endpoint, &token, skip, limit, rows).await }
+        })
+        .await
     }
 
     /// Runs an operation with the token, and once more with a new one if the core refuses it (401).
     ///
-    /// May be dropped at any point. Dropped in the middle of a login it leaves the lease behind, and
-    /// everybody waits until that runs out: give it the time of a login, not less.
+    /// May be dropped at any point. A login goes on without whoever began it, so its lease is not left behind.
     pub async fn call<T, F, Answer>(&self, operation: F) -> Result<T, SessionError<S::Error>>
     where
         F: Fn(crate::Token) -> Answer,
@@ -234,23 +236,27 @@ impl<S: TokenStore> Session<S> {
         self.store.lease(self.campus, version, &host).await.map_err(SessionError::Store)
     }
 
-    /// Logs in, holding the lease.
+    /// Logs in, holding the lease. In a task of its own: whoever asked may be dropped meanwhile, and the
+    /// others would wait until the lease runs out.
     async fn log_in(&self, version: Option<i64>) -> Result<Held, SessionError<S::Error>> {
-        match self.client.login(&self.endpoint, &self.credentials).await {
-            Ok(issued) => {
-                let stored = self
-                    .store
-                    .replace(self.campus, version, &issued.token, issued.lifetime)
-                    .await
-                    .map_err(SessionError::Store)?;
+        let login = Login {
+            client: self.client.clone(),
+            store: Arc::clone(&self.store),
+            campus: self.campus,
+            endpoint: self.endpoint.clone(),
+            credentials: self.credentials.clone(),
+        };
+        let login = tokio::spawn(login.run(version).in_current_span());
+        match login.await.unwrap_or_else(|panic| resume_unwind(panic.into_panic())) {
+            Ok(stored) => {
                 info!(campus_id = %self.campus, version = stored.version, "logged in to the core");
                 Ok(self.keep(stored))
             }
             Err(error) => {
-                let pause = pause_after(&error);
-                self.pause(pause.min(REMEMBERED_PAUSE), false);
-                self.store.login_failed(self.campus, pause).await.map_err(SessionError::Store)?;
-                Err(error.into())
+                if let SessionError::Core(error) = &error {
+                    self.pause(pause_after(error).min(REMEMBERED_PAUSE), false);
+                }
+                Err(error)
             }
         }
     }
@@ -300,6 +306,32 @@ impl<S: TokenStore> Session<S> {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A login under way, and what it does to the row.
+struct Login<S> {
+    client: CoreClient,
+    store: Arc<S>,
+    campus: Uuid,
+    endpoint: Endpoint,
+    credentials: Credentials,
+}
+
+impl<S: TokenStore> Login<S> {
+    async fn run(self, version: Option<i64>) -> Result<StoredToken, SessionError<S::Error>> {
+        let Self { client, store, campus, endpoint, credentials } = self;
+        match client.login(&endpoint, &credentials).await {
+            Ok(issued) => store
+                .replace(campus, version, &issued.token, issued.lifetime)
+                .await
+                .map_err(SessionError::Store),
+            Err(error) => {
+                let pause = pause_after(&error);
+                store.login_failed(campus, pause).await.map_err(SessionError::Store)?;
+                Err(error.into())
+            }
+        }
     }
 }
 

@@ -48,7 +48,7 @@ pub enum Lease {
 ///
 /// Every method is one short transaction; none is held open while the core is asked. All times are the
 /// database's.
-pub trait TokenStore: Send + Sync {
+pub trait TokenStore: Send + Sync + 'static {
     /// Why the store failed.
     type Error: std::error::Error + Send + Sync + 'static;
 

@@ -234,6 +234,21 @@ async fn the_lease_of_a_process_that_died_is_waited_out() {
 }
 
 #[tokio::test]
+async fn a_login_goes_on_without_whoever_began_it() {
+    let (rules, core) = Rules { logins: Semaphore::new(0), ..Rules::default() }.spawn().await;
+    let row = Arc::new(TokenRow::default());
+    let session = session(&row, &core);
+    let first = Arc::clone(&session);
+    let first = tokio::spawn(async move { ask(&first).await });
+    eventually("the login is under way", || core.logins() == 1).await;
+    first.abort();
+    assert!(first.await.unwrap_err().is_cancelled());
+    rules.logins.add_permits(1);
+    ask(&session).await.unwrap();
+    assert_eq!((core.logins(), row.version()), (1, 1));
+}
+
+#[tokio::test]
 async fn an_expired_token_is_not_even_tried() {
     let (rules, core) = Rules { issued: AtomicUsize::new(1), ..Rules::default() }.spawn().await;
     let row = Arc::new(TokenRow::with_token("t1", HOUR, HOUR));
