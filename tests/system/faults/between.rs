@@ -97,8 +97,9 @@ async fn a_commit_whose_end_nobody_saw_is_written_once() {
         let member = church.create(json!({"full_name": "Budi"}));
         church.execute(SLOW_COMMITS).await;
         let event = church.post("member.created", &member).await;
-        let committing = "SELECT pid FROM pg_stat_activity
-             WHERE datname = current_database() AND state = 'active' AND query = 'COMMIT'";
+        // Not that of a login or of a heartbeat: the one that dawdles.
+        let committing = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()
+             AND state = 'active' AND query = 'COMMIT' AND wait_event = 'PgSleep'";
         let client = system.database.client();
         let pid: i32 = eventually("it is being committed", SOON, async || {
             client.query(committing, &[]).await.unwrap().first().map(|row| row.get(0))

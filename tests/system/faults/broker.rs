@@ -10,6 +10,7 @@ use tests::{
     core_sim::{Endpoint, Fault, FaultKind},
     harness::{SystemBuilder, TestSystem, eventually},
 };
+use tokio::time::Instant;
 
 use crate::worker::{church::Church, load::Load, queue::assert_queues_are_empty};
 
@@ -95,10 +96,12 @@ async fn a_broker_that_is_frozen_for_long_is_given_up_and_found_again() {
 #[tokio::test]
 async fn what_comes_back_from_a_delay_waits_until_a_full_queue_has_room() {
     const DELAYED: usize = 20;
-    let delay = RetryQueue(Duration::from_secs(3)).name();
+    // Long enough that the queue is full before anything comes back.
+    const DELAY: Duration = Duration::from_secs(15);
+    let delay = RetryQueue(DELAY).name();
     let system = TestSystem::builder()
         .own_servers()
-        .variable("RETRY_DELAYS", "3s")
+        .variable("RETRY_DELAYS", "15s")
         .variable("QUEUE_MAX_LENGTH", "30")
         .spawn()
         .await;
@@ -115,7 +118,8 @@ async fn what_comes_back_from_a_delay_waits_until_a_full_queue_has_room() {
             && system.queue_depth(WORK).await == Some(0)
     })
     .await;
-    // It has sent on what it holds when it ends; some may come back before the queue is full.
+    let delayed_at = Instant::now();
+    // It has sent on what it holds when it ends.
     system.worker(0).terminate(DRAIN).await.unwrap();
     loop {
         let answer = system.post(church.campus, &church.body("member.updated", &members[0])).await;
@@ -126,20 +130,25 @@ async fn what_comes_back_from_a_delay_waits_until_a_full_queue_has_room() {
         events.push(answer.event_id());
         assert!(events.len() < 100, "the queue is never full");
     }
-    // Their delay is over for long, and there is no room.
-    tokio::time::sleep(Duration::from_secs(5)).await;
-    let held = async || {
-        let list = ["list_queues", "--vhost", system.broker.vhost(), "name", "messages"];
-        let listed = system.servers().rabbitmq.control(&list).await.unwrap();
-        let of = |queue: &str| {
-            let mut lines = listed.lines().filter_map(|line| line.split_once('\t'));
-            lines.find(|(name, _)| *name == queue).unwrap().1.parse::<usize>().unwrap()
-        };
-        (of(WORK), of(&delay))
+    // Their delay is over, and there is no room.
+    tokio::time::sleep_until(delayed_at + DELAY + Duration::from_secs(2)).await;
+    // RabbitMQ counts what waits for room every five seconds.
+    let held = async |name: &str, expected: &dyn Fn(usize, usize) -> bool| {
+        eventually(name, BACK_WITHIN, async || {
+            let list = ["list_queues", "--vhost", system.broker.vhost(), "name", "messages"];
+            let listed = system.servers().rabbitmq.control(&list).await.unwrap();
+            let of = |queue: &str| {
+                let mut lines = listed.lines().filter_map(|line| line.split_once('\t'));
+                lines.find(|(name, _)| *name == queue).unwrap().1.parse::<usize>().unwrap()
+            };
+            let (work, delayed) = (of(WORK), of(&delay));
+            if expected(work, delayed) { Ok(()) } else { Err(format!("{work} and {delayed}")) }
+        })
+        .await;
     };
-    let (work, delayed) = held().await;
-    assert_eq!(work + delayed, events.len(), "{work} wait for workers, {delayed} for room");
-    assert!(delayed > 0, "the queue was to have no room for them");
+    // A webhook that nobody had the answer for in time may be there too.
+    let some = events.len();
+    held("some have no room", &|work, delayed| work + delayed >= some && delayed > 0).await;
 
     system.core.clear_faults();
     system.start_again("worker", 0).await;
@@ -152,6 +161,6 @@ async fn what_comes_back_from_a_delay_waits_until_a_full_queue_has_room() {
         .await;
     }
     system.worker(0).terminate(DRAIN).await.unwrap();
-    assert_eq!(held().await, (0, 0));
+    held("both queues are empty", &|work, delayed| work + delayed == 0).await;
     assert!(system.database.rows("SELECT FROM dead_letters", &[]).await.is_empty());
 }

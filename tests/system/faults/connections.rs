@@ -73,7 +73,8 @@ impl Way {
             trouble.strike(self.proxy(&system), &load, &system).await;
         };
         let events = load.run_during(troubled).await;
-        eventually("every event has come to its end", SOON, async || {
+        // What RabbitMQ holds for a client that is gone comes back when it has found that out.
+        eventually("every event has come to its end", FOUND_WITHIN, async || {
             Load::has_arrived(client, &events).await
         })
         .await;
