@@ -13,6 +13,7 @@ use queue::{
         types::FieldTable,
     },
 };
+use runtime::Check;
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -41,6 +42,8 @@ pub(crate) struct Intake {
     pub(crate) prefetch: u16,
     pub(crate) jobs: mpsc::Sender<Job>,
     pub(crate) shutdown: CancellationToken,
+    /// Well once events are consumed.
+    pub(crate) check: Check,
 }
 
 /// Why no more is consumed.
@@ -61,6 +64,7 @@ pub(crate) async fn consume(
     while until_postgres_answers(&connection, worker, intake).await {
         let channel = open(&connection, intake.prefetch).await?;
         let mut consumer = start(&channel, WORK).await?;
+        intake.check.well();
         tracing::info!(queue = WORK, prefetch = intake.prefetch, "consuming");
         // Acks go by the channel that a delivery came by, so each is drained by itself.
         let held = TaskTracker::new();

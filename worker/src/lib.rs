@@ -122,8 +122,11 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
         let link = link("worker collector", "rabbitmq_collector");
         let (pool, stop) = (pool.clone(), stop.clone());
         tokio::spawn(async move {
-            link.keep(&stop, |connection| collect::collect(connection, &pool, &metrics, &stop))
-                .await;
+            link.keep(&stop, |connection| {
+                link.check.well();
+                collect::collect(connection, &pool, &metrics, &stop)
+            })
+            .await;
         })
     };
     let side_queues = {
@@ -131,15 +134,20 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
         let (worker, stop) = (Arc::clone(&worker), stop.clone());
         tokio::spawn(async move {
             link.keep(&stop, |connection| {
+                link.check.well();
                 serve_side_queues(connection, &link, &worker, &pool, &queues, &stop)
             })
             .await;
         })
     };
-    let intake = Intake { prefetch: config.prefetch, jobs, shutdown: shutdown.clone() };
-    link("worker", "rabbitmq_consumer")
-        .keep(&shutdown, |connection| consume::consume(connection, &worker, &intake))
-        .await;
+    let link = link("worker", "rabbitmq_consumer");
+    let intake = Intake {
+        prefetch: config.prefetch,
+        jobs,
+        shutdown: shutdown.clone(),
+        check: link.check.clone(),
+    };
+    link.keep(&shutdown, |connection| consume::consume(connection, &worker, &intake)).await;
 
     // Only now, when nothing is held any more.
     stop.cancel();

@@ -25,15 +25,16 @@ pub struct Link {
     pub topology: Topology,
     /// The delay queues to declare.
     pub retries: Vec<RetryQueue>,
-    /// Says whether the connection stands.
+    /// Says whether what the connection is for can be done.
     pub check: Check,
 }
 
 impl Link {
     /// Keeps a connection up and does `work` on it until `shutdown`.
     ///
-    /// `work` returns when the connection is of no more use; its error is logged. After `shutdown`
-    /// it is expected to finish what it holds and return.
+    /// `work` says itself that it is well, once it is at work: a connection alone does nothing. It
+    /// returns when the connection is of no more use; its error is logged. After `shutdown` it is
+    /// expected to finish what it holds and return.
     pub async fn keep<W>(&self, shutdown: &CancellationToken, mut work: impl FnMut(Connection) -> W)
     where
         W: Future<Output = Result<(), QueueError>>,
@@ -43,7 +44,7 @@ impl Link {
             match self.open().await {
                 Ok(connection) => {
                     pause = FIRST_PAUSE;
-                    self.check.well();
+                    self.check.failing("connected, and not at work yet");
                     let result = work(connection).await;
                     if shutdown.is_cancelled() {
                         return;

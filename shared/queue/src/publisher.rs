@@ -164,8 +164,6 @@ async fn serve(
     shutdown: CancellationToken,
     check: runtime::Check,
 ) -> Result<(), QueueError> {
-    // The connection stands, but nothing can be published before the lanes are open.
-    check.failing("opening channels");
     let connection = Arc::new(connection);
     // Kept until the connection is closed: lapin takes a channel that is dropped, and so closed,
     // meanwhile for an error of the connection.

@@ -1,7 +1,8 @@
 //! A vhost of one's own.
 
 use lapin::{
-    Channel, Connection, ConnectionProperties, options::QueueDeclareOptions, types::FieldTable,
+    Channel, Connection, ConnectionProperties, Queue, options::QueueDeclareOptions,
+    types::FieldTable,
 };
 use uuid::Uuid;
 
@@ -88,11 +89,19 @@ impl TestBroker {
     /// How many messages of a queue wait to be delivered: those that a consumer holds do not count.
     /// None when there is no such queue.
     pub async fn queue_depth(&self, queue: &str) -> Option<u32> {
+        Some(self.queue(queue).await?.message_count())
+    }
+
+    /// How many consumers a queue has. None when there is no such queue.
+    pub async fn queue_consumers(&self, queue: &str) -> Option<u32> {
+        Some(self.queue(queue).await?.consumer_count())
+    }
+
+    async fn queue(&self, name: &str) -> Option<Queue> {
         let options = QueueDeclareOptions { passive: true, ..Default::default() };
         // A failed passive declaration closes its channel, so every question has its own.
         let channel = self.channel().await;
-        let declared = channel.queue_declare(queue.into(), options, FieldTable::default()).await;
-        declared.ok().map(|queue| queue.message_count())
+        channel.queue_declare(name.into(), options, FieldTable::default()).await.ok()
     }
 }
 

@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use futures_util::future::join;
-use tests::harness::{TestSystem, eventually};
+use queue::WORK;
+use tests::{
+    harness::{TestSystem, eventually},
+    proxy::{End, Mode, Scope},
+};
 
 use super::{
     church::{Church, SOON},
@@ -42,4 +46,17 @@ async fn restarts_and_crashes_of_rabbitmq_under_load_lose_nothing() {
     }
     load.assert_done(client, &events).await;
     assert_queues_are_empty(&system).await;
+}
+
+#[tokio::test]
+async fn a_worker_that_is_ready_consumes() {
+    let system = TestSystem::builder().proxied().spawn().await;
+    system.worker(0).kill();
+    system.worker(0).wait().await;
+    // A while lies between its connection and its consumer.
+    let consuming = Scope::sent_by(End::Client).named("worker");
+    let latency = Mode::Latency(Duration::from_millis(100));
+    system.ways().worker_to_rabbitmq.set_for(consuming, latency);
+    system.start_again("worker", 0).await;
+    assert_eq!(system.broker.queue_consumers(WORK).await, Some(1));
 }
