@@ -74,6 +74,8 @@ impl Receiver {
         let declined = Declined::by(delivery.campus.id);
         span::link_sender(trace, headers);
         self.limit(&delivery.campus).map_err(&declined)?;
+        // All that is needed of it is in the envelope: its memory is the connection's again.
+        drop(received);
         let envelope = delivery.into_envelope();
         tell_span(trace.span(), &envelope);
         self.publish(&envelope, deadline, trace).await.map_err(&declined)?;

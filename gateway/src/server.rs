@@ -65,9 +65,9 @@ impl Server {
             closing: CancellationToken::new(),
         };
         let admit = |stream: TcpStream, permit: OwnedSemaphorePermit| {
-            let connection = guest.clone().greet(stream, self.tls.clone());
+            let (guest, tls) = (guest.clone(), self.tls.clone());
             tasks.spawn(async move {
-                connection.await;
+                guest.greet(stream, tls).await;
                 drop(permit);
             });
         };

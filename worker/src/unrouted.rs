@@ -57,8 +57,7 @@ fn again(delivery: &Delivery, worker: &Worker) -> Message {
         campus_id = %envelope.campus_id, route = route.key(), trace_id = %trace.id(),
         "an event that found no queue is sent on its way again"
     );
-    let message =
-        Message::new(&envelope, route.clone(), trace.context()).with_history(&headers.history);
+    let message = Message::new(&envelope, route, trace.context()).with_history(&headers.history);
     match headers.letter {
         Some(letter) if route == Route::Dead => message.with_letter(&letter),
         _ => message,

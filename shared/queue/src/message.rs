@@ -48,7 +48,7 @@ pub struct Message {
     pub body: Vec<u8>,
     /// Of sending it: it ends when it is confirmed, or given up.
     pub(crate) span: Span,
-    properties: BasicProperties,
+    pub(crate) properties: BasicProperties,
 }
 
 impl Message {
@@ -116,11 +116,6 @@ impl Message {
             (CAUSE, AMQPValue::LongString(letter.cause.as_str().into())),
             (REASON, AMQPValue::LongString(letter.reason.as_str().into())),
         ])
-    }
-
-    /// The properties to publish with.
-    pub(crate) fn properties(&self) -> BasicProperties {
-        self.properties.clone()
     }
 
     fn with_headers(

@@ -12,7 +12,7 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use lapin::{Channel, Confirmation, Connection, options::BasicPublishOptions};
+use lapin::{BasicProperties, Channel, Confirmation, Connection, options::BasicPublishOptions};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
@@ -20,7 +20,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Link, Message, QueueError, connection::open_channel, spans};
+use crate::{Link, Message, QueueError, Route, connection::open_channel, spans};
 
 /// A publish that takes longer hangs: a frozen broker, a half-open or a blocked connection. The
 /// connection is then given up, and with it everything unconfirmed on it.
@@ -238,17 +238,19 @@ impl Lane {
                     // the socket, and one after another would be a write each.
                     let channel = &channel;
                     under_way.push(async move {
-                        let confirmed = timeout(CONFIRM_LIMIT, publish(channel, &message)).await;
-                        (message.route.key(), answer, confirmed)
+                        let Message { route, body, properties, .. } = message;
+                        let publish = publish(channel, &route, &body, properties);
+                        let confirmed = timeout(CONFIRM_LIMIT, publish).await;
+                        (route, answer, confirmed)
                     });
                 }
-                Some((key, answer, confirmed)) = under_way.next() => {
+                Some((route, answer, confirmed)) = under_way.next() => {
                     let confirmed =
                         confirmed.map_err(|_| QueueError::Timeout("a publish".to_owned()))??;
                     // A waiter that gave up no longer listens; its message is in the queue.
                     let outcome = outcome(&confirmed);
                     answer.send(outcome).ok();
-                    refusals.judge(key, outcome)?;
+                    refusals.judge(&route, outcome)?;
                 }
                 _ = watch.tick() => {
                     if !connection.status().connected() {
@@ -269,16 +271,21 @@ impl Lane {
 /// Publishes and waits for the confirm. The first poll takes the delivery tag and queues the frames,
 /// so that one task that polls many of these keeps them apart. It hangs while the broker blocks the
 /// connection.
-async fn publish(channel: &Channel, message: &Message) -> Result<Confirmation, QueueError> {
+async fn publish(
+    channel: &Channel,
+    route: &Route,
+    body: &[u8],
+    properties: BasicProperties,
+) -> Result<Confirmation, QueueError> {
     channel
         .basic_publish(
-            message.route.exchange().into(),
-            message.route.key().into(),
+            route.exchange().into(),
+            route.key().into(),
             // Not `mandatory`: pipelined, a returned message can reach another's confirm. The
             // alternate exchange keeps what finds no queue.
             BasicPublishOptions::default(),
-            &message.body,
-            message.properties(),
+            body,
+            properties,
         )
         .await
         .map_err(QueueError::during("publish a message"))?
@@ -286,19 +293,26 @@ async fn publish(channel: &Channel, message: &Message) -> Result<Confirmation, Q
         .map_err(QueueError::during("have a message confirmed"))
 }
 
-/// Since when each queue has refused everything, by routing key.
+/// Since when each queue has refused everything.
 #[derive(Default)]
-struct Refusals(HashMap<String, Instant>);
+struct Refusals(HashMap<Route, Instant>);
 
 impl Refusals {
     /// An error when the queue has refused everything for too long.
-    fn judge(&mut self, key: String, outcome: Result<(), PublishError>) -> Result<(), QueueError> {
+    fn judge(
+        &mut self,
+        route: &Route,
+        outcome: Result<(), PublishError>,
+    ) -> Result<(), QueueError> {
         if outcome.is_ok() {
-            self.0.remove(&key);
+            self.0.remove(route);
             return Ok(());
         }
-        let since = self.0.entry(key.clone()).or_insert_with(Instant::now);
-        if since.elapsed() > REFUSAL_LIMIT { Err(QueueError::Refusing(key)) } else { Ok(()) }
+        let since = self.0.entry(*route).or_insert_with(Instant::now);
+        if since.elapsed() <= REFUSAL_LIMIT {
+            return Ok(());
+        }
+        Err(QueueError::Refusing(route.key()))
     }
 }
 

@@ -37,7 +37,7 @@ const NO_DELIVERY_LIMIT: (&str, AMQPValue) = ("x-delivery-limit", AMQPValue::Lon
 const REJECTIONS_MAX_LENGTH: i32 = 10_000;
 
 /// Where a message goes to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Route {
     /// To the workers.
     Work,
