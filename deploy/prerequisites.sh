@@ -29,6 +29,8 @@ missing_packages() {
     [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || missing="$missing rabbitmq-server"
     # The linker, and what it links programs with.
     command -v cc >/dev/null || missing="$missing gcc libc6-dev"
+    # The allocator is built with it.
+    command -v make >/dev/null || missing="$missing make"
     # Debian has promtool, which tests the alerts, in one package with Prometheus.
     [ -z "${with_promtool:-}" ] || command -v promtool >/dev/null || missing="$missing prometheus"
 }
