@@ -62,6 +62,12 @@ async fn log_in(system: &TestSystem, senders: &[Sender]) {
     .await;
 }
 
+/// Makes the campuses old enough for their first nights to be due.
+pub(crate) async fn make_due(system: &TestSystem) {
+    let old = "UPDATE campuses SET created_at = now() - interval '10 days'";
+    system.database.client().batch_execute(old).await.unwrap();
+}
+
 /// Makes every answer of the core late.
 pub(crate) fn slow_down(system: &TestSystem, milliseconds: u64) {
     system.core.clear_faults();

@@ -17,6 +17,7 @@ mod churches;
 mod drain;
 mod end_to_end;
 mod floor;
+mod growth;
 mod intake;
 mod load;
 mod plot;
@@ -51,6 +52,8 @@ enum What {
     EndToEnd(end_to_end::EndToEnd),
     /// As many webhooks as are taken, at once, until all are committed
     Burst(burst::Burst),
+    /// What an event costs with more members, and with a longer backlog
+    Growth(growth::Growth),
     /// The replay of many dead letters
     Replay(replay::Replay),
     /// What honest senders notice, and how much memory the gateway takes, while idle, slow and
@@ -68,6 +71,7 @@ async fn main() {
         What::Drain(drain) => drain::measure(&drain).await,
         What::EndToEnd(load) => end_to_end::measure(&load).await,
         What::Burst(burst) => burst::measure(&burst).await,
+        What::Growth(growth) => growth::measure(&growth).await,
         What::Replay(replay) => replay::measure(&replay).await,
         What::Attackers(attack) => attackers::measure(&attack).await,
         What::Reconcile(nights) => reconcile::measure(&nights).await,

@@ -165,6 +165,17 @@ impl Report {
     }
 }
 
+/// A count as a figure.
+#[allow(clippy::cast_precision_loss, reason = "some millions")]
+pub(crate) fn count(number: u64) -> f64 {
+    number as f64
+}
+
+/// What turns seconds into microseconds for each of so many.
+pub(crate) fn per(events: u64) -> f64 {
+    1e6 / count(events)
+}
+
 /// The path of a file among the results.
 pub(crate) fn result_file(name: &str) -> PathBuf {
     fs::create_dir_all(RESULTS).unwrap();

@@ -33,12 +33,12 @@ pub(crate) struct Webhooks {
 impl Webhooks {
     /// Small, right ones.
     pub(crate) fn of(senders: Vec<Sender>) -> Self {
-        Self {
-            senders: senders.into(),
-            padding: 0,
-            wrong_every: 0,
-            run: Uuid::new_v4().as_u64_pair().0,
-        }
+        Self { senders: senders.into(), padding: 0, wrong_every: 0, run: new_run() }
+    }
+
+    /// The same as another run.
+    pub(crate) fn again(&self) -> Self {
+        Self { run: new_run(), ..self.clone() }
     }
 
     /// The id of the event of a number.
@@ -82,4 +82,8 @@ impl Webhooks {
         request.extend(body.into_bytes());
         Post { request, expected: if wrong { 401 } else { 202 } }
     }
+}
+
+fn new_run() -> u64 {
+    Uuid::new_v4().as_u64_pair().0
 }

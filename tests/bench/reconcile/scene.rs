@@ -9,6 +9,7 @@ use tests::{
 };
 
 use super::{Nights, usage};
+use crate::churches::make_due;
 
 /// Every so many members one drifts.
 const DRIFT: u64 = 100;
@@ -53,8 +54,7 @@ impl Scene {
             system.database.client().batch_execute("DELETE FROM core_logins").await.unwrap();
             system.faithctl(&["campus", "test-connection", &campus.id]).await.success();
         }
-        let old = "UPDATE campuses SET created_at = now() - interval '10 days'";
-        system.database.client().batch_execute(old).await.unwrap();
+        make_due(&system).await;
         let data: Value = system
             .database
             .rows("SELECT current_setting('data_directory') AS folder", &[])
