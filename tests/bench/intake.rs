@@ -4,27 +4,26 @@
 use std::time::Duration;
 
 use clap::Args;
-use futures_util::{StreamExt, stream::FuturesUnordered};
 use lapin::{
-    BasicProperties, Channel,
-    options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions, QueuePurgeOptions},
+    Channel,
+    options::{QueueDeclareOptions, QueuePurgeOptions},
     types::{AMQPValue, FieldTable},
 };
 use tests::harness::{Role, TestSystem};
-use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
     load::{End, Load, Pace},
     plot::{self, Axis, Line},
+    publish_limit,
     report::{Figure, Report, Table},
-    samples::{Samples, milliseconds},
+    samples::milliseconds,
     subject::{Cost, Subject},
     webhooks::{Sender, Webhooks},
 };
 
 const WORK: &str = "member-events.work";
 /// The reference's queue; like the work queue but for its way to the dead letters.
-const BARE: &str = "bench.bare";
+pub(crate) const BARE: &str = "bench.bare";
 const COLUMNS: [&str; 8] =
     ["accepted/s", "ratio", "p50 ms", "p99 ms", "p99.9 ms", "CPU µs", "broker CPU µs", "peak MB"];
 
@@ -119,7 +118,8 @@ pub(crate) async fn measure(intake: &Intake) {
         println!("{} measured", case.name);
     }
     report.add(table);
-    report.add(publish_limit(&system, &channel, intake).await);
+    let (rounds, seconds) = (intake.rounds, intake.seconds);
+    report.add(publish_limit::measure(&system, &channel, rounds, seconds).await);
     plot::lines("intake.svg", "Accepted webhooks a second", &Axis::Cases("connections"), &plotted);
     report.save();
 }
@@ -190,67 +190,8 @@ async fn declare(channel: &Channel) {
 }
 
 /// Nobody consumes: what one turn left is not to slow down the next.
-async fn purge(channel: &Channel) {
+pub(crate) async fn purge(channel: &Channel) {
     for queue in [WORK, BARE] {
         channel.queue_purge(queue.into(), QueuePurgeOptions::default()).await.unwrap();
     }
-}
-
-/// What the broker confirms to a publisher that does nothing else, with so many under way.
-async fn publish_limit(system: &TestSystem, channel: &Channel, intake: &Intake) -> Table {
-    const CHANNELS: usize = 4;
-    let mut table = Table::new(
-        "The broker's own limit: messages published and confirmed, over 4 channels",
-        ["confirmed/s", "p50 ms", "p99 ms"],
-    );
-    for under_way in [64, 256, 1024] {
-        let (mut rate, mut p50, mut p99) =
-            (Figure::default(), Figure::default(), Figure::default());
-        for round in 0..=intake.rounds {
-            let begin = Instant::now();
-            let end = begin + Duration::from_secs(intake.seconds);
-            let mut lanes = JoinSet::new();
-            for _ in 0..CHANNELS {
-                let channel = system.broker.channel().await;
-                channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
-                lanes.spawn(publish_until(end, channel, under_way / CHANNELS));
-            }
-            let mut samples = Samples::default();
-            while let Some(lane) = lanes.join_next().await {
-                samples.append(lane.unwrap());
-            }
-            #[allow(clippy::cast_precision_loss, reason = "some millions")]
-            let confirmed = samples.len() as f64;
-            if round > 0 {
-                rate.add(confirmed / begin.elapsed().as_secs_f64());
-                p50.add(milliseconds(samples.quantile(0.5)));
-                p99.add(milliseconds(samples.quantile(0.99)));
-            }
-            purge(channel).await;
-        }
-        table.row(format!("{under_way} under way"), [rate, p50, p99]);
-    }
-    table
-}
-
-async fn publish_until(end: Instant, channel: Channel, under_way: usize) -> Samples {
-    let mut samples = Samples::default();
-    let mut confirms = FuturesUnordered::new();
-    while Instant::now() < end {
-        while confirms.len() < under_way {
-            let begin = Instant::now();
-            let properties = BasicProperties::default().with_delivery_mode(2);
-            let options = BasicPublishOptions::default();
-            let confirm = channel
-                .basic_publish("".into(), BARE.into(), options, &[b'x'; 330], properties)
-                .await
-                .unwrap();
-            confirms.push(async move { confirm.await.map(|_| begin.elapsed()) });
-        }
-        samples.add(confirms.next().await.unwrap().unwrap());
-    }
-    while let Some(confirmed) = confirms.next().await {
-        samples.add(confirmed.unwrap());
-    }
-    samples
 }

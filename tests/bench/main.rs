@@ -21,6 +21,7 @@ mod growth;
 mod intake;
 mod load;
 mod plot;
+mod publish_limit;
 mod reconcile;
 mod replay;
 mod report;

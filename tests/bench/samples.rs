@@ -19,11 +19,6 @@ impl Samples {
         self.0.len()
     }
 
-    /// The sample that `share` of all are not above; zero where there is none.
-    pub(crate) fn quantile(&self, share: f64) -> Duration {
-        self.quantiles([share])[0]
-    }
-
     /// The samples that the shares of all are not above; zeros where there is none.
     pub(crate) fn quantiles<const N: usize>(&self, shares: [f64; N]) -> [Duration; N] {
         let mut sorted = self.0.clone();
@@ -67,8 +62,7 @@ impl fmt::Display for Samples {
 fn quantiles_are_samples() {
     let mut samples = Samples::default();
     (1..=100).rev().for_each(|number| samples.add(Duration::from_millis(number)));
-    assert_eq!(samples.quantile(0.5), Duration::from_millis(50));
-    assert_eq!(samples.quantile(0.99), Duration::from_millis(99));
-    assert_eq!(samples.quantile(1.0), Duration::from_millis(100));
-    assert_eq!(Samples::default().quantile(0.5), Duration::ZERO);
+    let [median, high, highest] = samples.quantiles([0.5, 0.99, 1.0]).map(|it| it.as_millis());
+    assert_eq!((median, high, highest), (50, 99, 100));
+    assert_eq!(Samples::default().quantiles([0.5]), [Duration::ZERO]);
 }
