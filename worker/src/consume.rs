@@ -72,7 +72,6 @@ pub(crate) async fn consume(
             End::Lost => return Ok(()),
             End::Shutdown => {
                 drain::drain(&channel, consumer, worker, intake, held, FINISH_LIMIT).await;
-                break;
             }
             End::PostgresAway => {
                 tracing::warn!("Postgres is away for long: what is held returns to the queue");
@@ -82,7 +81,8 @@ pub(crate) async fn consume(
                 drain::alone(*suspect, &channel, consumer, worker, intake, held).await;
             }
         }
-        // One that is closed by the broker already is of no more use either.
+        // Not left to its drop: that closes it too, but a connection that is closed meanwhile takes
+        // that for its own error. One that the broker closed already is of no more use either.
         channel.close(200, "drained".into()).await.ok();
     }
     connection

@@ -166,9 +166,12 @@ async fn serve_side_queues(
     queues: &QueueWatch,
     stop: &CancellationToken,
 ) -> Result<(), QueueError> {
+    let drains = async {
+        let audit = audit::audit(&connection, pool, stop);
+        tokio::try_join!(audit, unrouted::drain(&connection, link, worker, stop)).map(drop)
+    };
     let result = tokio::select! {
-        result = audit::audit(&connection, pool, stop) => result,
-        result = unrouted::drain(&connection, link, worker, stop) => result,
+        result = drains => result,
         // Its end at a shutdown must not cut the others' short.
         Err(error) = queues.keep(&connection, stop) => Err(error),
     };

@@ -67,10 +67,11 @@ impl Sessions {
     pub(crate) async fn live(&self, give_up: &CancellationToken) -> Option<Arc<Live>> {
         let mut receiver = self.0.clone();
         tokio::select! {
+            biased;
+            () = give_up.cancelled() => None,
             live = receiver.wait_for(|live| {
                 live.as_ref().is_some_and(|live| !live.session.lost().is_cancelled())
             }) => live.ok()?.clone(),
-            () = give_up.cancelled() => None,
         }
     }
 }

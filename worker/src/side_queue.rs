@@ -40,7 +40,7 @@ where
             () = stop.cancelled() => break,
             first = consumer.next() => first,
         };
-        let Some(first) = first else { return Ok(()) };
+        let first = first.ok_or(QueueError::Cancelled(queue))?;
         let first = first.map_err(QueueError::during("consume a side queue"))?;
         let batch = with_what_waits(first, &mut consumer, prefetch);
         tokio::select! {
@@ -54,6 +54,8 @@ where
             let batch = with_what_waits(first, &mut consumer, prefetch);
             acknowledge(handle(batch).await?).await?;
         }
+        // As in `consume`: not left to its drop.
+        channel.close(200, "drained".into()).await.ok();
         Ok(())
     };
     tokio::time::timeout(FINISH_LIMIT, drain).await.unwrap_or(Ok(()))

@@ -39,6 +39,9 @@ pub enum QueueError {
     /// A queue takes nothing.
     #[error("RabbitMQ refuses every message to {0}")]
     Refusing(String),
+    /// A consumer was cancelled, as when its queue is deleted.
+    #[error("RabbitMQ sends nothing more from {0}")]
+    Cancelled(&'static str),
     /// A method failed.
     #[error("cannot {operation}: {source}")]
     Method {
