@@ -8,7 +8,7 @@ use rand::seq::SliceRandom;
 use serde_json::json;
 use tests::{
     core_sim::Webhook,
-    harness::{Role, TestSystem},
+    harness::{Role, TestSystem, eventually},
     process::{forget_peak_memory, peak_memory, processor_time},
 };
 use tokio::time::Instant;
@@ -23,6 +23,8 @@ use crate::{
 };
 
 const CONNECTIONS: usize = 64;
+/// RabbitMQ rests when it takes less than a tenth of a core for so long.
+const REST: Duration = Duration::from_secs(2);
 const COLUMNS: [&str; 6] =
     ["events/s", "own CPU µs", "Postgres CPU µs", "broker CPU µs", "cost", "peak MB"];
 
@@ -159,7 +161,9 @@ impl Scene {
         self.settle().await;
         self.change(round, events);
         fill(&self.system, &self.webhooks.again(), backlog).await;
+        self.until_broker_rests().await;
         let intake = self.post(events).await;
+        self.until_broker_rests().await;
         let drain = self.drain(events).await;
         let channel = self.system.broker.channel().await;
         channel.queue_purge(WORK.into(), QueuePurgeOptions::default()).await.unwrap();
@@ -171,6 +175,19 @@ impl Scene {
         for statement in ["VACUUM ANALYZE", "CHECKPOINT"] {
             self.system.database.client().batch_execute(statement).await.unwrap();
         }
+    }
+
+    /// RabbitMQ writes a queue's segments long after it has confirmed its messages: the turn does
+    /// not pay for what was filled in before.
+    async fn until_broker_rests(&self) {
+        let broker = self.system.servers().rabbitmq.process_id().unwrap();
+        eventually("RabbitMQ rests", Duration::from_mins(3), async || {
+            let before = processor_time(broker);
+            tokio::time::sleep(REST).await;
+            let spent = processor_time(broker).saturating_sub(before);
+            if spent < REST / 10 { Ok(()) } else { Err(format!("{spent:?} in {REST:?}")) }
+        })
+        .await;
     }
 
     /// Gives the members something to be synchronised.
