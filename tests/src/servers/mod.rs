@@ -1,5 +1,5 @@
-//! Private PostgreSQL and RabbitMQ: the installed programs, run with a data folder and ports of
-//! their own, on the loopback interface only.
+//! Private PostgreSQL and RabbitMQ: the installed programs, or those of another Debian in a folder,
+//! run with a data folder and ports of their own, on the loopback interface only.
 //!
 //! One implementation for everybody: `deploy/up` keeps its folder and finds it again, `deploy/test`
 //! shares one pair among all tests, and a fault test starts a pair that it may kill, stop, freeze
@@ -9,11 +9,12 @@ mod address;
 mod authority;
 mod command;
 mod folder;
+mod installation;
 mod ports;
 mod postgres;
 mod rabbitmq;
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 
@@ -107,21 +108,6 @@ impl PrivateServers {
             management: self.rabbitmq.management_url(),
         }
     }
-}
-
-/// The newest of the folders `pattern.0/*/pattern.1` that holds `program`, by version number.
-fn newest_folder(parent: &str, child: &str, program: &str) -> Option<PathBuf> {
-    let version = |path: &PathBuf| -> Option<Vec<u32>> {
-        let name = path.file_name()?.to_str()?;
-        name.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().ok()).collect()
-    };
-    std::fs::read_dir(parent)
-        .ok()?
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.join(child).join(program).is_file())
-        .max_by_key(|path| version(path))
-        .map(|path| path.join(child))
 }
 
 /// Asks until `probe` succeeds; gives up when the server ends or time is up.

@@ -2,17 +2,18 @@
 
 use std::{
     fs,
-    os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Stdio,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use anyhow::{Context, bail};
 use nix::{sys::signal::Signal, unistd::User};
 
-use super::{DataFolder, Identity, folder, keep_or_choose, newest_folder, until_ready};
-use crate::process::{Launch, Process};
+use super::{
+    DataFolder, Identity, folder, installation::Installation, keep_or_choose, until_ready,
+};
+use crate::process::Process;
 
 /// The superuser's name.
 const SUPERUSER: &str = "postgres";
@@ -29,6 +30,7 @@ pub enum StopMode {
 /// A PostgreSQL server of one's own. It may be stopped, killed, frozen and started again on the
 /// same port with the same data. Ends when dropped.
 pub struct Postgres {
+    installation: Installation,
     binaries: PathBuf,
     data: PathBuf,
     log: PathBuf,
@@ -51,7 +53,9 @@ impl Postgres {
     }
 
     async fn start_with(folder: &DataFolder, identity: Option<Identity>) -> anyhow::Result<Self> {
-        let binaries = newest_folder("/usr/lib/postgresql", "bin", "postgres")
+        let installation = Installation::chosen()?;
+        let binaries = installation
+            .newest_folder("/usr/lib/postgresql", "bin", "postgres")
             .context("PostgreSQL is not installed: no /usr/lib/postgresql/*/bin/postgres")?;
         let user = folder::server_user()?;
         let home = folder.private_folder("postgres", user.as_ref())?;
@@ -60,6 +64,7 @@ impl Postgres {
             log: folder.join("postgres.log"),
             password: folder.kept_password("postgres.password")?,
             port: keep_or_choose(&folder.join("postgres.port"), None)?,
+            installation,
             binaries,
             identity,
             user,
@@ -189,10 +194,11 @@ impl Postgres {
                 format!("ssl_key_file={}", identity.key.display()),
             ]
         });
-        Launch::new("PostgreSQL", &self.binaries.join("postgres"), &self.log)
+        let program = self.binaries.join("postgres");
+        self.installation
+            .launch("PostgreSQL", &program, self.user.as_ref(), &self.log)
             .clean_environment()
             .variable("LANG", "C.UTF-8")
-            .user(self.user.as_ref())
             .folder(&self.data)
             // An immediate stop, which gives shared memory back; killed, it would leak.
             .farewell(Signal::SIGQUIT)
@@ -216,10 +222,12 @@ impl Postgres {
         }
         let password_file = home.join("superuser");
         folder::write_private(&password_file, &self.password)?;
-        let mut command = Command::new(self.binaries.join("initdb"));
+        let initdb = self.binaries.join("initdb");
+        let mut command = self.installation.command(&initdb, self.user.as_ref());
         command
             .env_clear()
             .env("LANG", "C.UTF-8")
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .current_dir(home)
             .args(["--username", SUPERUSER, "--auth", "scram-sha-256", "--pwfile"])
             .arg(&password_file)
@@ -227,9 +235,6 @@ impl Postgres {
             .arg(&unfinished)
             .stdin(Stdio::null());
         self.own(&password_file)?;
-        if let Some(user) = &self.user {
-            command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
-        }
         let output = command.output().context("cannot run initdb")?;
         fs::remove_file(&password_file).ok();
         if !output.status.success() {

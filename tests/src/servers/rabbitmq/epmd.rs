@@ -4,8 +4,7 @@ use std::{net::Ipv4Addr, path::Path, time::Duration};
 
 use anyhow::{Context, bail};
 
-use super::first_existing;
-use crate::process::{Launch, Process};
+use crate::{process::Process, servers::installation::Installation};
 
 /// A port mapper of our own, as our child. Left to itself, the first Erlang node would start one as
 /// a daemon, on a fixed port and all interfaces, that outlives everything.
@@ -16,10 +15,16 @@ pub(super) struct Epmd {
 
 impl Epmd {
     /// Starts it and waits until it listens.
-    pub(super) fn start(log: &Path, port: u16) -> anyhow::Result<Self> {
-        let program = first_existing(&["/usr/bin/epmd", "/usr/lib/erlang/bin/epmd"])
+    pub(super) fn start(
+        installation: &Installation,
+        log: &Path,
+        port: u16,
+    ) -> anyhow::Result<Self> {
+        let program = installation
+            .first_existing(&["/usr/bin/epmd", "/usr/lib/erlang/bin/epmd"])
             .context("Erlang is not installed: no /usr/bin/epmd")?;
-        let process = Launch::new("epmd", &program, log)
+        let process = installation
+            .launch("epmd", &program, None, log)
             .clean_environment()
             .arguments(["-port", &port.to_string(), "-address", "127.0.0.1"])
             .spawn()?;

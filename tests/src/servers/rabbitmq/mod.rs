@@ -5,7 +5,7 @@ mod management;
 mod node;
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -14,7 +14,9 @@ pub use management::Management;
 use nix::sys::signal::Signal;
 
 use self::{epmd::Epmd, node::Node};
-use super::{DataFolder, Identity, folder, keep_or_choose, until_ready};
+use super::{
+    DataFolder, Identity, folder, installation::Installation, keep_or_choose, until_ready,
+};
 use crate::process::Process;
 
 /// The broker's administrator.
@@ -54,6 +56,7 @@ impl RabbitMq {
         identity: Option<Identity>,
     ) -> anyhow::Result<Self> {
         let epmd = Arc::new(Epmd::start(
+            &Installation::chosen()?,
             &data.join("epmd.log"),
             keep_or_choose(&data.join("epmd.port"), None)?,
         )?);
@@ -90,6 +93,7 @@ impl RabbitMq {
         let password = data.kept_password("rabbitmq.password")?;
         let cookie = data.kept_password("rabbitmq.cookie")?;
         let node = Node {
+            installation: Installation::chosen()?,
             name,
             folder: data.join(files),
             log: data.join(&format!("{files}.log")),
@@ -230,9 +234,4 @@ impl RabbitMq {
     fn process(&self) -> MutexGuard<'_, Option<Process>> {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The first of `candidates` that exists.
-fn first_existing(candidates: &[&str]) -> Option<PathBuf> {
-    candidates.iter().map(PathBuf::from).find(|path| path.is_file())
 }

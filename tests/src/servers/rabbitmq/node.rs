@@ -4,15 +4,13 @@ use std::{
     fs,
     io::ErrorKind,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use anyhow::{Context, bail};
 
-use super::first_existing;
 use crate::{
-    process::{Launch, Process},
-    servers::{Identity, folder::write_private},
+    process::Process,
+    servers::{Identity, folder::write_private, installation::Installation},
 };
 
 /// All programs of the packages stand here; those in `/usr/sbin` insist on the package's own user.
@@ -28,6 +26,8 @@ const CONTROL_PORTS: (&str, &str) = ("10000", "14999");
 
 /// What makes a node.
 pub(super) struct Node {
+    /// Where its programs are.
+    pub(super) installation: Installation,
     /// `something@localhost`; its data are filed under it.
     pub(super) name: String,
     /// Its files.
@@ -84,7 +84,8 @@ impl Node {
 
     /// Starts the node.
     pub(super) fn launch(&self) -> anyhow::Result<Process> {
-        Launch::new("RabbitMQ", &installed(SERVER)?, &self.log)
+        self.installation
+            .launch("RabbitMQ", &self.installed(SERVER)?, None, &self.log)
             .clean_environment()
             .folder(&self.folder)
             .variables(self.environment())
@@ -94,7 +95,9 @@ impl Node {
     /// The environment of `rabbitmqctl`, and where it is.
     pub(super) fn control_environment(&self) -> anyhow::Result<Vec<(&'static str, String)>> {
         let mut environment = self.environment();
-        environment.push(("RABBITMQCTL", path(&installed(CONTROL)?)));
+        let script = self.folder.join("rabbitmqctl");
+        let control = self.installation.for_scripts(&self.installed(CONTROL)?, &script)?;
+        environment.push(("RABBITMQCTL", path(&control)));
         Ok(environment)
     }
 
@@ -109,9 +112,9 @@ impl Node {
     }
 
     async fn command(&self, program: &[&str], arguments: &[&str]) -> anyhow::Result<String> {
-        let program = installed(program)?;
+        let program = self.installed(program)?;
         let name = program.file_name().map(|name| name.to_string_lossy().into_owned());
-        let mut command = Command::new(program);
+        let mut command = self.installation.command(&program, None);
         command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
@@ -133,6 +136,12 @@ impl Node {
             );
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    fn installed(&self, candidates: &[&str]) -> anyhow::Result<PathBuf> {
+        self.installation
+            .first_existing(candidates)
+            .with_context(|| format!("RabbitMQ is not installed: no {}", candidates.join(" or ")))
     }
 
     fn environment(&self) -> Vec<(&'static str, String)> {
@@ -184,11 +193,6 @@ fn tls_listener((port, identity): &(u16, Identity)) -> String {
         path(&identity.certificate),
         path(&identity.key)
     )
-}
-
-fn installed(candidates: &[&str]) -> anyhow::Result<PathBuf> {
-    first_existing(candidates)
-        .with_context(|| format!("RabbitMQ is not installed: no {}", candidates.join(" or ")))
 }
 
 fn path(path: &Path) -> String {
