@@ -56,7 +56,9 @@ pub(crate) async fn findings(
                 }
                 undecided(campus, failure.cause, &failure.reason)
             }
-            Err(error @ SessionError::Store(_)) => return Err(RunError::Silent(error.to_string())),
+            Err(error @ (SessionError::Store(_) | SessionError::Outdated)) => {
+                return Err(RunError::Silent(error.to_string()));
+            }
         });
         if weight >= HEAVIEST_BATCH {
             break;

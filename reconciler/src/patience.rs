@@ -54,7 +54,7 @@ fn wanted_wait(error: &AskError) -> Option<Duration> {
     let SessionError::Core(error) = error else { return None };
     match error {
         CoreError::RateLimited { retry_after, .. } => Some(retry_after.unwrap_or(USUAL_WAIT)),
-        CoreError::LoginPaused { retry_after } => Some(*retry_after),
+        CoreError::LoginPaused { retry_after, .. } => Some(*retry_after),
         CoreError::Server { retry_after, .. } => retry_after.filter(|wait| *wait < PATIENCE),
         _ => None,
     }

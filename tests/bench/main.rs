@@ -26,6 +26,7 @@ mod reconcile;
 mod replay;
 mod report;
 mod samples;
+mod slow_cores;
 mod subject;
 mod webhooks;
 
@@ -60,6 +61,8 @@ enum What {
     /// What honest senders notice, and how much memory the gateway takes, while idle, slow and
     /// dishonest ones besiege it
     Attackers(attackers::Attack),
+    /// Slow cores against what their slots allow, and what another campus notices
+    SlowCores(slow_cores::SlowCores),
     /// Nights of many campuses: the first import, without drift, with 1 % drift
     Reconcile(reconcile::Nights),
 }
@@ -75,6 +78,7 @@ async fn main() {
         What::Growth(growth) => growth::measure(&growth).await,
         What::Replay(replay) => replay::measure(&replay).await,
         What::Attackers(attack) => attackers::measure(&attack).await,
+        What::SlowCores(slow) => slow_cores::measure(&slow).await,
         What::Reconcile(nights) => reconcile::measure(&nights).await,
     }
 }

@@ -6,14 +6,13 @@ use std::{
     time::Duration,
 };
 
-use chrono::Utc;
-use event::{Envelope, History};
+use event::Envelope;
+use futures_util::future::join_all;
 use runtime::TRACES;
 use store::{Admission, CampusConfig, Standing};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span, field::Empty};
-use uuid::Uuid;
 
 use crate::{
     Worker,
@@ -26,8 +25,8 @@ use crate::{
 /// Deliveries admitted with one query.
 const LARGEST_BATCH: usize = 256;
 
-/// When a member whose core is in trouble may be free again.
-const MEMBER_WAIT: Duration = Duration::from_secs(1);
+/// How often a worker that has no room for others looks for what could make some.
+const CROWDED_PAUSE: Duration = Duration::from_millis(20);
 
 /// What a group is told at admission.
 pub(crate) struct Ticket {
@@ -61,6 +60,8 @@ pub(crate) async fn admit(
 ) {
     let (exit, mut left) = mpsc::unbounded_channel();
     let mut desk = Desk::default();
+    let mut looks = tokio::time::interval(CROWDED_PAUSE);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             job = jobs.recv() => match job {
@@ -68,7 +69,7 @@ pub(crate) async fn admit(
                 None => return,
             },
             Some(left) = left.recv() => desk.release(left),
-            () = worker.cores.changed() => {}
+            _ = looks.tick(), if worker.is_crowded() => desk.make_room(&worker),
             () = stop.cancelled() => return,
         }
         // Whatever waits already comes along; nothing is waited for.
@@ -80,12 +81,6 @@ pub(crate) async fn admit(
             } else {
                 break;
             }
-        }
-        for (job, delay, history) in desk.put_off(&worker) {
-            let worker = Arc::clone(&worker);
-            tokio::spawn(async move {
-                settle::bounce(&worker, &job, delay, &history).await;
-            });
         }
         let batch = desk.next_batch();
         if !batch.is_empty() {
@@ -141,32 +136,23 @@ impl Desk {
         }
     }
 
-    /// Takes out what waits for members whose campus's core is in trouble, beyond the campus's
-    /// share: that may last, and others need the room. What has lost its patience stays, to be
-    /// attempted.
-    fn put_off(&mut self, worker: &Worker) -> Vec<(Job, Duration, History)> {
-        let mut off = Vec::new();
-        let mut kept: HashMap<Uuid, usize> = HashMap::new();
+    /// Lets go of what waits beyond its campus's share for a core that is slow: that may last, and
+    /// others may need the room. First of those who wait for a core, then of those whose member is
+    /// under way.
+    fn make_room(&mut self, worker: &Arc<Worker>) {
+        let mut room = worker.cores.make_room(&worker.schedule);
         for ((campus, _), jobs) in &mut self.waiting {
-            if !worker.cores.is_strained(*campus) {
-                continue;
-            }
-            let kept = kept.entry(*campus).or_default();
-            for job in std::mem::take(jobs) {
-                let bounce = if *kept < worker.cores.share().waiting {
-                    None
-                } else {
-                    worker.schedule.bounce(&job.history, MEMBER_WAIT, Utc::now())
-                };
-                if let Some((delay, history)) = bounce {
-                    off.push((job, delay, history));
-                } else {
-                    *kept += 1;
-                    jobs.push(job);
-                }
+            let Some(room) = room.get_mut(campus) else { continue };
+            let kept = jobs.len().min(room.places);
+            room.places -= kept;
+            for job in jobs.drain(kept..) {
+                let (worker, turn) = (Arc::clone(worker), room.turn);
+                tokio::spawn(async move {
+                    let (delay, history) = worker.schedule.make_room(&job.history, turn);
+                    settle::bounce(&worker, &job, delay, &history).await;
+                });
             }
         }
-        off
     }
 
     fn next_batch(&mut self) -> Vec<Group> {
@@ -180,9 +166,7 @@ impl Desk {
 /// Sends the groups of a batch on their way, or back to the queue when a drain ends first.
 async fn admit_batch(worker: &Arc<Worker>, batch: Vec<Group>, exit: &Exit) {
     let Some((admission, live)) = ask(worker, &batch).await else {
-        for group in batch {
-            process::give_back(worker, group, exit).await;
-        }
+        join_all(batch.into_iter().map(|group| process::give_back(worker, group, exit))).await;
         return;
     };
     let Admission { number, standings, campuses } = admission;

@@ -3,14 +3,21 @@
 
 use std::time::{Duration, Instant};
 
-/// Outages in a row after which the core is left alone.
-const OUTAGES: u32 = 5;
+/// Members in a row that the core could not answer about, after which it is left alone.
+const OUTAGES: usize = 5;
+/// Members that the account may not see, with no other between, after which it is the account that
+/// has lost its right.
+const FORBIDDEN: usize = 3;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest time between two probes, and until a probe without an end is forgotten. A core that
 /// is back must be found so before its people notice.
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// The longest that a core may ask to be left alone.
 const LONGEST_WISH: Duration = Duration::from_mins(10);
+/// Until a doubt that nobody resolved is forgotten; longer than a request may take.
+const DOUBT_LIMIT: Duration = Duration::from_secs(15);
+/// Members kept in mind as those that the core could not answer about.
+const SUSPECTS: usize = 16;
 
 /// Whether the core may be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,10 +30,37 @@ pub(crate) enum Entry {
     Shut(Duration),
 }
 
+/// What a request says of the core when it could not be answered as it should.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// There was no answer, or a login that failed.
+    Away,
+    /// An answer of 5xx, or a page: perhaps about this member alone.
+    Error,
+    /// The account may not see this member: perhaps this one alone.
+    Forbidden,
+}
+
+/// What follows from a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It may well be that member's own.
+    Members,
+    /// It is one too many: if a member that was readable before is readable now, it is those
+    /// members' own: [`Breaker::dispel`], or else [`Breaker::confirm`].
+    Doubtful,
+    /// The core, or the campus's account there, is in trouble.
+    Core,
+}
+
 /// A circuit breaker: closed while the core answers.
 #[derive(Debug, Default)]
 pub(crate) struct Breaker {
-    outages: u32,
+    /// The distinct members that the core could not answer about since it last answered.
+    failed: Vec<String>,
+    /// The distinct members that were forbidden since one was readable.
+    forbidden: Vec<String>,
+    doubt: Option<Instant>,
     tripped: Option<Tripped>,
 }
 
@@ -34,6 +68,8 @@ pub(crate) struct Breaker {
 struct Tripped {
     next_probe: Instant,
     pause: Duration,
+    probes: u32,
+    by: Trouble,
 }
 
 impl Breaker {
@@ -43,36 +79,126 @@ impl Breaker {
             None => Entry::Open,
             Some(tripped) if tripped.next_probe <= now => {
                 tripped.next_probe = now + LONGEST_PAUSE;
+                tripped.probes += 1;
                 Entry::Probe
             }
             Some(tripped) => Entry::Shut(tripped.next_probe.duration_since(now)),
         }
     }
 
-    /// The core answered, be it a refusal.
-    pub(crate) fn answered(&mut self) {
+    /// How long nobody may ask; none where somebody may.
+    pub(crate) fn shut_for(&self, now: Instant) -> Option<Duration> {
+        let wait = self.tripped.as_ref()?.next_probe.duration_since(now);
+        Some(wait).filter(|wait| !wait.is_zero())
+    }
+
+    /// Whether the probe under way should ask for a member that was readable before. Every other one
+    /// does not: that member may have become unreadable.
+    pub(crate) fn probes_by_known(&self) -> bool {
+        self.tripped.as_ref().is_some_and(|tripped| tripped.probes % 2 == 1)
+    }
+
+    /// The core showed a member.
+    pub(crate) fn readable(&mut self) {
         *self = Self::default();
     }
 
-    /// The core could not answer what was asked by leave of `entry`, and said for how long, if it
-    /// said so.
-    pub(crate) fn failed(&mut self, now: Instant, entry: Entry, wish: Option<Duration>) {
-        self.outages = self.outages.saturating_add(1);
-        let pause = match &self.tripped {
-            Some(tripped) if entry == Entry::Probe => (tripped.pause * 2).min(LONGEST_PAUSE),
+    /// The core answered, but with no member: 404 and the like. An account without rights may be
+    /// told so too.
+    pub(crate) fn answered(&mut self) {
+        self.failed.clear();
+        if !self.is_forbidden() {
+            self.tripped = None;
+        }
+    }
+
+    /// The core could not answer about `member`, what was asked by leave of `entry`, and said for
+    /// how long, if it said so.
+    pub(crate) fn failed(
+        &mut self,
+        now: Instant,
+        entry: Entry,
+        member: &str,
+        trouble: Trouble,
+        wish: Option<Duration>,
+    ) -> Verdict {
+        let (seen, most) = match trouble {
+            Trouble::Away | Trouble::Error => (&mut self.failed, OUTAGES),
+            Trouble::Forbidden => (&mut self.forbidden, FORBIDDEN),
+        };
+        remember(seen, member);
+        let is_many = seen.len() >= most;
+        if trouble == Trouble::Forbidden {
+            self.answered();
+        }
+        match &self.tripped {
             // What was under way when it tripped fails too, and says nothing new but its wish.
-            Some(_) if wish.is_none() => return,
-            Some(tripped) => tripped.pause,
-            None if self.outages < OUTAGES && wish.is_none() => return,
-            None => FIRST_PAUSE,
+            Some(_) if entry != Entry::Probe && wish.is_none() => Verdict::Core,
+            Some(_) => {
+                self.trip(now, entry, trouble, wish);
+                Verdict::Core
+            }
+            None if wish.is_some() || (is_many && trouble == Trouble::Away) => {
+                self.trip(now, entry, trouble, wish);
+                Verdict::Core
+            }
+            None if is_many && self.doubt.is_none_or(|since| now >= since + DOUBT_LIMIT) => {
+                self.doubt = Some(now);
+                Verdict::Doubtful
+            }
+            None => Verdict::Members,
+        }
+    }
+
+    /// Resolves a doubt: a member that was readable before is so no more, or none is known.
+    pub(crate) fn confirm(&mut self, now: Instant, trouble: Trouble, by: Option<&str>) {
+        self.doubt = None;
+        if let Some(member) = by {
+            remember(&mut self.failed, member);
+        }
+        if self.tripped.is_none() {
+            self.trip(now, Entry::Open, trouble, None);
+        }
+    }
+
+    /// Resolves a doubt: a member that was readable before is so still.
+    pub(crate) fn dispel(&mut self) {
+        self.failed.clear();
+        self.forbidden.clear();
+        self.doubt = None;
+    }
+
+    fn trip(&mut self, now: Instant, entry: Entry, by: Trouble, wish: Option<Duration>) {
+        let (pause, probes) = match &self.tripped {
+            Some(tripped) if entry == Entry::Probe => {
+                ((tripped.pause * 2).min(LONGEST_PAUSE), tripped.probes)
+            }
+            Some(tripped) => (tripped.pause, tripped.probes),
+            None => (FIRST_PAUSE, 0),
         };
         let wish = wish.map_or(Duration::ZERO, |wish| wish.min(LONGEST_WISH));
-        self.tripped = Some(Tripped { next_probe: now + pause.max(wish), pause });
+        self.tripped = Some(Tripped { next_probe: now + pause.max(wish), pause, probes, by });
+    }
+
+    /// The members that are not believed to be readable.
+    pub(crate) fn suspects(&self) -> Vec<String> {
+        [self.failed.as_slice(), &self.forbidden].concat()
     }
 
     /// Whether the core is left alone.
     pub(crate) fn is_tripped(&self) -> bool {
         self.tripped.is_some()
+    }
+
+    /// Whether the campus's account has lost its right.
+    fn is_forbidden(&self) -> bool {
+        self.tripped.as_ref().is_some_and(|tripped| tripped.by == Trouble::Forbidden)
+    }
+}
+
+fn remember(members: &mut Vec<String>, member: &str) {
+    if members.len() < SUSPECTS && !members.iter().any(|id| id == member) {
+        members.push(member.to_owned());
     }
 }
 
@@ -80,11 +206,15 @@ impl Breaker {
 mod tests {
     use super::*;
 
+    fn fail(breaker: &mut Breaker, now: Instant, member: usize, trouble: Trouble) -> Verdict {
+        breaker.failed(now, Entry::Open, &member.to_string(), trouble, None)
+    }
+
     fn tripped(now: Instant) -> Breaker {
         let mut breaker = Breaker::default();
-        for _ in 0..OUTAGES {
+        for member in 0..OUTAGES {
             assert_eq!(breaker.enter(now), Entry::Open);
-            breaker.failed(now, Entry::Open, None);
+            fail(&mut breaker, now, member, Trouble::Away);
         }
         assert!(breaker.is_tripped());
         breaker
@@ -93,12 +223,65 @@ mod tests {
     #[test]
     fn a_core_that_fails_now_and_then_is_not_left_alone() {
         let (mut breaker, now) = (Breaker::default(), Instant::now());
-        for _ in 0..100 {
-            for _ in 1..OUTAGES {
-                breaker.failed(now, Entry::Open, None);
+        for round in 0..100 {
+            for member in 1..OUTAGES {
+                fail(&mut breaker, now, round * OUTAGES + member, Trouble::Away);
             }
             breaker.answered();
         }
+        assert_eq!(breaker.enter(now), Entry::Open);
+    }
+
+    #[test]
+    fn one_member_that_cannot_be_shown_is_its_own_trouble_however_often() {
+        let (mut breaker, now) = (Breaker::default(), Instant::now());
+        for trouble in [Trouble::Error, Trouble::Away, Trouble::Forbidden] {
+            for _ in 0..100 {
+                assert_eq!(fail(&mut breaker, now, 7, trouble), Verdict::Members);
+            }
+        }
+        assert_eq!(breaker.enter(now), Entry::Open);
+    }
+
+    #[test]
+    fn many_members_with_errors_are_a_doubt_that_one_readable_member_resolves() {
+        let now = Instant::now();
+        for (trouble, many) in [(Trouble::Error, OUTAGES), (Trouble::Forbidden, FORBIDDEN)] {
+            let mut breaker = Breaker::default();
+            for member in 1..many {
+                assert_eq!(fail(&mut breaker, now, member, trouble), Verdict::Members);
+            }
+            assert_eq!(fail(&mut breaker, now, 0, trouble), Verdict::Doubtful);
+            assert_eq!(fail(&mut breaker, now, 99, trouble), Verdict::Members, "one asks");
+            breaker.dispel();
+            assert_eq!(breaker.enter(now), Entry::Open);
+            for member in 1..=many {
+                fail(&mut breaker, now, member, trouble);
+            }
+            breaker.confirm(now, trouble, None);
+            assert_eq!(breaker.enter(now), Entry::Shut(FIRST_PAUSE));
+            assert_eq!(breaker.is_forbidden(), trouble == Trouble::Forbidden);
+            assert_eq!(fail(&mut breaker, now, 5, trouble), Verdict::Core, "under way meanwhile");
+        }
+    }
+
+    #[test]
+    fn a_doubt_whose_request_was_given_up_is_had_anew() {
+        let (mut breaker, now) = (Breaker::default(), Instant::now());
+        for member in 0..OUTAGES {
+            fail(&mut breaker, now, member, Trouble::Error);
+        }
+        assert_eq!(fail(&mut breaker, now, 9, Trouble::Error), Verdict::Members);
+        assert_eq!(fail(&mut breaker, now + DOUBT_LIMIT, 9, Trouble::Error), Verdict::Doubtful);
+    }
+
+    #[test]
+    fn only_a_member_that_is_shown_ends_the_outage_of_an_account() {
+        let (mut breaker, now) = (Breaker::default(), Instant::now());
+        breaker.confirm(now, Trouble::Forbidden, None);
+        breaker.answered();
+        assert!(breaker.is_forbidden());
+        breaker.readable();
         assert_eq!(breaker.enter(now), Entry::Open);
     }
 
@@ -115,14 +298,15 @@ mod tests {
     }
 
     #[test]
-    fn probes_come_slower_but_never_stop() {
+    fn probes_come_slower_but_never_stop_and_ask_for_known_members_in_turn() {
         let mut now = Instant::now();
         let mut breaker = tripped(now);
-        for pause in [1, 2, 4, 5, 5] {
+        for (number, pause) in [1, 2, 4, 5, 5].into_iter().enumerate() {
             assert_eq!(breaker.enter(now), Entry::Shut(Duration::from_secs(pause)));
             now += Duration::from_secs(pause);
             assert_eq!(breaker.enter(now), Entry::Probe);
-            breaker.failed(now, Entry::Probe, None);
+            assert_eq!(breaker.probes_by_known(), number % 2 == 0);
+            breaker.failed(now, Entry::Probe, "1", Trouble::Away, None);
         }
     }
 
@@ -138,17 +322,19 @@ mod tests {
     fn what_was_under_way_when_it_tripped_prolongs_nothing() {
         let now = Instant::now();
         let mut breaker = tripped(now);
-        breaker.failed(now + FIRST_PAUSE / 2, Entry::Open, None);
+        fail(&mut breaker, now + FIRST_PAUSE / 2, 9, Trouble::Away);
         assert_eq!(breaker.enter(now + FIRST_PAUSE), Entry::Probe);
     }
 
     #[test]
     fn a_core_that_asks_for_a_pause_gets_it_at_once() {
         let (mut breaker, now) = (Breaker::default(), Instant::now());
-        let wish = Duration::from_mins(2);
-        breaker.failed(now, Entry::Open, Some(wish));
-        assert_eq!(breaker.enter(now), Entry::Shut(wish));
-        breaker.failed(now, Entry::Open, Some(Duration::from_hours(9)));
+        let mut wish = |wish| breaker.failed(now, Entry::Open, "1", Trouble::Away, Some(wish));
+        wish(Duration::from_mins(2));
+        wish(Duration::from_hours(9));
         assert_eq!(breaker.enter(now), Entry::Shut(LONGEST_WISH));
+        let mut breaker = Breaker::default();
+        breaker.failed(now, Entry::Open, "1", Trouble::Away, Some(Duration::from_mins(2)));
+        assert_eq!(breaker.enter(now), Entry::Shut(Duration::from_mins(2)));
     }
 }

@@ -62,13 +62,13 @@ impl Answer {
     fn of<T, E: std::error::Error + 'static>(result: &Result<T, SessionError<E>>) -> Self {
         match result {
             Ok(_) => Self::Member,
-            Err(SessionError::Store(_)) => Self::NotAsked,
+            Err(SessionError::Store(_) | SessionError::Outdated) => Self::NotAsked,
             Err(SessionError::Core(error)) => match error {
                 CoreError::NotFound { .. } | CoreError::Gone { .. } => Self::NotFound,
                 CoreError::Forbidden { .. } => Self::Forbidden,
                 CoreError::BadResponse { .. } | CoreError::TooLarge { .. } => Self::BadResponse,
                 CoreError::RateLimited { .. } => Self::RateLimited,
-                CoreError::Server { .. } => Self::ServerError,
+                CoreError::Server { .. } | CoreError::NotAnApi { .. } => Self::ServerError,
                 CoreError::Unreachable { .. } => Self::Unreachable,
                 CoreError::LoginRefused { .. } | CoreError::Unauthorized { .. } => {
                     Self::LoginRefused

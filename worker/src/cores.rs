@@ -8,16 +8,17 @@ use std::{
 
 use campus::Sealer;
 use campus_core::{CampusCores, CoreSession};
+use chrono::{DateTime, Utc};
 use core_api::{AllowedHosts, ClientError, ClientSettings, CoreError, SessionError};
 use database::Pool;
 use member::CoreMember;
-use retry::{Failure, Kind, bridge, classify, is_blip};
+use retry::{Cause, Failure, Kind, RetrySchedule, bridge, classify, is_blip};
 use store::CampusConfig;
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
+    breaker::{Entry, Trouble, Verdict},
     core_metrics::{CampusMetrics, CoreMetrics},
     gate::{Gate, Pass, PutOff, Share},
 };
@@ -37,15 +38,31 @@ pub(crate) enum Unfetched {
     Absent(Failure),
     /// The core could not or would not answer.
     Failed(Failure),
-    /// The core was not even asked, for lack of room or of use: again after `wait`.
-    PutOff {
-        /// When there may be room.
-        wait: Duration,
-        /// What is wrong with the core.
-        trouble: Failure,
-    },
-    /// Postgres is in trouble: nothing can be said about the event.
+    /// The core was not even asked, for lack of room or of use.
+    PutOff(PutOff),
+    /// Nothing can be said about the event: Postgres is in trouble, or the campus was configured
+    /// anew meanwhile.
     Held,
+}
+
+/// Who wants to know what about whom.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wish<'a> {
+    /// The core's id of the member.
+    pub(crate) member: &'a str,
+    /// Since when somebody waits for it.
+    pub(crate) since: DateTime<Utc>,
+    /// It was put off for so long that it must be asked for now.
+    pub(crate) is_overdue: bool,
+}
+
+/// What a campus may still hold where others need the room.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Room {
+    /// Events that may be kept beside those who wait for the core.
+    pub(crate) places: usize,
+    /// When the others are better back.
+    pub(crate) turn: Duration,
 }
 
 /// All cores.
@@ -53,8 +70,7 @@ pub(crate) struct Cores {
     opened: CampusCores,
     share: Share,
     campuses: Mutex<HashMap<Uuid, Core>>,
-    /// Told whenever a campus's core gets into trouble, or out of it.
-    changed: Arc<Notify>,
+    pool: Pool,
     stopping: CancellationToken,
     metrics: CoreMetrics,
 }
@@ -76,25 +92,6 @@ pub(crate) struct CoreState {
     pub(crate) under_way: usize,
 }
 
-impl Core {
-    fn answered(&self, campus: Uuid, pass: Pass) {
-        let was_tripped = self.gate.is_tripped();
-        self.gate.answered(pass);
-        if was_tripped {
-            tracing::info!(campus_id = %campus, "the core answers again");
-        }
-    }
-
-    fn failed(&self, campus: Uuid, pass: Pass, failure: &Failure, wish: Option<Duration>) {
-        let was_tripped = self.gate.is_tripped();
-        self.gate.failed(pass, failure, wish);
-        if !was_tripped && self.gate.is_tripped() {
-            let (cause, reason) = (failure.cause.as_str(), &failure.reason);
-            tracing::warn!(campus_id = %campus, cause, reason, "the core is left alone, but for probes");
-        }
-    }
-}
-
 impl Cores {
     pub(crate) fn new(
         pool: Pool,
@@ -105,29 +102,33 @@ impl Cores {
     ) -> Result<Self, ClientError> {
         let settings = ClientSettings { allowed, ..Default::default() };
         Ok(Self {
-            opened: CampusCores::new(pool, sealer, settings)?,
+            opened: CampusCores::new(pool.clone(), sealer, settings)?,
             share,
             campuses: Mutex::default(),
-            changed: Arc::default(),
+            pool,
             stopping,
             metrics: CoreMetrics::new(),
         })
     }
 
-    /// Resolves when some campus's core has got into trouble, or out of it.
-    pub(crate) async fn changed(&self) {
-        self.changed.notified().await;
-    }
-
-    /// What a campus may hold while its core is in trouble.
+    /// What a campus may hold.
     pub(crate) fn share(&self) -> Share {
         self.share
     }
 
-    /// Whether the campus's core is in trouble, so that no more of it should be held than must be.
-    pub(crate) fn is_strained(&self, campus: Uuid) -> bool {
-        let campuses = self.campuses.lock().unwrap_or_else(PoisonError::into_inner);
-        campuses.get(&campus).is_some_and(|core| core.gate.is_strained())
+    /// Has those wait elsewhere who wait beyond their campus's share for a core that is slow; what
+    /// may wait is shared by the campuses of which some do. Answers what else these may hold.
+    pub(crate) fn make_room(&self, schedule: &RetrySchedule) -> HashMap<Uuid, Room> {
+        let slow: Vec<(Uuid, Arc<Gate>)> = {
+            let campuses = self.campuses.lock().unwrap_or_else(PoisonError::into_inner);
+            let slow = campuses.iter().filter(|(_, core)| core.gate.is_slow());
+            slow.map(|(campus, core)| (*campus, Arc::clone(&core.gate))).collect()
+        };
+        let share = self.share.waiting / slow.len().max(1);
+        let room = |(campus, gate): (Uuid, Arc<Gate>)| {
+            (campus, Room { places: gate.make_room(share, schedule), turn: gate.turn() })
+        };
+        slow.into_iter().map(room).collect()
     }
 
     /// The cores that were asked so far.
@@ -145,51 +146,142 @@ impl Cores {
     pub(crate) async fn fetch(
         &self,
         campus: &CampusConfig,
-        member_id: &str,
+        wish: &Wish<'_>,
     ) -> Result<CoreMember, Unfetched> {
         let core = self.core(campus).map_err(Unfetched::Failed)?;
-        let pass = core
+        let mut pass = core
             .gate
-            .enter(&self.stopping)
+            .enter(wish.since, wish.is_overdue, &self.stopping)
             .await
-            .map_err(|PutOff(wait)| Unfetched::PutOff { wait, trouble: core.gate.trouble() })?;
-        let begin = Instant::now();
+            .map_err(Unfetched::PutOff)?;
+        if !self.is_current(campus.id, &core) {
+            return Err(Unfetched::Held);
+        }
+        if pass.entry == Entry::Probe && core.gate.probes_by_known() {
+            pass = self.probe(campus, &core, wish, pass).await?;
+        }
         // The number drawn at admission stays good for a repeated request: an earlier number only
         // makes the interval wider. What failed before it returned nothing to apply.
-        let request = bridge(
-            || core.session.member(member_id),
+        let begin = Instant::now();
+        let answer = bridge(
+            || core.session.member(wish.member),
             |error| matches!(error, SessionError::Core(error) if is_blip(error)),
-        );
-        let answer = core.gate.watch(request).await;
+        )
+        .await;
         core.metrics.fetched(&answer, begin.elapsed());
-        match answer {
+        let error = match answer {
             Ok(member) => {
-                core.answered(campus.id, pass);
-                Ok(member)
+                let was_tripped = core.gate.is_tripped();
+                core.gate.readable(pass, wish.member);
+                tell_of_recovery(campus, &core, was_tripped);
+                return Ok(member);
+            }
+            Err(SessionError::Core(error)) => error,
+            Err(error) => return Err(hold(campus, &error).await),
+        };
+        let failure = self.failed(campus, &core, wish.member, pass, &error).await;
+        Err(match error {
+            CoreError::NotFound { .. } | CoreError::Gone { .. } => Unfetched::Absent(failure),
+            _ => Unfetched::Failed(failure),
+        })
+    }
+
+    /// What a failure means for the event, and for its core: whether that is left alone from here
+    /// on, which is found out, in doubt, by asking for a member that was readable before.
+    async fn failed(
+        &self,
+        campus: &CampusConfig,
+        core: &Core,
+        member: &str,
+        mut pass: Pass,
+        error: &CoreError,
+    ) -> Failure {
+        let failure = classify(error);
+        let was_tripped = core.gate.is_tripped();
+        let Some(trouble) = trouble(error, &failure) else {
+            core.gate.answered(pass);
+            tell_of_recovery(campus, core, was_tripped);
+            return failure;
+        };
+        let of_core = of_core(trouble, &failure);
+        let verdict = core.gate.failed(&mut pass, member, (trouble, &of_core), wish(error));
+        let is_core = match verdict {
+            Verdict::Members => false,
+            Verdict::Core => true,
+            Verdict::Doubtful => {
+                let known = self.known(campus, core).await;
+                let is_core = match &known {
+                    Some(known) => fails(&core.session.member(known).await, trouble),
+                    None => true,
+                };
+                if is_core {
+                    core.gate.confirm(trouble, &of_core, known.as_deref());
+                } else {
+                    core.gate.dispel();
+                }
+                is_core
+            }
+        };
+        if !was_tripped && core.gate.is_tripped() {
+            let (cause, reason) = (of_core.cause.as_str(), &of_core.reason);
+            tracing::warn!(
+                campus_id = %campus.id, cause, reason,
+                "the core is left alone, but for probes"
+            );
+        }
+        if is_core { of_core } else { failure }
+    }
+
+    /// Finds out by a member that was readable before whether the core is well again: what is asked
+    /// for now may be one that it cannot show. The event goes on with a pass of its own, or is put off.
+    async fn probe(
+        &self,
+        campus: &CampusConfig,
+        core: &Core,
+        event: &Wish<'_>,
+        mut pass: Pass,
+    ) -> Result<Pass, Unfetched> {
+        let Some(known) = self.known(campus, core).await else { return Ok(pass) };
+        match core.session.member(&known).await {
+            Ok(_) => {
+                core.gate.readable(pass, &known);
+                tell_of_recovery(campus, core, true);
             }
             Err(SessionError::Core(error)) => {
                 let failure = classify(&error);
-                if failure.kind == Kind::Outage {
-                    core.failed(campus.id, pass, &failure, wish(&error));
-                } else {
-                    core.answered(campus.id, pass);
-                }
-                Err(match error {
-                    CoreError::NotFound { .. } | CoreError::Gone { .. } => {
-                        Unfetched::Absent(failure)
+                match trouble(&error, &failure) {
+                    // That one is gone, which says little of the rest: the event is the probe.
+                    None => return Ok(pass),
+                    Some(trouble) => {
+                        let of_core = of_core(trouble, &failure);
+                        core.gate.failed(&mut pass, &known, (trouble, &of_core), wish(&error));
                     }
-                    _ => Unfetched::Failed(failure),
-                })
+                }
             }
-            Err(error @ SessionError::Store(_)) => {
-                tracing::warn!(
-                    campus_id = %campus.id, %error,
-                    "the core's shared token cannot be reached, a member's events are held"
-                );
-                tokio::time::sleep(TOKEN_PAUSE).await;
-                Err(Unfetched::Held)
+            Err(error) => return Err(hold(campus, &error).await),
+        }
+        let entered = core.gate.enter(event.since, event.is_overdue, &self.stopping).await;
+        entered.map_err(Unfetched::PutOff)
+    }
+
+    /// A member of the campus that was readable before, and is none of those in doubt.
+    async fn known(&self, campus: &CampusConfig, core: &Core) -> Option<String> {
+        if let Some(known) = core.gate.known() {
+            return Some(known);
+        }
+        match store::known_member(&self.pool, campus.id, &core.gate.suspects()).await {
+            Ok(known) => known,
+            Err(error) => {
+                tracing::warn!(campus_id = %campus.id, %error, "no known member can be asked for");
+                None
             }
         }
+    }
+
+    /// Whether the core is still what the campus's configuration says, as far as is known.
+    fn is_current(&self, campus: Uuid, core: &Core) -> bool {
+        let campuses = self.campuses.lock().unwrap_or_else(PoisonError::into_inner);
+        campuses.get(&campus).is_none_or(|current| current.version == core.version)
     }
 
     /// The campus's core; made anew when its configuration changed.
@@ -201,10 +293,9 @@ impl Cores {
             return Ok(core.clone());
         }
         let session = self.opened.open(campus)?;
-        let gate = campuses.get(&campus.id).map_or_else(
-            || Gate::new(self.share, Arc::clone(&self.changed)),
-            |core| core.gate.renewed(self.share),
-        );
+        let gate = campuses
+            .get(&campus.id)
+            .map_or_else(|| Gate::new(self.share), |core| core.gate.renewed());
         let metrics = campuses
             .get(&campus.id)
             .map_or_else(|| Arc::new(self.metrics.of(campus.id)), |core| Arc::clone(&core.metrics));
@@ -214,12 +305,65 @@ impl Cores {
     }
 }
 
+/// What a failure says of the core; none where it answered, and about this member alone.
+fn trouble(error: &CoreError, failure: &Failure) -> Option<Trouble> {
+    match error {
+        CoreError::Forbidden { .. } => Some(Trouble::Forbidden),
+        CoreError::Server { .. } | CoreError::NotAnApi { .. } => Some(Trouble::Error),
+        _ if failure.kind == Kind::Outage => Some(Trouble::Away),
+        _ => None,
+    }
+}
+
+/// Whether a member that was readable before confirms the trouble that others met.
+fn fails<T, E: std::error::Error + 'static>(
+    answer: &Result<T, SessionError<E>>,
+    met: Trouble,
+) -> bool {
+    let Err(SessionError::Core(error)) = answer else { return false };
+    trouble(error, &classify(error))
+        .is_some_and(|now| (now == Trouble::Forbidden) == (met == Trouble::Forbidden))
+}
+
+/// The failure as what it is where it is not of one member alone.
+fn of_core(trouble: Trouble, failure: &Failure) -> Failure {
+    match trouble {
+        Trouble::Forbidden => Failure::new(
+            Cause::CoreForbidden,
+            Kind::Outage,
+            "The core lets the campus's account see no member any more.",
+        ),
+        Trouble::Away | Trouble::Error => failure.clone(),
+    }
+}
+
+fn tell_of_recovery(campus: &CampusConfig, core: &Core, was_tripped: bool) {
+    if was_tripped && !core.gate.is_tripped() {
+        tracing::info!(campus_id = %campus.id, "the core answers again");
+    }
+}
+
+/// The core was not asked: the event is held, where Postgres is in trouble for a moment.
+async fn hold<E: std::error::Error + 'static>(
+    campus: &CampusConfig,
+    error: &SessionError<E>,
+) -> Unfetched {
+    if matches!(error, SessionError::Store(_)) {
+        tracing::warn!(
+            campus_id = %campus.id, %error,
+            "the core's shared token cannot be reached, a member's events are held"
+        );
+        tokio::time::sleep(TOKEN_PAUSE).await;
+    }
+    Unfetched::Held
+}
+
 /// For how long the core, or the way to its login, asks to be left alone; at least a moment where
 /// it says that there was too much.
 fn wish(error: &CoreError) -> Option<Duration> {
     match error {
         CoreError::RateLimited { retry_after, .. } => Some(retry_after.unwrap_or_default()),
-        CoreError::LoginPaused { retry_after } => Some((*retry_after).min(LOGIN_PAUSE)),
+        CoreError::LoginPaused { retry_after, .. } => Some((*retry_after).min(LOGIN_PAUSE)),
         CoreError::LoginRefused { .. } => Some(LOGIN_PAUSE),
         error => error.retry_after(),
     }

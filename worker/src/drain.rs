@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::StreamExt;
+use futures_util::{StreamExt, future::join_all};
 use queue::{
     ReceivedHeaders,
     lapin::{Channel, Consumer, message::Delivery, options::BasicCancelOptions},
@@ -62,11 +62,12 @@ pub(crate) async fn alone(
     intake: &Intake,
     held: TaskTracker,
 ) {
-    for delivery in cancel(channel, &mut consumer, worker).await {
+    let returned = cancel(channel, &mut consumer, worker).await.into_iter().map(async |delivery| {
         if let Some(job) = consume::read(delivery, worker, &held).await {
             settle::give_back(worker, &job).await;
         }
-    }
+    });
+    join_all(returned).await;
     held.close();
     finish(worker, intake, &held).await;
     let trace = ReceivedHeaders::read(&suspect.properties).traceparent;

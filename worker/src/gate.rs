@@ -1,311 +1,410 @@
 //! The way to one campus's core: how many may ask it at once, who may wait for that, and who had
-//! better come again later. It keeps a campus whose core hangs from holding all that the worker
-//! can hold.
+//! better come again later. While the core answers, its slots are kept busy; while it hangs or is
+//! away, its campus costs the others nothing.
 
 use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use retry::{Cause, Failure, Kind};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use chrono::{DateTime, Utc};
+use retry::{Cause, Failure, Kind, RetrySchedule};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::breaker::{Breaker, Entry, LONGEST_PAUSE};
+use crate::{
+    breaker::{Breaker, Entry, LONGEST_PAUSE, Trouble, Verdict},
+    line::{Line, Slot},
+    pace::Pace,
+};
 
-/// A request that takes longer says that the core is slow; the next that takes less, that it is
-/// well again.
-const SLOW: Duration = Duration::from_secs(1);
+/// Members remembered as readable.
+const KNOWN: usize = 4;
+/// Between two that are remembered.
+const KNOWN_PAUSE: Duration = Duration::from_secs(1);
 
-/// What one campus may hold of a worker while its core is slow or away.
+/// What one campus may hold of a worker.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Share {
-    /// Requests under way; always.
+    /// What the worker holds at most.
+    pub(crate) prefetch: usize,
+    /// Requests under way.
     pub(crate) requests: usize,
-    /// Events that wait for their request.
+    /// Events that wait for their request while others may need the room; shared by all campuses
+    /// whose events wait.
     pub(crate) waiting: usize,
 }
 
 impl Share {
     /// The share of a worker that holds `prefetch` events and may send a core `concurrency`
-    /// requests at once: the others keep at least half of the worker.
+    /// requests at once: at least half of the worker is not under way to one core, and of what is
+    /// left the others keep three eighths.
     pub(crate) fn of(prefetch: usize, concurrency: usize) -> Self {
-        Self { requests: concurrency.min(prefetch / 2).max(1), waiting: (prefetch / 8).max(1) }
+        let requests = concurrency.min(prefetch / 2).max(1);
+        Self { prefetch, requests, waiting: (prefetch - requests.min(prefetch)) * 5 / 8 }
+    }
+
+    /// Whether a worker that holds so many has no room for others, as far as anybody knows: what
+    /// the queue would bring next is seen only when there is room for it.
+    pub(crate) fn is_crowded(&self, held: usize) -> bool {
+        held >= self.prefetch - self.prefetch / 4
     }
 }
 
-/// There is no room, or no use: come again after the time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct PutOff(pub(crate) Duration);
+/// Why and for how long an event had better come again later.
+#[derive(Debug, Clone)]
+pub(crate) enum PutOff {
+    /// Its core is left alone for so long, because of this.
+    Shut(Duration, Failure),
+    /// Its core answers, and others need the room: its turn may be in so long.
+    Crowded(Duration),
+}
 
 /// One campus's gate.
 pub(crate) struct Gate {
     share: Share,
-    requests: Arc<Semaphore>,
-    waiting: Semaphore,
+    line: Arc<Line>,
+    pace: Arc<Mutex<Pace>>,
     /// The one event that waits for the moment of the next probe.
     prober: Semaphore,
     breaker: Mutex<Breaker>,
     /// The last thing that went wrong with the core.
     trouble: Mutex<Option<Failure>>,
-    slow: AtomicBool,
-    /// Whether only a share may be held.
-    strained: watch::Sender<bool>,
-    /// Told of every change of that, for all campuses.
-    changed: Arc<Notify>,
+    known: Mutex<Known>,
+}
+
+/// Members that were readable, the newest first.
+#[derive(Debug, Default)]
+struct Known {
+    ids: VecDeque<String>,
+    remembered: Option<Instant>,
 }
 
 /// Leave to send one request. Whoever has it must say how it went.
 pub(crate) struct Pass {
-    entry: Entry,
-    _permit: OwnedSemaphorePermit,
+    pub(crate) entry: Entry,
+    begin: Instant,
+    pace: Arc<Mutex<Pace>>,
+    ended: bool,
+    _slot: Slot,
 }
 
 impl Gate {
-    pub(crate) fn new(share: Share, changed: Arc<Notify>) -> Self {
-        Self::with(Arc::new(Semaphore::new(share.requests)), share, changed)
+    pub(crate) fn new(share: Share) -> Self {
+        let pace = Pace::new(share.requests, Instant::now());
+        Self::with(share, Line::new(share.requests), Arc::new(Mutex::new(pace)))
     }
 
     /// A gate for the same core after it was configured anew: nothing that is known of it holds
     /// any more, but what is under way still is.
-    pub(crate) fn renewed(&self, share: Share) -> Self {
-        Self::with(Arc::clone(&self.requests), share, Arc::clone(&self.changed))
+    pub(crate) fn renewed(&self) -> Self {
+        Self::with(self.share, Arc::clone(&self.line), Arc::clone(&self.pace))
     }
 
-    fn with(requests: Arc<Semaphore>, share: Share, changed: Arc<Notify>) -> Self {
+    fn with(share: Share, line: Arc<Line>, pace: Arc<Mutex<Pace>>) -> Self {
         Self {
             share,
-            requests,
-            waiting: Semaphore::new(share.waiting),
+            line,
+            pace,
             prober: Semaphore::new(1),
             breaker: Mutex::default(),
             trouble: Mutex::default(),
-            slow: AtomicBool::new(false),
-            strained: watch::Sender::new(false),
-            changed,
+            known: Mutex::default(),
         }
     }
 
-    /// Waits for leave to send a request; not at all, or not for long, where the core is in
-    /// trouble, and not once `stopping`.
-    pub(crate) async fn enter(&self, stopping: &CancellationToken) -> Result<Pass, PutOff> {
+    /// Waits for leave to send a request, among others by age; not at all, or not for long, where
+    /// the core is left alone, and not once `stopping`. Who `is_overdue` asks all the same.
+    pub(crate) async fn enter(
+        &self,
+        since: DateTime<Utc>,
+        is_overdue: bool,
+        stopping: &CancellationToken,
+    ) -> Result<Pass, PutOff> {
         let mut prober = None;
         loop {
-            let permit = self.permit().await?;
-            match self.with_breaker(|breaker| breaker.enter(Instant::now())) {
-                entry @ (Entry::Open | Entry::Probe) => {
-                    return Ok(Pass { entry, _permit: permit });
+            let shut = lock(&self.breaker).shut_for(Instant::now());
+            let Some(wait) = shut.filter(|_| !is_overdue) else {
+                let slot = self.line.slot(since).await.map_err(PutOff::Crowded)?;
+                match lock(&self.breaker).enter(Instant::now()) {
+                    // Meanwhile it was left alone, or somebody else became the probe.
+                    Entry::Shut(_) if !is_overdue => continue,
+                    entry => return Ok(self.pass(entry, slot)),
                 }
-                Entry::Shut(wait) => {
-                    drop(permit);
-                    // Without one at hand the core could be back for long before an event comes
-                    // out of the delays and finds out.
-                    if prober.is_none() {
-                        prober = self.prober.try_acquire().ok();
-                    }
-                    if prober.is_none() || wait > LONGEST_PAUSE {
-                        return Err(PutOff(wait));
-                    }
-                    tokio::select! {
-                        () = tokio::time::sleep(wait) => {}
-                        () = stopping.cancelled() => return Err(PutOff(wait)),
-                    }
-                }
+            };
+            // Without one at hand the core could be back for long before an event comes out of
+            // the delays and finds out.
+            if prober.is_none() {
+                prober = self.prober.try_acquire().ok();
+            }
+            let shut = || PutOff::Shut(wait, self.trouble());
+            if prober.is_none() || wait > LONGEST_PAUSE {
+                return Err(shut());
+            }
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = stopping.cancelled() => return Err(shut()),
             }
         }
     }
 
-    /// A request's place; while the core is in trouble, only for a share of those who want one.
-    async fn permit(&self) -> Result<OwnedSemaphorePermit, PutOff> {
-        if let Ok(permit) = Arc::clone(&self.requests).try_acquire_owned() {
-            return Ok(permit);
+    fn pass(&self, entry: Entry, slot: Slot) -> Pass {
+        let begin = Instant::now();
+        lock(&self.pace).asked(begin);
+        Pass { entry, begin, pace: Arc::clone(&self.pace), ended: false, _slot: slot }
+    }
+
+    /// Where others may need the room, sends those away who wait beyond a share, unless all of them
+    /// have their turn in a moment. Answers how many more of the campus may be held.
+    pub(crate) fn make_room(&self, share: usize, schedule: &RetrySchedule) -> usize {
+        let now = Instant::now();
+        self.line.send_away(share, || {
+            let mut pace = lock(&self.pace);
+            let turn = pace.dry_in(now, share);
+            pace.put_off(now, schedule.delay_until_turn(turn));
+            turn
+        });
+        share.saturating_sub(self.line.length())
+    }
+
+    /// Whether somebody waits who is better put off where others need the room.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.line.length() > 0 && !lock(&self.pace).is_fast(Instant::now(), self.share.prefetch)
+    }
+
+    /// When an event that waits for its member is better back.
+    pub(crate) fn turn(&self) -> Duration {
+        lock(&self.pace).dry_in(Instant::now(), self.line.length())
+    }
+
+    /// The core showed a member.
+    pub(crate) fn readable(&self, mut pass: Pass, member: &str) {
+        pass.end();
+        lock(&self.breaker).readable();
+        lock(&self.known).remember(member);
+    }
+
+    /// The core answered, but with no member.
+    pub(crate) fn answered(&self, mut pass: Pass) {
+        pass.end();
+        lock(&self.breaker).answered();
+    }
+
+    /// The core could not answer about a member as it should, and perhaps said for how long. Where
+    /// that is the core's trouble, it is what those are told who are put off.
+    pub(crate) fn failed(
+        &self,
+        pass: &mut Pass,
+        member: &str,
+        (trouble, failure): (Trouble, &Failure),
+        wish: Option<Duration>,
+    ) -> Verdict {
+        pass.end();
+        let mut breaker = lock(&self.breaker);
+        let verdict = breaker.failed(Instant::now(), pass.entry, member, trouble, wish);
+        if verdict == Verdict::Core {
+            *lock(&self.trouble) = Some(failure.clone());
         }
-        let permit = Arc::clone(&self.requests).acquire_owned();
-        tokio::pin!(permit);
-        let mut strained = self.strained.subscribe();
-        tokio::select! {
-            permit = &mut permit => return permit.map_err(|_| PutOff(SLOW)),
-            _ = strained.wait_for(|strained| *strained) => {}
-        }
-        let Ok(_seat) = self.waiting.try_acquire() else { return Err(PutOff(SLOW)) };
-        permit.await.map_err(|_| PutOff(SLOW))
+        verdict
     }
 
-    /// Sees a request through, so that others hear of a slow core while it lasts.
-    pub(crate) async fn watch<T>(&self, request: impl Future<Output = T>) -> T {
-        tokio::pin!(request);
-        if let Ok(answer) = tokio::time::timeout(SLOW, &mut request).await {
-            self.slow.store(false, Ordering::Relaxed);
-            self.tell();
-            return answer;
-        }
-        self.slow.store(true, Ordering::Relaxed);
-        self.tell();
-        request.await
+    /// Resolves a doubt: it is the core's trouble.
+    pub(crate) fn confirm(&self, trouble: Trouble, failure: &Failure, by: Option<&str>) {
+        *lock(&self.trouble) = Some(failure.clone());
+        lock(&self.breaker).confirm(Instant::now(), trouble, by);
     }
 
-    /// The core answered.
-    pub(crate) fn answered(&self, pass: Pass) {
-        drop(pass);
-        self.with_breaker(Breaker::answered);
-        self.tell();
+    /// Resolves a doubt: it is the trouble of those members alone.
+    pub(crate) fn dispel(&self) {
+        lock(&self.breaker).dispel();
     }
 
-    /// The core could not answer, and perhaps said for how long.
-    pub(crate) fn failed(&self, pass: Pass, failure: &Failure, wish: Option<Duration>) {
-        let entry = pass.entry;
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure.clone());
-        // Before the permit is free for the next one.
-        self.with_breaker(|breaker| breaker.failed(Instant::now(), entry, wish));
-        drop(pass);
-        self.tell();
+    /// A member that was readable before and is not suspected now; another the next time.
+    pub(crate) fn known(&self) -> Option<String> {
+        let suspects = lock(&self.breaker).suspects();
+        let ids = &mut lock(&self.known).ids;
+        let next = ids.iter().position(|id| !suspects.contains(id))?;
+        let id = ids.remove(next)?;
+        ids.push_back(id.clone());
+        Some(id)
     }
 
-    /// Whether the core is slow or left alone, so that its campus may hold only its share.
-    pub(crate) fn is_strained(&self) -> bool {
-        *self.strained.borrow()
+    /// The members that are not to be asked for in doubt.
+    pub(crate) fn suspects(&self) -> Vec<String> {
+        lock(&self.breaker).suspects()
     }
 
-    /// What is wrong with the core, for those who were put off.
+    /// Whether the probe under way should ask for a member that was readable before.
+    pub(crate) fn probes_by_known(&self) -> bool {
+        lock(&self.breaker).probes_by_known()
+    }
+
+    /// What is wrong with the core, for those who are put off.
     pub(crate) fn trouble(&self) -> Failure {
-        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        trouble.clone().unwrap_or_else(|| {
-            Failure::new(Cause::CoreUnavailable, Kind::Outage, "The core is slow to answer.")
+        lock(&self.trouble).clone().unwrap_or_else(|| {
+            Failure::new(Cause::CoreUnavailable, Kind::Outage, "The core cannot be asked now.")
         })
     }
 
-    /// Requests of the share that are under way.
+    /// Requests that are under way.
     pub(crate) fn under_way(&self) -> usize {
-        self.share.requests.saturating_sub(self.requests.available_permits())
+        lock(&self.pace).under_way()
     }
 
     /// Whether the core is left alone.
     pub(crate) fn is_tripped(&self) -> bool {
-        self.with_breaker(|breaker| breaker.is_tripped())
+        lock(&self.breaker).is_tripped()
     }
+}
 
-    fn tell(&self) {
-        let strained = self.slow.load(Ordering::Relaxed) || self.is_tripped();
-        let changed = self.strained.send_if_modified(|before| {
-            let changed = *before != strained;
-            *before = strained;
-            changed
-        });
-        if changed {
-            self.changed.notify_one();
+impl Known {
+    fn remember(&mut self, member: &str) {
+        if self.remembered.is_some_and(|at| at.elapsed() < KNOWN_PAUSE)
+            || self.ids.iter().any(|id| id == member)
+        {
+            return;
+        }
+        self.ids.push_front(member.to_owned());
+        self.ids.truncate(KNOWN);
+        self.remembered = Some(Instant::now());
+    }
+}
+
+impl Pass {
+    fn end(&mut self) {
+        if !std::mem::replace(&mut self.ended, true) {
+            let now = Instant::now();
+            lock(&self.pace).ended(now, Some(now - self.begin));
         }
     }
+}
 
-    fn with_breaker<T>(&self, operation: impl FnOnce(&mut Breaker) -> T) -> T {
-        operation(&mut self.breaker.lock().unwrap_or_else(PoisonError::into_inner))
+impl Drop for Pass {
+    /// Nobody waited for the answer.
+    fn drop(&mut self) {
+        if !self.ended {
+            lock(&self.pace).ended(Instant::now(), None);
+        }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
+    use runtime::Settings;
+
     use super::*;
 
-    fn gate(requests: usize, waiting: usize) -> Arc<Gate> {
-        Arc::new(Gate::new(Share { requests, waiting }, Arc::default()))
+    fn gate(requests: usize) -> Arc<Gate> {
+        Arc::new(Gate::new(Share { prefetch: 32, requests, waiting: 8 }))
     }
 
-    fn outage() -> Failure {
+    fn schedule() -> RetrySchedule {
+        RetrySchedule::from_settings(&Settings::from_pairs([("RETRY_DELAYS", "5s,30s,2m")]))
+            .unwrap()
+    }
+
+    fn away() -> Failure {
         Failure::new(Cause::CoreUnavailable, Kind::Outage, "The core is away.")
     }
 
     async fn enter(gate: &Gate) -> Result<Pass, PutOff> {
-        gate.enter(&CancellationToken::new()).await
+        gate.enter(Utc::now(), false, &CancellationToken::new()).await
+    }
+
+    async fn fail(gate: &Gate, members: std::ops::Range<usize>, wish: Option<Duration>) {
+        for member in members {
+            let mut pass = enter(gate).await.ok().unwrap();
+            gate.failed(&mut pass, &member.to_string(), (Trouble::Away, &away()), wish);
+        }
     }
 
     #[test]
-    fn others_keep_half_of_a_worker() {
+    fn others_keep_their_part_of_a_worker() {
         for (prefetch, concurrency) in [(1, 1), (2, 16), (8, 16), (256, 16), (256, 1000)] {
             let share = Share::of(prefetch, concurrency);
             assert!(share.requests >= 1 && share.requests <= concurrency);
             assert!(share.requests <= (prefetch / 2).max(1), "{prefetch}");
+            let others = prefetch - share.requests - share.waiting;
+            assert!(others >= prefetch * 3 / 16, "{others} of {prefetch}");
         }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn who_waits_for_a_core_that_hangs_is_put_off_beyond_the_share() {
-        let gate = gate(2, 3);
-        let hanging: Vec<_> = (0..2)
-            .map(|_| {
-                let gate = Arc::clone(&gate);
-                tokio::spawn(async move {
-                    let pass = enter(&gate).await.ok();
-                    gate.watch(std::future::pending::<()>()).await;
-                    drop(pass);
-                })
-            })
-            .collect();
-        tokio::task::yield_now().await;
-        let mut waiting: Vec<_> = (0..10)
+    #[tokio::test]
+    async fn who_waits_is_sent_away_beyond_the_share_only_where_others_need_the_room() {
+        let gate = gate(2);
+        let under_way: Vec<_> = [enter(&gate).await, enter(&gate).await].into();
+        let waiting: Vec<_> = (0..10)
             .map(|_| {
                 let gate = Arc::clone(&gate);
                 tokio::spawn(async move { enter(&gate).await.map(drop) })
             })
             .collect();
-        tokio::time::sleep(SLOW * 2).await;
-        assert!(gate.is_strained());
-        waiting.retain(|one| !one.is_finished());
-        assert_eq!(waiting.len(), 3, "the others were put off");
-        for one in hanging {
-            one.abort();
+        tokio::task::yield_now().await;
+        assert!(waiting.iter().all(|one| !one.is_finished()));
+        assert_eq!(gate.make_room(3, &schedule()), 0);
+        tokio::task::yield_now().await;
+        let (away, left): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(tokio::task::JoinHandle::is_finished);
+        assert_eq!((away.len(), left.len()), (7, 3));
+        for one in away {
+            assert!(matches!(one.await.unwrap(), Err(PutOff::Crowded(_))));
         }
-        for one in waiting {
-            assert!(one.await.is_ok_and(|entered| entered.is_ok()));
+        drop(under_way);
+        for one in left {
+            assert!(one.await.unwrap().is_ok());
         }
-    }
-
-    #[tokio::test]
-    async fn a_core_that_answers_keeps_everybody_waiting_for_their_turn() {
-        let gate = gate(1, 1);
-        let all = (0..20).map(|_| {
-            let gate = Arc::clone(&gate);
-            tokio::spawn(async move {
-                let pass = enter(&gate).await?;
-                gate.watch(tokio::task::yield_now()).await;
-                gate.answered(pass);
-                Ok::<_, PutOff>(())
-            })
-        });
-        for one in all.collect::<Vec<_>>() {
-            assert!(one.await.is_ok_and(|entered| entered.is_ok()));
-        }
-        assert!(!gate.is_strained());
     }
 
     #[tokio::test]
     async fn a_core_that_asked_for_a_long_pause_is_not_waited_for() {
-        let gate = gate(4, 4);
-        let pass = enter(&gate).await.unwrap();
-        gate.failed(pass, &outage(), Some(Duration::from_mins(1)));
+        let gate = gate(4);
+        fail(&gate, 0..1, Some(Duration::from_mins(1))).await;
         assert!(gate.is_tripped());
-        let PutOff(wait) = enter(&gate).await.err().unwrap();
+        let Err(PutOff::Shut(wait, trouble)) = enter(&gate).await else { panic!() };
         assert!(wait > Duration::from_secs(50) && wait <= Duration::from_mins(1), "{wait:?}");
+        assert_eq!(trouble, away());
+    }
+
+    #[tokio::test]
+    async fn who_is_overdue_asks_a_core_that_is_left_alone() {
+        let gate = gate(4);
+        fail(&gate, 0..1, Some(Duration::from_mins(1))).await;
+        let pass = gate.enter(Utc::now(), true, &CancellationToken::new()).await;
+        assert!(pass.is_ok_and(|pass| matches!(pass.entry, Entry::Shut(_))));
     }
 
     #[tokio::test]
     async fn one_event_waits_for_the_probe_and_the_others_are_put_off() {
-        let gate = gate(8, 8);
-        for _ in 0..5 {
-            let pass = enter(&gate).await.unwrap();
-            gate.failed(pass, &outage(), None);
-        }
+        let gate = gate(8);
+        fail(&gate, 0..5, None).await;
         let prober = {
             let gate = Arc::clone(&gate);
             tokio::spawn(async move {
-                let pass = enter(&gate).await.unwrap();
-                gate.answered(pass);
+                let pass = enter(&gate).await.ok().unwrap();
+                gate.readable(pass, "1");
             })
         };
         tokio::task::yield_now().await;
-        assert!(enter(&gate).await.is_err());
+        assert!(matches!(enter(&gate).await, Err(PutOff::Shut(..))));
         prober.await.unwrap();
         assert!(enter(&gate).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn members_that_were_readable_are_asked_for_in_turn_unless_they_are_suspected() {
+        let gate = gate(8);
+        assert_eq!(gate.known(), None);
+        lock(&gate.known).ids.extend(["a", "b"].map(str::to_owned));
+        let asked = [gate.known(), gate.known(), gate.known()].map(Option::unwrap);
+        assert_ne!(asked[0], asked[1]);
+        assert_eq!(asked[0], asked[2]);
+        let mut pass = enter(&gate).await.ok().unwrap();
+        gate.failed(&mut pass, "a", (Trouble::Error, &away()), None);
+        assert_eq!([gate.known(), gate.known()].map(Option::unwrap), ["b", "b"]);
     }
 }

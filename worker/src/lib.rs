@@ -15,7 +15,9 @@ mod drain;
 mod gate;
 mod job;
 mod letters;
+mod line;
 mod metrics;
+mod pace;
 mod process;
 mod report;
 mod sessions;
@@ -57,6 +59,13 @@ struct Worker {
     /// Cancelled late in a drain, and when Postgres is away for long: what is still held goes back
     /// to the queue. A new one follows when that is done.
     give_back: ArcSwap<CancellationToken>,
+}
+
+impl Worker {
+    /// Whether what is held leaves no room to see what others have in the queue.
+    fn is_crowded(&self) -> bool {
+        self.cores.share().is_crowded(self.metrics.held())
+    }
 }
 
 /// Works until the daemon is told to stop, then drains: stop consuming, finish or give back what

@@ -142,6 +142,11 @@ impl Metrics {
         self.commit_seconds.record(duration.as_secs_f64(), &[]);
     }
 
+    /// Deliveries taken and not yet settled.
+    pub(crate) fn held(&self) -> usize {
+        usize::try_from(self.held.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
+    }
+
     /// A delivery left the worker.
     pub(crate) fn settled(&self, outcome: &'static str) {
         self.held.fetch_sub(1, Ordering::Relaxed);

@@ -1,11 +1,11 @@
 //! The story of a group of events: fetch → map + filter → commit → settle.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use campus_core::{judge, photo_refusal};
 use chrono::{DateTime, TimeDelta, Utc};
 use event::EventType;
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::join_all};
 use retry::{Cause, Failure, Kind};
 use store::{CampusConfig, Commit, Finding, LogLine, Observation, Standing, Status};
 use tracing::{Instrument, Span};
@@ -14,7 +14,8 @@ use crate::{
     Worker,
     admit::{Exit, Left, Ticket},
     commit::Committed,
-    cores::Unfetched,
+    cores::{Unfetched, Wish},
+    gate::PutOff,
     job::{Group, Job},
     report, settle,
 };
@@ -29,13 +30,8 @@ pub(crate) enum Fate {
     Done(Option<Status>),
     /// Its attempt failed: delay or dead letter.
     Failed(Failure),
-    /// No attempt was made: it comes again after `wait`, when there may be room.
-    PutOff {
-        /// When that may be.
-        wait: Duration,
-        /// Why there is none.
-        trouble: Failure,
-    },
+    /// No attempt was made: it comes again when there may be room.
+    PutOff(PutOff),
     /// It needs another number and another read.
     Again {
         /// Its delete may not be taken at its word.
@@ -67,29 +63,40 @@ pub(crate) async fn process(worker: Arc<Worker>, group: Group, ticket: Ticket, e
     let mut again = Group::new(key);
     again.must_ask = must_ask;
     again.first_drawn = first_drawn.or(Some(ticket.number));
-    for (job, fate) in jobs.into_iter().zip(fates) {
-        let fate = match fate {
-            Fate::Failed(failure) => settle::fail(&worker, &ticket, &job, failure).await,
-            Fate::PutOff { wait, trouble } => {
-                settle::put_off(&worker, &ticket, &job, wait, trouble).await
-            }
-            other => other,
-        };
-        match fate {
-            Fate::Done(status) => settle::done(&worker, &job, status).await,
-            Fate::Failed(_) | Fate::PutOff { .. } => {}
-            Fate::Again { ask, void } => {
-                again.must_ask |= ask;
-                if void {
-                    again.first_drawn = None;
-                }
-                again.jobs.push(job);
-            }
+    // Side by side: what failed together would otherwise wait for each other's pauses and confirms.
+    let settled =
+        jobs.into_iter().zip(fates).map(|(job, fate)| settle(&worker, &ticket, job, fate));
+    for (job, ask, void) in join_all(settled).await.into_iter().flatten() {
+        again.must_ask |= ask;
+        if void {
+            again.first_drawn = None;
         }
+        again.jobs.push(job);
     }
     if !again.jobs.is_empty() {
         leave.left = Some(Left::Again(again));
     }
+}
+
+/// Settles one delivery; it comes back where it needs another read, with whether a delete must ask
+/// and whether numbers drawn before are void.
+async fn settle(
+    worker: &Worker,
+    ticket: &Ticket,
+    job: Job,
+    fate: Fate,
+) -> Option<(Job, bool, bool)> {
+    let fate = match fate {
+        Fate::Failed(failure) => settle::fail(worker, ticket, &job, failure).await,
+        Fate::PutOff(off) => settle::put_off(worker, ticket, &job, off).await,
+        other => other,
+    };
+    match fate {
+        Fate::Done(status) => settle::done(worker, &job, status).await,
+        Fate::Failed(_) | Fate::PutOff(_) => {}
+        Fate::Again { ask, void } => return Some((job, ask, void)),
+    }
+    None
 }
 
 /// Tells admission that a group has left, even if processing it panicked: its member would stay
@@ -115,9 +122,7 @@ pub(crate) async fn give_back(worker: &Worker, group: Group, exit: &Exit) {
 
 /// By publish and ack, since what a broker takes back by itself counts towards its delivery limit.
 async fn return_jobs(worker: &Worker, group: &Group) {
-    for job in &group.jobs {
-        settle::give_back(worker, job).await;
-    }
+    join_all(group.jobs.iter().map(|job| settle::give_back(worker, job))).await;
 }
 
 /// One attempt on a group: a fate for each of its jobs.
@@ -188,7 +193,12 @@ async fn sync_member(worker: &Worker, group: &Group, ticket: &Ticket, jobs: &[&J
         return commit(group, ticket, jobs, Finding::DeleteUnasked).await;
     }
     let Some((_, member_id)) = &group.key else { return Vec::new() };
-    match worker.cores.fetch(campus, member_id).await {
+    let wish = Wish {
+        member: member_id,
+        since: jobs.iter().map(|job| job.envelope.received_at).min().unwrap_or(now),
+        is_overdue: jobs.iter().any(|job| worker.schedule.is_overdue(&job.history, now)),
+    };
+    match worker.cores.fetch(campus, &wish).await {
         Ok(member) => match judge(campus, &member, now) {
             Ok(finding) => {
                 if let Some(refusal) = photo_refusal(&finding) {
@@ -202,9 +212,7 @@ async fn sync_member(worker: &Worker, group: &Group, ticket: &Ticket, jobs: &[&J
         },
         Err(Unfetched::Absent(failure)) => commit_absence(group, ticket, jobs, &failure).await,
         Err(Unfetched::Failed(failure)) => failed(jobs, &failure),
-        Err(Unfetched::PutOff { wait, trouble }) => {
-            vec![Fate::PutOff { wait, trouble }; jobs.len()]
-        }
+        Err(Unfetched::PutOff(off)) => vec![Fate::PutOff(off); jobs.len()],
         Err(Unfetched::Held) => vec![Fate::LOST; jobs.len()],
     }
 }

@@ -16,7 +16,9 @@ use runtime::Trace;
 use store::{Commit, LogLine, Status};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Worker, admit::Ticket, commit::Committed, job::Job, process::Fate, report};
+use crate::{
+    Worker, admit::Ticket, commit::Committed, gate::PutOff, job::Job, process::Fate, report,
+};
 
 /// Held in the worker's hands, and so short: a delay queue has one delay for all.
 const LONGEST_JITTER: Duration = Duration::from_millis(500);
@@ -69,22 +71,25 @@ pub(crate) async fn fail(worker: &Worker, ticket: &Ticket, job: &Job, failure: F
 }
 
 /// Settles a delivery that nothing was tried for: delayed, and not counted as an attempt. Once its
-/// patience with the outage is over, it fails for the `trouble` that its core is in.
-pub(crate) async fn put_off(
-    worker: &Worker,
-    ticket: &Ticket,
-    job: &Job,
-    wait: Duration,
-    trouble: Failure,
-) -> Fate {
-    let Some((delay, history)) = worker.schedule.bounce(&job.history, wait, Utc::now()) else {
-        return fail(worker, ticket, job, trouble).await;
+/// patience with an outage is over, it fails for the trouble that its core is in.
+pub(crate) async fn put_off(worker: &Worker, ticket: &Ticket, job: &Job, off: PutOff) -> Fate {
+    let (delay, history, why) = match &off {
+        PutOff::Shut(wait, trouble) => {
+            match worker.schedule.put_off(&job.history, *wait, Utc::now()) {
+                Some((delay, history)) => (delay, history, trouble.reason.as_str()),
+                None => return fail(worker, ticket, job, trouble.clone()).await,
+            }
+        }
+        PutOff::Crowded(turn) => {
+            let (delay, history) = worker.schedule.make_room(&job.history, *turn);
+            (delay, history, "It is slow to answer, and others need the room.")
+        }
     };
     // Told once: what circles for a day must not write a row each time.
     if history.bounces == 1 {
         let mut entry = job.entry();
         entry.attempts = job.history.failed_attempts();
-        let error = format!("It waits for its campus's core. {}", trouble.reason);
+        let error = format!("It waits for its campus's core. {why}");
         let line = LogLine { entry, status: Status::Retrying, message: None, error: Some(error) };
         let logged = ticket.live.commit(Commit::Log(line), job.trace.span()).await;
         if matches!(logged, Committed::Lost) {
@@ -92,7 +97,7 @@ pub(crate) async fn put_off(
         }
     }
     bounce(worker, job, delay, &history).await;
-    Fate::PutOff { wait, trouble }
+    Fate::PutOff(off)
 }
 
 /// Sends a delivery that nothing was tried for through a delay queue.

@@ -49,7 +49,7 @@ impl CampusCores {
             .map_err(|error| unusable(&error))?;
         let credentials =
             Credentials { email: campus.api_email.clone(), password: password.expose().to_owned() };
-        Ok(self.sessions.of(campus.id, &endpoint, &credentials))
+        Ok(self.sessions.of(campus.id, campus.version, &endpoint, &credentials))
     }
 }
 

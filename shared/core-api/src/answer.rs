@@ -10,6 +10,9 @@ use crate::{BadAnswer, Token};
 /// How long the core's tokens live where the answer does not say.
 const USUAL_LIFETIME: Duration = Duration::from_hours(24);
 
+/// No token is believed to live longer: whatever the answer says must fit into a timestamp.
+const LONGEST_LIFETIME: Duration = Duration::from_hours(24 * 30);
+
 /// A token, fresh from a login.
 #[derive(Clone, Debug)]
 pub struct IssuedToken {
@@ -27,7 +30,7 @@ impl IssuedToken {
             answer.get("expires_in").and_then(Value::as_u64).filter(|seconds| *seconds > 0);
         Ok(Self {
             token: token.ok_or(BadAnswer::NoToken)?,
-            lifetime: lifetime.map_or(USUAL_LIFETIME, Duration::from_secs),
+            lifetime: lifetime.map_or(USUAL_LIFETIME, Duration::from_secs).min(LONGEST_LIFETIME),
         })
     }
 }
@@ -81,6 +84,10 @@ mod tests {
         assert_eq!(of(json!({"access_token": "t"})).unwrap().lifetime, USUAL_LIFETIME);
         let short = of(json!({"access_token": "t", "expires_in": 60})).unwrap();
         assert_eq!((short.token.reveal(), short.lifetime), ("t", Duration::from_mins(1)));
+        for endless in [u64::MAX, i64::MAX.unsigned_abs(), 400_000_000_000] {
+            let answer = json!({"access_token": "t", "expires_in": endless});
+            assert_eq!(of(answer).unwrap().lifetime, LONGEST_LIFETIME, "{endless}");
+        }
         for bad in
             [json!({}), json!({"access_token": ""}), json!({"access_token": "a\nb"}), json!([])]
         {

@@ -23,3 +23,31 @@ pub(crate) async fn read(
     }
     Ok(body)
 }
+
+/// Whether this is nothing that an API says: empty, or a text that no JSON begins with. Proxies
+/// answer so, with 200, for a core that is under maintenance. JSON that breaks off is not meant.
+pub(crate) fn is_no_api(body: &[u8]) -> bool {
+    match body.trim_ascii_start() {
+        [] => true,
+        [b'{' | b'[' | b'"' | b'-' | b'0'..=b'9', ..] => false,
+        // Python writes the last two.
+        other => !["null", "true", "false", "NaN", "Infinity"]
+            .iter()
+            .any(|word| other.starts_with(word.as_bytes())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_no_api;
+
+    #[test]
+    fn a_page_is_told_from_json_that_is_odd() {
+        for page in ["", " \n", "<!DOCTYPE html><html>", "Service Unavailable", "\u{feff}<html>"] {
+            assert!(is_no_api(page.as_bytes()), "{page}");
+        }
+        for json in ["{}", " [", "\"text\"", "5", "null", "{\"id\": \"a", "-1"] {
+            assert!(!is_no_api(json.as_bytes()), "{json}");
+        }
+    }
+}

@@ -170,7 +170,11 @@ impl CoreClient {
             request.send().await.map_err(|source| CoreError::sending(operation, source))?;
         span::answered(span, response.status());
         if response.status() == StatusCode::OK {
-            return body::read(operation, response, self.largest_answer).await;
+            let body = body::read(operation, response, self.largest_answer).await?;
+            if body::is_no_api(&body) {
+                return Err(CoreError::NotAnApi { operation });
+            }
+            return Ok(body);
         }
         Err(refusal(operation, response.status(), response.headers()))
     }

@@ -70,10 +70,21 @@ pub enum CoreError {
     },
     /// No login may be tried yet: the last one failed, the budget is used up, or another process has
     /// been logging in for too long.
-    #[error("logging in to the core: not before {} s have passed", .retry_after.as_secs().max(1))]
+    #[error(
+        "logging in to the core: {after}, and none is tried before {} s have passed",
+        .retry_after.as_secs().max(1)
+    )]
     LoginPaused {
         /// When to try again.
         retry_after: Duration,
+        /// What led to it.
+        after: LoginTrouble,
+    },
+    /// A 200 whose content is nothing that an API says: the page of a proxy, or nothing at all.
+    #[error("{operation}: it answered with no JSON at all, as under maintenance")]
+    NotAnApi {
+        /// What was asked.
+        operation: Operation,
     },
     /// 401 to a call: the token is not, or no longer, good.
     #[error("{operation}: it did not accept the token")]
@@ -144,6 +155,50 @@ impl fmt::Display for Unreachable {
     }
 }
 
+/// What led to a pause of logins. A pause is ours, and says of the core what was said before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LoginTrouble {
+    /// The core refused the account.
+    Refused,
+    /// The core could not be reached, or could not answer.
+    Away,
+    /// The core answered something that we do not understand.
+    BadAnswer,
+    /// No login failed; the core allows no more of them.
+    Budget,
+}
+
+impl LoginTrouble {
+    /// All but [`Self::Budget`], which no failure leads to.
+    const FAILURES: [Self; 3] = [Self::Refused, Self::Away, Self::BadAnswer];
+
+    /// The word in the row that all processes share.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Away => "away",
+            Self::BadAnswer => "bad_answer",
+            Self::Budget => "budget",
+        }
+    }
+
+    /// The failure that the word in the row stands for.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::FAILURES.into_iter().find(|trouble| trouble.as_str() == word)
+    }
+}
+
+impl fmt::Display for LoginTrouble {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Refused => "it refused the last login",
+            Self::Away => "it could not answer the last login",
+            Self::BadAnswer => "its answer to the last login made no sense",
+            Self::Budget => "it allows no more logins a minute",
+        })
+    }
+}
+
 /// What is wrong with an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum BadAnswer {
@@ -188,7 +243,7 @@ impl CoreError {
             Self::Server { retry_after, .. } | Self::RateLimited { retry_after, .. } => {
                 *retry_after
             }
-            Self::LoginPaused { retry_after } => Some(*retry_after),
+            Self::LoginPaused { retry_after, .. } => Some(*retry_after),
             _ => None,
         }
     }
@@ -204,8 +259,22 @@ impl CoreError {
             | Self::NotFound { operation }
             | Self::Gone { operation }
             | Self::BadResponse { operation, .. }
+            | Self::NotAnApi { operation }
             | Self::TooLarge { operation } => *operation,
             Self::LoginRefused { .. } | Self::LoginPaused { .. } => Operation::LogIn,
+        }
+    }
+
+    /// What a pause says that follows upon this failure of a login.
+    pub fn login_trouble(&self) -> LoginTrouble {
+        match self {
+            Self::Unreachable { .. }
+            | Self::Server { .. }
+            | Self::RateLimited { .. }
+            | Self::NotAnApi { .. } => LoginTrouble::Away,
+            Self::BadResponse { .. } | Self::TooLarge { .. } => LoginTrouble::BadAnswer,
+            Self::LoginPaused { after, .. } => *after,
+            _ => LoginTrouble::Refused,
         }
     }
 

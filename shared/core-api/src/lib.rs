@@ -23,6 +23,6 @@ pub use answer::IssuedToken;
 pub use client::{ClientError, ClientSettings, CoreClient};
 pub use credentials::{Credentials, Token};
 pub use endpoint::{Endpoint, EndpointError, EndpointParts};
-pub use error::{BadAnswer, CoreError, Operation, Unreachable};
+pub use error::{BadAnswer, CoreError, LoginTrouble, Operation, Unreachable};
 pub use page::{Keys, Page, Paging, Rows};
 pub use session::{Lease, Session, SessionError, Sessions, StoredToken, TokenStore};

@@ -52,7 +52,7 @@ pub(crate) fn failed(span: &Span, error: &CoreError) {
             Unreachable::Interrupted => "interrupted",
         },
         CoreError::TooLarge { .. } => "too_large",
-        CoreError::BadResponse { .. } => "bad_response",
+        CoreError::BadResponse { .. } | CoreError::NotAnApi { .. } => "bad_response",
         // The status has said it.
         _ => return,
     };

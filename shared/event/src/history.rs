@@ -14,6 +14,8 @@ pub struct History {
     pub outages: u32,
     /// When the first of them failed; an outage's patience counts from here.
     pub first_failed_at: Option<DateTime<Utc>>,
+    /// Since when it is put off for an outage that others met, with no attempt of its own since.
+    pub put_off_since: Option<DateTime<Utc>>,
     /// How often an operator has replayed it.
     pub replays: u32,
     /// How often in a row it was put off because its campus's core had no room for it, or was known

@@ -16,6 +16,7 @@ use crate::{Route, spans};
 const REFUSALS: &str = "x-refusals";
 const OUTAGES: &str = "x-outages";
 const FIRST_FAILED_AT: &str = "x-first-failed-at";
+const PUT_OFF_SINCE: &str = "x-put-off-since";
 const REPLAYS: &str = "x-replays";
 const BOUNCES: &str = "x-bounces";
 /// What RabbitMQ had counted before the message was published anew.
@@ -103,8 +104,10 @@ impl Message {
             (BOUNCES, AMQPValue::LongUInt(history.bounces)),
             (CRASHES, AMQPValue::LongUInt(history.crashes)),
         ];
-        if let Some(at) = history.first_failed_at {
-            entries.push((FIRST_FAILED_AT, AMQPValue::LongLongInt(at.timestamp_millis())));
+        let moments =
+            [(FIRST_FAILED_AT, history.first_failed_at), (PUT_OFF_SINCE, history.put_off_since)];
+        for (name, at) in moments {
+            entries.extend(at.map(|at| (name, AMQPValue::LongLongInt(at.timestamp_millis()))));
         }
         self.with_headers(entries)
     }
@@ -155,8 +158,8 @@ impl ReceivedHeaders {
             history: History {
                 refusals: count(headers, REFUSALS),
                 outages: count(headers, OUTAGES),
-                first_failed_at: number(headers, FIRST_FAILED_AT)
-                    .and_then(DateTime::<Utc>::from_timestamp_millis),
+                first_failed_at: moment(headers, FIRST_FAILED_AT),
+                put_off_since: moment(headers, PUT_OFF_SINCE),
                 replays: count(headers, REPLAYS),
                 bounces: count(headers, BOUNCES),
                 crashes: count(headers, CRASHES).saturating_add(count(headers, DELIVERY_COUNT)),
@@ -177,6 +180,10 @@ fn number(headers: &FieldTable, name: &str) -> Option<i64> {
         AMQPValue::ShortShortInt(value) => Some(i64::from(*value)),
         _ => None,
     }
+}
+
+fn moment(headers: &FieldTable, name: &str) -> Option<DateTime<Utc>> {
+    number(headers, name).and_then(DateTime::<Utc>::from_timestamp_millis)
 }
 
 fn count(headers: &FieldTable, name: &str) -> u32 {

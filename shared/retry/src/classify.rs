@@ -1,6 +1,6 @@
 //! The classifier: what a failure of the core means for the event that met it.
 
-use core_api::{CoreError, Operation};
+use core_api::{CoreError, LoginTrouble, Operation};
 
 use crate::{Cause, Failure, Kind};
 
@@ -9,18 +9,28 @@ use crate::{Cause, Failure, Kind};
 pub fn is_blip(error: &CoreError) -> bool {
     error.retry_after().is_none()
         && error.operation() != Operation::LogIn
-        && matches!(error, CoreError::Unreachable { .. } | CoreError::Server { .. })
+        && matches!(
+            error,
+            CoreError::Unreachable { .. } | CoreError::Server { .. } | CoreError::NotAnApi { .. }
+        )
 }
 
 /// Sorts a failure of the core into outage or refusal (DESIGN, "two kinds of failure").
 pub fn classify(error: &CoreError) -> Failure {
     use CoreError as E;
     let (cause, kind) = match error {
-        E::Unreachable { .. } | E::Server { .. } | E::RateLimited { .. } => {
+        E::Unreachable { .. }
+        | E::Server { .. }
+        | E::RateLimited { .. }
+        | E::NotAnApi { .. }
+        | E::LoginPaused { after: LoginTrouble::Away | LoginTrouble::Budget, .. } => {
             (Cause::CoreUnavailable, Kind::Outage)
         }
-        E::LoginRefused { .. } | E::LoginPaused { .. } | E::Unauthorized { .. } => {
-            (Cause::CoreRejectedLogin, Kind::Outage)
+        E::LoginRefused { .. }
+        | E::LoginPaused { after: LoginTrouble::Refused, .. }
+        | E::Unauthorized { .. } => (Cause::CoreRejectedLogin, Kind::Outage),
+        E::LoginPaused { after: LoginTrouble::BadAnswer, .. } => {
+            (Cause::CoreBadResponse, Kind::Outage)
         }
         E::Forbidden { .. } => (Cause::CoreForbidden, Kind::Refusal),
         E::NotFound { .. } | E::Gone { .. } => (Cause::MemberNotFound, Kind::Refusal),

@@ -6,15 +6,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 use event::History;
 use runtime::{SettingError, Settings, parse_duration, variables};
 
-use crate::{Failure, Kind};
+use crate::{Cause, Failure, Kind};
 
 /// Events that are only put off come back at least this often: the core may be well again long
 /// before an event that failed many times is tried again.
-const LONGEST_BOUNCE: Duration = Duration::from_mins(10);
+const LONGEST_PUT_OFF: Duration = Duration::from_mins(10);
 
-/// Times that an event is put off by one delay before the next longer one: it is then back soon
-/// after a short outage, and a long one's backlog does not circle hotly through the broker.
-const BOUNCES_A_DELAY: u32 = 3;
+/// There is a delay as short as this, whatever `RETRY_DELAYS` says, for events that only make room
+/// for others: the slots of their core would run dry before they are back otherwise.
+const SHORTEST_DELAY: Duration = Duration::from_secs(1);
 
 /// `RETRY_DELAYS` and `RETRY_OUTAGE_AGE`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,8 +60,17 @@ impl RetrySchedule {
         Ok(Self { delays, outage_age: TimeDelta::from_std(outage_age).unwrap_or(TimeDelta::MAX) })
     }
 
-    /// The delays, each once: one queue for each.
+    /// The delays, each once, in ascending order: one queue for each. The first is a second or less.
     pub fn delays(&self) -> Vec<Duration> {
+        let mut delays = self.ascending();
+        if delays.first().is_none_or(|shortest| *shortest > SHORTEST_DELAY) {
+            delays.insert(0, SHORTEST_DELAY);
+        }
+        delays
+    }
+
+    /// Those of `RETRY_DELAYS`.
+    fn ascending(&self) -> Vec<Duration> {
         let mut delays = self.delays.clone();
         delays.sort_unstable();
         delays.dedup();
@@ -75,13 +84,17 @@ impl RetrySchedule {
     pub fn next(&self, history: &History, failure: &Failure, now: DateTime<Utc>) -> Next {
         let mut history = history.clone();
         let first_failed_at = *history.first_failed_at.get_or_insert(now);
+        // An account that lost its right was taken for a refusal until others met it too.
+        if failure.kind == Kind::Outage && failure.cause == Cause::CoreForbidden {
+            history.refusals = 0;
+        }
         let counter = match failure.kind {
             Kind::Refusal | Kind::Final => &mut history.refusals,
             Kind::Outage => &mut history.outages,
         };
         let step = usize::try_from(*counter).unwrap_or(usize::MAX);
         *counter = counter.saturating_add(1);
-        (history.bounces, history.crashes) = (0, 0);
+        (history.bounces, history.crashes, history.put_off_since) = (0, 0, None);
         let delay = match failure.kind {
             Kind::Final => None,
             Kind::Refusal => self.delays.get(step),
@@ -94,31 +107,56 @@ impl RetrySchedule {
         }
     }
 
-    /// Decides about an event that is put off at `now` without an attempt, and would find no room
-    /// for another `wait`: the shortest delay that is long enough, and longer ones in time, or it
-    /// would circle through the broker for nothing. None once its patience with an outage is
-    /// over: it must be attempted then, or be dead.
+    /// Decides about an event that is put off at `now` without an attempt, because its core is left
+    /// alone for another `wait`: after the shortest delay that is long enough, or one as long as it
+    /// has been put off already, so that a short outage costs little and the backlog of a long one
+    /// does not circle hotly through the broker.
     ///
-    /// What is put off for an outage that others have met begins to lose its patience too.
-    pub fn bounce(
+    /// None once its patience is over, which begins with its first failed attempt. Whoever was never
+    /// asked for does not lose it: see [`Self::is_overdue`].
+    pub fn put_off(
         &self,
         history: &History,
         wait: Duration,
         now: DateTime<Utc>,
     ) -> Option<(Duration, History)> {
-        let mut history = history.clone();
-        let first_failed_at = *history.first_failed_at.get_or_insert(now);
-        if self.is_over(first_failed_at, now) {
+        if history.first_failed_at.is_some_and(|since| self.is_over(since, now)) {
             return None;
         }
-        let mut delays = self.delays();
-        let longest = delays.iter().rposition(|delay| *delay <= LONGEST_BOUNCE).unwrap_or(0);
-        delays.truncate(longest + 1);
-        let enough = delays.iter().position(|delay| *delay >= wait).unwrap_or(longest);
-        let climbed = usize::try_from(history.bounces / BOUNCES_A_DELAY).unwrap_or(usize::MAX);
+        let mut history = history.clone();
+        let since = *history.put_off_since.get_or_insert(now);
+        let lasted = (now - since).to_std().unwrap_or_default().min(LONGEST_PUT_OFF);
+        let delays = self.ascending();
+        let enough = delays.iter().find(|delay| **delay >= wait).or(delays.last());
+        let climbed = delays.iter().rfind(|delay| **delay <= lasted);
+        let short = delays.iter().rfind(|delay| **delay <= LONGEST_PUT_OFF).or(delays.first());
+        let delay = *enough.max(climbed).min(short)?;
         history.bounces = history.bounces.saturating_add(1);
         history.crashes = 0;
-        Some((*delays.get(enough.max(climbed)).or(delays.last())?, history))
+        Some((delay, history))
+    }
+
+    /// Decides about an event that is put off because others need the room while its core answers,
+    /// and whose turn may be in so long. That is no outage, and nobody loses patience with it.
+    pub fn make_room(&self, history: &History, turn: Duration) -> (Duration, History) {
+        let mut history = history.clone();
+        history.bounces = history.bounces.saturating_add(1);
+        (history.put_off_since, history.crashes) = (None, 0);
+        (self.delay_until_turn(turn), history)
+    }
+
+    /// The longest delay that is not too long for an event whose turn may be in so long.
+    pub fn delay_until_turn(&self, turn: Duration) -> Duration {
+        let delays = self.delays();
+        let in_time = delays.iter().rfind(|delay| **delay <= turn.min(LONGEST_PUT_OFF));
+        in_time.or(delays.first()).copied().unwrap_or(SHORTEST_DELAY)
+    }
+
+    /// Whether an event was put off for all the time of an outage's patience, without having been
+    /// asked for. It must be now, whatever is known of its core: nothing is dead unasked.
+    pub fn is_overdue(&self, history: &History, now: DateTime<Utc>) -> bool {
+        history.first_failed_at.is_none()
+            && history.put_off_since.is_some_and(|since| self.is_over(since, now))
     }
 
     /// Whether the patience with an outage that began at `first_failed_at` is over.
@@ -130,7 +168,6 @@ impl RetrySchedule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Cause;
 
     fn schedule(delays: &str, age: &str) -> RetrySchedule {
         let pairs = [("RETRY_DELAYS", delays), ("RETRY_OUTAGE_AGE", age)];
@@ -193,40 +230,80 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_off_climbs_the_delays_up_to_ten_minutes_and_is_no_attempt() {
+    fn what_is_put_off_for_an_outage_waits_as_long_again_and_it_is_no_attempt() {
         let schedule = schedule("5s,30s,2m,10m,1h", "24h");
-        let now = Utc::now();
+        let begin = Utc::now();
         let mut history = History::default();
-        for seconds in [5, 5, 5, 30, 30, 30, 120, 120, 120, 600, 600, 600, 600] {
-            let (delay, next) = schedule.bounce(&history, Duration::from_secs(2), now).unwrap();
-            assert_eq!(delay, Duration::from_secs(seconds));
-            history = next;
+        let mut lasted = 0;
+        for seconds in [5, 5, 5, 5, 5, 5, 30, 30, 30, 120, 120, 120, 120, 600, 600] {
+            let now = begin + TimeDelta::seconds(lasted);
+            let (delay, next) = schedule.put_off(&history, Duration::from_secs(2), now).unwrap();
+            assert_eq!(delay, Duration::from_secs(seconds), "after {lasted} s");
+            (history, lasted) = (next, lasted + i64::try_from(seconds).unwrap());
         }
-        assert_eq!(history.failed_attempts(), 0);
+        assert_eq!((history.failed_attempts(), history.first_failed_at), (0, None));
         assert!(!history.is_first_attempt(), "a delete that was delayed asks the core");
-        let Next::Again(delay, history) = schedule.next(&history, &outage(), now) else { panic!() };
+        let Next::Again(delay, history) = schedule.next(&history, &outage(), begin) else {
+            panic!()
+        };
         assert_eq!((delay, history.bounces), (Duration::from_secs(5), 0));
+        assert_eq!(history.put_off_since, None);
     }
 
     #[test]
-    fn what_is_put_off_comes_back_when_there_may_be_room() {
-        let schedule = schedule("5s,30s,2m", "24h");
-        let wait = Duration::from_secs(12);
-        let (delay, _) = schedule.bounce(&History::default(), wait, Utc::now()).unwrap();
-        assert_eq!(delay, Duration::from_secs(30));
-        let wait = Duration::from_hours(1);
-        let (delay, _) = schedule.bounce(&History::default(), wait, Utc::now()).unwrap();
-        assert_eq!(delay, Duration::from_mins(2), "no longer than the longest there is");
+    fn what_is_put_off_comes_back_when_the_core_may_be_asked() {
+        let schedule = schedule("5s,30s,2m,1h", "24h");
+        let delay = |wait| schedule.put_off(&History::default(), wait, Utc::now()).unwrap().0;
+        assert_eq!(delay(Duration::from_secs(12)), Duration::from_secs(30));
+        assert_eq!(delay(Duration::from_hours(1)), Duration::from_mins(2));
     }
 
     #[test]
-    fn patience_ends_for_what_is_only_put_off_too() {
+    fn what_makes_room_is_back_for_its_turn_and_never_climbs() {
+        let schedule = schedule("5s,30s,2m,10m,1h", "1s");
+        let mut history = History::default();
+        for (turn, expected) in [(0, 1), (4, 1), (5, 5), (29, 5), (31, 30), (3600, 600), (1, 1)] {
+            let (delay, next) = schedule.make_room(&history, Duration::from_secs(turn));
+            assert_eq!(delay, Duration::from_secs(expected), "{turn}");
+            history = next;
+            let late = Utc::now() + TimeDelta::hours(1);
+            assert!(!schedule.is_overdue(&history, late), "the core answers");
+        }
+        assert_eq!(schedule.delays()[0], Duration::from_secs(1));
+        assert_eq!(self::schedule("300ms,2s", "1s").delays()[0], Duration::from_millis(300));
+    }
+
+    #[test]
+    fn nothing_is_dead_that_was_never_asked_for() {
         let schedule = schedule("5s", "1h");
         let begin = Utc::now();
         let wait = Duration::ZERO;
-        let (_, history) = schedule.bounce(&History::default(), wait, begin).unwrap();
+        let (_, unasked) = schedule.put_off(&History::default(), wait, begin).unwrap();
         let late = begin + TimeDelta::hours(1);
-        assert!(schedule.bounce(&history, wait, late).is_none());
+        assert!(!schedule.is_overdue(&unasked, begin) && schedule.is_overdue(&unasked, late));
+        assert!(schedule.put_off(&unasked, wait, late).is_some());
+        // Asked for at last, its patience begins.
+        let Next::Again(_, asked) = schedule.next(&unasked, &outage(), late) else { panic!() };
+        let (_, asked) = schedule.put_off(&asked, wait, late).unwrap();
+        let later = late + TimeDelta::hours(1);
+        assert!(!schedule.is_overdue(&asked, later));
+        assert!(schedule.put_off(&asked, wait, later).is_none());
+    }
+
+    #[test]
+    fn what_an_account_without_its_right_was_refused_is_taken_back() {
+        let schedule = schedule("5s", "24h");
+        let now = Utc::now();
+        let forbidden = |kind| Failure::new(Cause::CoreForbidden, kind, "forbidden");
+        let Next::Again(_, once) =
+            schedule.next(&History::default(), &forbidden(Kind::Refusal), now)
+        else {
+            panic!()
+        };
+        let Next::Again(_, back) = schedule.next(&once, &forbidden(Kind::Outage), now) else {
+            panic!()
+        };
+        assert_eq!((back.refusals, back.outages), (0, 1));
     }
 
     #[test]

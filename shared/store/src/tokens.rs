@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use campus::{Purpose, SealError, Sealer, Secret};
-use core_api::{Lease, StoredToken, Token, TokenStore};
+use core_api::{Lease, LoginTrouble, StoredToken, Token, TokenStore};
 use database::{DatabaseError, Pool, Row, answered};
 use uuid::Uuid;
 
@@ -64,23 +64,30 @@ impl TokenStore for PostgresTokens {
         &self,
         campus: Uuid,
         version: Option<i64>,
+        config: i64,
         host: &str,
     ) -> Result<Lease, TokenError> {
-        answered(Box::pin(self.take_lease(campus, version, host))).await
+        answered(Box::pin(self.take_lease(campus, version, config, host))).await
     }
 
     async fn replace(
         &self,
         campus: Uuid,
-        version: Option<i64>,
+        fence: i64,
         token: &Token,
         lifetime: Duration,
     ) -> Result<StoredToken, TokenError> {
-        answered(Box::pin(self.store(campus, version, token, lifetime))).await
+        answered(Box::pin(self.store(campus, fence, token, lifetime))).await
     }
 
-    async fn login_failed(&self, campus: Uuid, pause: Duration) -> Result<(), TokenError> {
-        answered(Box::pin(self.note_failure(campus, pause))).await
+    async fn login_failed(
+        &self,
+        campus: Uuid,
+        fence: i64,
+        pause: Duration,
+        trouble: LoginTrouble,
+    ) -> Result<(), TokenError> {
+        answered(Box::pin(self.note_failure(campus, fence, pause, trouble))).await
     }
 }
 
@@ -98,6 +105,7 @@ impl PostgresTokens {
         &self,
         campus: Uuid,
         version: Option<i64>,
+        config: i64,
         host: &str,
     ) -> Result<Lease, TokenError> {
         let failed = || DatabaseError::during("ask to log in to the core");
@@ -111,8 +119,12 @@ impl PostgresTokens {
             .await
             .map_err(failed())?;
         let row = transaction.query_one(LOCK, &[&campus]).await.map_err(failed())?;
-        let stored = self.stored(campus, &row);
-        if let Some(stored) = stored {
+        // Under the row's lock, which whoever changes a login takes too, and in a statement of its own.
+        let newer = transaction.query_opt(NEWER_CONFIG, &[&campus, &config]).await;
+        if newer.map_err(failed())?.is_some() {
+            return Ok(Lease::Outdated);
+        }
+        if let Some(stored) = self.stored(campus, &row) {
             if Some(stored.version) != version {
                 return Ok(Lease::Newer(stored));
             }
@@ -123,8 +135,10 @@ impl PostgresTokens {
         if row.get("is_leased") {
             return Ok(Lease::HeldByAnother);
         }
+        let trouble = row.get::<_, Option<&str>>("pause_cause").and_then(LoginTrouble::from_word);
         if let Some(pause) = wait(&row, "pause") {
-            return Ok(Lease::NotBefore(pause));
+            // Rows of an older version do not say; they were written after refusals above all.
+            return Ok(Lease::NotBefore(pause, trouble.unwrap_or(LoginTrouble::Refused)));
         }
         // Campuses of one host share its budget: one at a time counts.
         transaction
@@ -136,7 +150,8 @@ impl PostgresTokens {
             .map_err(failed())?;
         let spent = transaction.query_one(SPENT, &[&host]).await.map_err(failed())?;
         if spent.get::<_, i64>("logins") >= BUDGET {
-            return Ok(Lease::NoBudget(wait(&spent, "pause").unwrap_or(Duration::from_secs(1))));
+            let pause = wait(&spent, "pause").unwrap_or(Duration::from_secs(1));
+            return Ok(Lease::NoBudget(pause, trouble.unwrap_or(LoginTrouble::Budget)));
         }
         transaction
             .execute("INSERT INTO core_logins (host) VALUES ($1)", &[&host])
@@ -144,13 +159,13 @@ impl PostgresTokens {
             .map_err(failed())?;
         transaction.execute(TAKE_LEASE, &[&campus]).await.map_err(failed())?;
         transaction.commit().await.map_err(failed())?;
-        Ok(Lease::Won)
+        Ok(Lease::Won(row.get("version")))
     }
 
     async fn store(
         &self,
         campus: Uuid,
-        version: Option<i64>,
+        fence: i64,
         token: &Token,
         lifetime: Duration,
     ) -> Result<StoredToken, TokenError> {
@@ -159,7 +174,7 @@ impl PostgresTokens {
         let mut client = self.pool.get().await?;
         let transaction = client.transaction().await.map_err(failed())?;
         transaction
-            .execute(REPLACE, &[&campus, &version, &sealed, &lifetime.as_secs_f64()])
+            .execute(REPLACE, &[&campus, &fence, &sealed, &lifetime.as_secs_f64()])
             .await
             .map_err(failed())?;
         let row = transaction.query_one(CURRENT, &[&campus]).await.map_err(failed())?;
@@ -174,13 +189,20 @@ impl PostgresTokens {
         }))
     }
 
-    async fn note_failure(&self, campus: Uuid, pause: Duration) -> Result<(), TokenError> {
+    async fn note_failure(
+        &self,
+        campus: Uuid,
+        fence: i64,
+        pause: Duration,
+        trouble: LoginTrouble,
+    ) -> Result<(), TokenError> {
         let client = self.pool.get().await?;
         client
             .execute(
-                "UPDATE core_tokens SET lease_until = NULL, not_before = now() + make_interval(secs => $2)
-                 WHERE campus_id = $1",
-                &[&campus, &pause.as_secs_f64()],
+                "UPDATE core_tokens SET lease_until = NULL, pause_cause = $4,
+                        not_before = now() + make_interval(secs => $3)
+                 WHERE campus_id = $1 AND version = $2",
+                &[&campus, &fence, &pause.as_secs_f64(), &trouble.as_str()],
             )
             .await
             .map_err(DatabaseError::during("note a failed login to the core"))?;
@@ -195,9 +217,12 @@ const LOCK: &str = "
            extract(epoch FROM now() - obtained_at)::float8 AS age,
            extract(epoch FROM expires_at - obtained_at)::float8 AS lifetime,
            coalesce(obtained_at > now() - interval '1 minute' AND expires_at > now(), false) AS too_young,
-           coalesce(lease_until > now(), false) AS is_leased,
+           coalesce(lease_until > now(), false) AS is_leased, pause_cause,
            extract(epoch FROM not_before - now())::float8 AS pause
     FROM core_tokens WHERE campus_id = $1 FOR UPDATE";
+
+/// Only what moved after the asker's configuration was read counts.
+const NEWER_CONFIG: &str = "SELECT FROM sync_configs WHERE campus_id = $1 AND version > $2";
 
 /// The lease is longer than a login may take.
 const TAKE_LEASE: &str =
@@ -216,9 +241,9 @@ const SPENT: &str = "
 const REPLACE: &str = "
     UPDATE core_tokens SET
         token_sealed = $3, version = version + 1, obtained_at = now(),
-        expires_at = now() + make_interval(secs => $4), lease_until = NULL, not_before = NULL
-    WHERE campus_id = $1 AND lease_until IS NOT NULL
-      AND (token_sealed IS NULL OR $2::bigint IS NULL OR version = $2)";
+        expires_at = now() + make_interval(secs => $4), lease_until = NULL, not_before = NULL,
+        pause_cause = NULL
+    WHERE campus_id = $1 AND lease_until IS NOT NULL AND version = $2";
 
 fn seconds(value: Option<f64>) -> Duration {
     value.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or_default()

@@ -110,12 +110,16 @@ async fn login(
     let church = core.churches.get(number.unwrap_or(0));
     let church_id = number.and(church).map(|church| church.id.as_str());
     let context = faults::Request { endpoint: Endpoint::Login, church_id, member_id: None };
-    with_faults(core, &context, |_| match account {
+    with_faults(core, &context, |strike| match account {
         Some(account) if account.password == password => {
             let lifetime = Duration::from_millis(settings.token_lifetime_ms);
             let token = core.tokens.issue(account, lifetime);
             let names = church.map_or(("", ""), |church| (&church.id, &church.name));
-            reply::rendered(200, login::answer(&token, account, names))
+            let expires_in = match strike.map(|strike| &strike.kind) {
+                Some(FaultKind::LongLived { seconds }) => Some(*seconds),
+                _ => None,
+            };
+            reply::rendered(200, login::answer(&token, account, names, expires_in))
         }
         _ => unauthorized("Invalid credentials"),
     })
@@ -207,7 +211,8 @@ async fn with_faults(
             FaultKind::BadRow
             | FaultKind::WrongChurch { .. }
             | FaultKind::ShortList { .. }
-            | FaultKind::Shuffled,
+            | FaultKind::Shuffled
+            | FaultKind::LongLived { .. },
         ) => answer(plan.strike.as_ref()),
         Some(FaultKind::Status { status, retry_after }) => {
             let reply = match status {
@@ -225,6 +230,7 @@ async fn with_faults(
         Some(FaultKind::NoLogins) => unauthorized("Invalid credentials"),
         Some(FaultKind::TruncatedJson) => reply::truncated(answer(None)),
         Some(FaultKind::CutBody) => reply::cut(answer(None)),
+        Some(FaultKind::NoJson { body }) => reply::rendered(200, body.clone()),
         Some(FaultKind::UnknownShape) => reply::reshaped(answer(None)),
         Some(FaultKind::Reset) => return Err(BreakOff),
         Some(FaultKind::Hang) => pending().await,

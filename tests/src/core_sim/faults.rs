@@ -80,6 +80,17 @@ pub enum FaultKind {
     CutBody,
     /// Answers 200 with JSON of another shape.
     UnknownShape,
+    /// Answers 200 with this, as a proxy does for a core under maintenance.
+    NoJson {
+        /// The content; nothing at all unless given.
+        #[serde(default)]
+        body: String,
+    },
+    /// The answer to a login says that its token lives so long.
+    LongLived {
+        /// Seconds, in `expires_in`.
+        seconds: u64,
+    },
     /// A row that the core cannot render: the page that has it, and its own GET, answer 500.
     BadRow,
     /// Members come back with another church's id.
@@ -150,7 +161,9 @@ impl Fault {
     fn concerns(&self, request: &Request<'_>) -> bool {
         let row_fault = matches!(self.kind, FaultKind::BadRow | FaultKind::WrongChurch { .. });
         let kind_fits = match self.kind {
-            FaultKind::NoLogins => request.endpoint == Endpoint::Login,
+            FaultKind::NoLogins | FaultKind::LongLived { .. } => {
+                request.endpoint == Endpoint::Login
+            }
             FaultKind::ShortList { .. } | FaultKind::Shuffled => request.endpoint == Endpoint::List,
             FaultKind::BadRow | FaultKind::WrongChurch { .. } => {
                 request.endpoint != Endpoint::Login

@@ -82,12 +82,18 @@ impl LoginLimit {
     }
 }
 
-/// The answer to a login, with the recorded keys.
-pub(super) fn answer(token: &str, account: &Account, church: (&str, &str)) -> Vec<u8> {
+/// The answer to a login, with the recorded keys, and with how long the token lives where that is to be
+/// said.
+pub(super) fn answer(
+    token: &str,
+    account: &Account,
+    church: (&str, &str),
+    expires_in: Option<u64>,
+) -> Vec<u8> {
     let (church_id, church_name) = church;
     let super_admin = account.church.is_none();
     let moment = "2025-01-06T02:30:17.007801";
-    let answer = json!({
+    let mut answer = json!({
         "access_token": token,
         "token_type": "bearer",
         "user": {
@@ -108,5 +114,8 @@ pub(super) fn answer(token: &str, account: &Account, church: (&str, &str)) -> Ve
             "is_active": true,
         },
     });
+    if let Some(seconds) = expires_in {
+        answer["expires_in"] = seconds.into();
+    }
     answer.to_string().into_bytes()
 }

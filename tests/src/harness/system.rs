@@ -198,6 +198,17 @@ impl TestSystem {
         self.broker.queue_depth(queue).await
     }
 
+    /// What a worker's counter has come to, over all lines that have `label`'s value.
+    pub async fn worker_metric(&self, index: usize, name: &str, label: &str) -> f64 {
+        let url = format!("{}/metrics", self.admin_url("worker", index));
+        let http = reqwest::Client::builder().no_proxy().build().expect("an HTTP client");
+        let page = http.get(url).send().await.expect("the worker's metrics");
+        let page = page.text().await.expect("the worker's metrics");
+        let (name, label) = (format!("{name}{{"), format!("=\"{label}\""));
+        let lines = page.lines().filter(|line| line.starts_with(&name) && line.contains(&label));
+        lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
+    }
+
     /// The environment of the programs that work under `role`.
     pub fn variables(&self, role: Role) -> &BTreeMap<String, String> {
         let of_role = self.variables.iter().find(|(of, _)| *of == role);

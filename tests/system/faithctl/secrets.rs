@@ -137,6 +137,42 @@ async fn everything_is_sealed_anew_and_the_key_before_is_not_needed_any_more() {
 }
 
 #[tokio::test]
+async fn what_opens_with_neither_key_is_named_and_the_rest_goes_on() {
+    let system = campus_alone().await;
+    let later = system.add_campus(&Options::default().churches[1], &[]).await;
+    let client = system.database.client();
+    let old = system.variables(Role::Admin)["SECRETS_KEY"].clone();
+    let both = [("SECRETS_KEY", OTHER_KEY), ("SECRETS_KEY_PREVIOUS", old.as_str())];
+
+    // A token is only remembered: one that does not open is forgotten.
+    let token = format!(
+        "INSERT INTO core_tokens (campus_id, token_sealed, version) VALUES ('{}', 'x', 3)
+         ON CONFLICT (campus_id) DO UPDATE SET token_sealed = 'x'",
+        system.campus.id
+    );
+    client.batch_execute(&token).await.unwrap();
+    let rekeyed = faithctl_with(&system, &["rekey", "--json"], &both).await.json();
+    assert_eq!((&rekeyed["sealed_anew"], &rekeyed["unopened"]), (&json!(4), &json!([])));
+    let tokens = system.database.rows("SELECT token_sealed FROM core_tokens", &[]).await;
+    assert_eq!(tokens, [json!({"token_sealed": null})]);
+
+    // One secret that is lost leaves all others to be sealed anew.
+    let lost = format!(
+        "UPDATE sync_configs SET webhook_secret_sealed = 'x' WHERE campus_id = '{}'",
+        system.campus.id
+    );
+    client.batch_execute(&lost).await.unwrap();
+    let back = [("SECRETS_KEY", old.as_str()), ("SECRETS_KEY_PREVIOUS", OTHER_KEY)];
+    let rekeyed = faithctl_with(&system, &["rekey"], &back).await;
+    let named = format!("campus {}: the webhook secret opens with neither key", system.campus.id);
+    assert_failed(&rekeyed, 1, &named);
+    for id in [&system.campus.id, &later.id] {
+        let test = ["campus", "test-connection", id];
+        faithctl_with(&system, &test, &[("SECRETS_KEY", old.as_str())]).await.success();
+    }
+}
+
+#[tokio::test]
 async fn a_rekey_that_was_killed_goes_on_where_it_was() {
     let system = campus_alone().await;
     let later = system.add_campus(&Options::default().churches[1], &[]).await;

@@ -103,3 +103,23 @@ async fn a_worker_whose_core_hangs_still_stops_in_time() {
     }
     assert_queues_are_empty(&system).await;
 }
+
+#[tokio::test]
+async fn what_failed_together_is_settled_side_by_side() {
+    const EVENTS: usize = 200;
+    let system = TestSystem::builder().variable("RETRY_DELAYS", "1m").spawn().await;
+    let church = Church::first(&system);
+    let member = church.bring(json!({"full_name": "Budi"})).await;
+    let away = FaultKind::Status { status: 503, retry_after: None };
+    system.core.add_fault(Fault::everywhere(away).at(Endpoint::Member));
+    // The first fails alone, after it has bridged what might have been a blip; all others share the
+    // next read.
+    join_all((0..EVENTS).map(|_| church.post("member.updated", &member))).await;
+    let waiting = "member-events.retry.1m";
+    eventually("the first has failed", SOON, async || system.queue_depth(waiting).await > Some(0))
+        .await;
+    assert!(terminate(&system, 0).await < LIMIT);
+    let delayed = system.queue_depth(waiting).await.unwrap_or(0);
+    let returned = assert_none_was_returned(&system).await;
+    assert_eq!(usize::try_from(delayed).unwrap() + returned, EVENTS);
+}

@@ -127,3 +127,75 @@ async fn a_core_that_asks_for_a_pause_gets_it() {
     until_processed(limited, &events).await;
     assert_queues_are_empty(&system).await;
 }
+
+/// A core that answers each request in so long.
+fn answers_in(milliseconds: u64) -> Fault {
+    let kind = FaultKind::Latency { ms: milliseconds, jitter_ms: 0, stale: false };
+    Fault::everywhere(kind).at(Endpoint::Member)
+}
+
+#[tokio::test]
+async fn a_core_that_is_slow_is_kept_busy_and_nothing_dies_unasked() {
+    const EVENTS: u32 = 240;
+    const SLOTS: u32 = 16;
+    let latency = Duration::from_millis(1300);
+    let options = Options::default();
+    let second = options.churches[1].clone();
+    let system = TestSystem::builder()
+        .core(options)
+        // The delays of every day, and patience for less than the slots take.
+        .variable("RETRY_OUTAGE_AGE", "1s")
+        .variable("WORKER_PREFETCH", "64")
+        .spawn()
+        .await;
+    let campus = system.add_campus(&second, &[]).await;
+    let slow = Church::first(&system);
+    let healthy = Church { system: &system, campus: &campus };
+    slow.bring(json!({"full_name": "First"})).await;
+    let people: Vec<String> =
+        (0..EVENTS).map(|n| slow.create(json!({"full_name": format!("Person {n}")}))).collect();
+    system.core.add_fault(answers_in(1300).of_church(slow.church_id()));
+    let before = system.core.requests(Endpoint::Member);
+    let events = join_all(people.iter().map(|id| slow.post("member.created", id))).await;
+    let begin = Instant::now();
+    let mut others = 0;
+    while system.core.requests(Endpoint::Member) - before - others < u64::from(EVENTS) {
+        let member = healthy.create(json!({"full_name": "Budi"}));
+        assert_eq!(healthy.sync("member.created", &member).await["attempts"], 1);
+        others += 1;
+    }
+    // The last of them is on its way: all slots but those of the last round were busy.
+    let ideal = latency * (EVENTS / SLOTS - 1);
+    let took = begin.elapsed();
+    assert!(took.mul_f64(0.75) < ideal, "{took:?} where {ideal:?} are possible");
+    until_processed(slow, &events).await;
+    let counters = system.core.counters();
+    assert_eq!(counters.concurrent_max_by_church[slow.church_id()], u64::from(SLOTS));
+    let attempts = "SELECT DISTINCT attempts FROM webhook_logs";
+    assert_eq!(system.database.rows(attempts, &[]).await, [json!({"attempts": 1})]);
+    assert!(system.database.rows("SELECT FROM dead_letters", &[]).await.is_empty());
+    assert_queues_are_empty(&system).await;
+}
+
+#[tokio::test]
+async fn what_an_outage_put_off_is_asked_for_before_it_dies() {
+    let system = TestSystem::builder()
+        .variable("RETRY_DELAYS", "300ms")
+        .variable("RETRY_OUTAGE_AGE", "2s")
+        .spawn()
+        .await;
+    let church = Church::first(&system);
+    let people: Vec<String> =
+        (0..60).map(|n| church.create(json!({"full_name": format!("Person {n}")}))).collect();
+    let away = Fault::everywhere(FaultKind::Status { status: 503, retry_after: None });
+    system.core.add_fault(away.at(Endpoint::Member));
+    let events = join_all(people.iter().map(|id| church.post("member.created", id))).await;
+    eventually("all are dead letters", RECOVERED * 2, async || {
+        let letters = system.database.rows("SELECT FROM dead_letters", &[]).await.len();
+        if letters == events.len() { Ok(()) } else { Err(format!("{letters} of them")) }
+    })
+    .await;
+    for person in &people {
+        assert!(system.core.member_requests(person) > 0, "never asked for");
+    }
+}

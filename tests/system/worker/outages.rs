@@ -85,6 +85,8 @@ async fn a_core_that_answers_with_errors_is_asked_again_but_not_hotly() {
         FaultKind::BadRow,
         FaultKind::RateLimited { retry_after: Some(1), plain: false },
         FaultKind::RateLimited { retry_after: None, plain: true },
+        FaultKind::NoJson { body: "<!DOCTYPE html><title>Maintenance</title>".into() },
+        FaultKind::NoJson { body: String::new() },
     ];
     for kind in kinds {
         let system = TestSystem::builder().variable("RETRY_DELAYS", "500ms").spawn().await;
@@ -186,4 +188,108 @@ async fn a_login_that_stays_refused_ends_in_the_dead_letters() {
     }
     assert_eq!(system.core.requests(Endpoint::Login), 1);
     assert_eq!(system.core.requests(Endpoint::Member), 0);
+}
+
+#[tokio::test]
+async fn a_pause_that_we_impose_keeps_the_cause_of_what_led_to_it() {
+    let status = |status| FaultKind::Status { status, retry_after: None };
+    let page = FaultKind::NoJson { body: "<html>Maintenance</html>".into() };
+    for (kind, cause) in [
+        (status(503), "core_unavailable"),
+        (page, "core_unavailable"),
+        (FaultKind::Reset, "core_unavailable"),
+        (FaultKind::UnknownShape, "core_bad_response"),
+        (FaultKind::NoLogins, "core_rejected_login"),
+    ] {
+        let system = TestSystem::builder()
+            .variable("RETRY_DELAYS", "200ms")
+            .variable("RETRY_OUTAGE_AGE", "2s")
+            .spawn()
+            .await;
+        let church = Church::first(&system);
+        system.core.add_fault(Fault::everywhere(kind.clone()).at(Endpoint::Login));
+        let members = ["a", "b", "c", "d", "e", "f", "g", "h"];
+        let events = members.map(|member| church.post("member.updated", member));
+        for event in join_all(events).await {
+            let letter = church.dead_letter(&event).await;
+            assert_eq!(letter["cause"], cause, "{kind:?}: {letter}");
+            assert!(letter["attempts"].as_i64() >= Some(1), "{letter}");
+        }
+        assert_eq!(system.core.requests(Endpoint::Member), 0);
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_lost_its_right_pauses_its_campus_and_kills_nothing() {
+    let system = TestSystem::builder().variable("RETRY_DELAYS", "500ms").spawn().await;
+    let church = Church::first(&system);
+    let mut members = vec![church.bring(json!({"full_name": "Known"})).await];
+    members.extend((0..30).map(|n| church.create(json!({"full_name": format!("Member {n}")}))));
+    let kind = FaultKind::Status { status: 403, retry_after: None };
+    let fault = system.core.add_fault(Fault::everywhere(kind).at(Endpoint::Member));
+    let events = join_all(members.iter().map(|member| church.post("member.updated", member))).await;
+    for event in &events {
+        church.until_failed(event, 0).await;
+    }
+    // Each would be dead long before so many probes have been made.
+    eventually("the account is probed", SOON, async || {
+        system.worker_metric(0, "worker_events_settled_total", "put_off").await >= 60.0
+    })
+    .await;
+    assert!(system.database.rows("SELECT FROM dead_letters", &[]).await.is_empty());
+    system.core.remove_fault(fault);
+    for event in &events {
+        assert_eq!(church.end_of(event).await["status"], "processed");
+    }
+    assert!(system.database.rows("SELECT FROM dead_letters", &[]).await.is_empty());
+    assert_queues_are_empty(&system).await;
+}
+
+#[tokio::test]
+async fn an_account_that_never_gets_its_right_back_is_named_as_the_cause() {
+    let system = TestSystem::builder()
+        .variable("RETRY_DELAYS", "300ms")
+        .variable("RETRY_OUTAGE_AGE", "2s")
+        .spawn()
+        .await;
+    let church = Church::first(&system);
+    let kind = FaultKind::Status { status: 403, retry_after: None };
+    system.core.add_fault(Fault::everywhere(kind).at(Endpoint::Member));
+    let events = (0..8).map(|n| church.create(json!({"full_name": format!("Member {n}")})));
+    let events: Vec<String> = events.collect();
+    for event in join_all(events.iter().map(|member| church.post("member.updated", member))).await {
+        let letter = church.dead_letter(&event).await;
+        assert_eq!(letter["cause"], "core_forbidden", "{letter}");
+    }
+}
+
+#[tokio::test]
+async fn members_that_the_core_cannot_show_put_nobody_else_off() {
+    let system = TestSystem::builder().variable("RETRY_DELAYS", "300ms").spawn().await;
+    let church = Church::first(&system);
+    let good = church.bring(json!({"full_name": "Budi"})).await;
+    let bad: Vec<String> = (0..8)
+        .map(|n| {
+            let member = church.create(json!({"full_name": format!("Unreadable {n}")}));
+            let fault = Fault::everywhere(FaultKind::BadRow).of_member(&member);
+            system.core.add_fault(fault.at(Endpoint::Member));
+            member
+        })
+        .collect();
+    // Also by a worker that has seen no member of the campus yet.
+    for round in 0..2 {
+        let church = Church::first(&system);
+        let events = join_all(bad.iter().map(|member| church.post("member.updated", member))).await;
+        for event in &events {
+            church.until_failed(event, 2).await;
+        }
+        for _ in 0..5 {
+            assert_eq!(church.sync("member.updated", &good).await["attempts"], 1);
+        }
+        let put_off = system.worker_metric(0, "worker_events_settled_total", "put_off").await;
+        assert!(put_off.abs() < 0.5, "{put_off} were put off in round {round}");
+        system.worker(0).terminate(std::time::Duration::from_secs(25)).await.unwrap();
+        system.start_again("worker", 0).await;
+    }
+    assert!(system.database.rows("SELECT FROM dead_letters", &[]).await.is_empty());
 }

@@ -126,3 +126,43 @@ async fn a_login_that_dies_with_its_worker_is_made_by_another() {
     .await;
     assert_eq!(system.core.requests(Endpoint::Login), 2);
 }
+
+#[tokio::test]
+async fn mending_the_password_while_a_wrong_one_is_tried_locks_nobody_out() {
+    let system = TestSystem::builder().workers(2).variable("RETRY_DELAYS", "300ms").spawn().await;
+    let church = Church::first(&system);
+    let set_password = async |password: &str| {
+        let set = ["campus", "set", &church.campus.id, "--api-password-stdin"];
+        system.faithctl_with_input(&set, password.as_bytes()).await.success();
+    };
+    set_password("wrong").await;
+    let slow = FaultKind::Latency { ms: 2000, jitter_ms: 0, stale: false };
+    system.core.add_fault(Fault::everywhere(slow).at(Endpoint::Login).with_times(1));
+    let members = (0..20).map(|n| church.create(json!({"full_name": format!("Member {n}")})));
+    let members: Vec<String> = members.collect();
+    let events = join_all(members.iter().map(|member| church.post("member.created", member))).await;
+    eventually("a login is under way", SOON, async || system.core.requests(Endpoint::Login) == 1)
+        .await;
+    set_password(tests::core_sim::DEFAULT_PASSWORD).await;
+    for event in &events {
+        assert_eq!(church.end_of(event).await["status"], "processed");
+    }
+    assert_eq!(system.core.requests(Endpoint::Login), 2);
+    let rows = system.database.rows("SELECT not_before FROM core_tokens", &[]).await;
+    assert_eq!(rows, [json!({"not_before": null})]);
+}
+
+#[tokio::test]
+async fn a_token_that_is_said_to_live_for_ever_is_kept_for_a_while() {
+    let system = TestSystem::spawn().await;
+    let church = Church::first(&system);
+    for seconds in [u64::MAX, 400_000_000_000] {
+        let fault = Fault::everywhere(FaultKind::LongLived { seconds });
+        let fault = system.core.add_fault(fault.at(Endpoint::Login));
+        system.core.revoke_tokens();
+        church.execute(AGE_TOKEN).await;
+        bring_many(church, 48).await;
+        system.core.remove_fault(fault);
+    }
+    assert_eq!(system.core.requests(Endpoint::Login), 2);
+}

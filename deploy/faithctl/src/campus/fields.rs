@@ -61,11 +61,12 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
     let core = CampusCore::load(&client, &sealer, &allowed, arguments.campus.id).await?;
     let tokens = Arc::new(PostgresTokens::new(Pool::new(&database)?, sealer));
     let sessions = Sessions::new(core_client(environment)?, tokens);
-    let session = sessions.of(core.config.id, &core.endpoint, &core.credentials);
+    let session =
+        sessions.of(core.config.id, core.config.version, &core.endpoint, &core.credentials);
 
     let explain = |error: SessionError<_>| match error {
         SessionError::Core(error) => login::explained(error, &core),
-        store @ SessionError::Store(_) => store.into(),
+        other @ (SessionError::Store(_) | SessionError::Outdated) => other.into(),
     };
     let mut rows = session.page(0, ROWS, Vec::new).await.map_err(explain)?.rows;
     rows.retain(|row| row.church_id().is_none_or(|church| church == core.config.core_church_id));

@@ -41,17 +41,25 @@ pub(crate) async fn log_in(
     while tokio::time::Instant::now() < give_up {
         let stored = tokens.current(campus).await?;
         let version = stored.as_ref().map(|stored| stored.version);
-        let wait = match tokens.lease(campus, version, &host).await? {
-            Lease::Won => return use_lease(core, client, tokens, version).await,
+        let wait = match tokens.lease(campus, version, core.config.version, &host).await? {
+            Lease::Won(fence) => return use_lease(core, client, tokens, fence).await,
             Lease::TooYoung => match stored {
                 Some(stored) => return Ok(stored.token),
                 None => POLL,
             },
             Lease::Newer(_) | Lease::HeldByAnother => POLL,
-            Lease::NotBefore(wait) | Lease::NoBudget(wait) => {
+            Lease::Outdated => {
+                return Err(LoginError::Other(anyhow::anyhow!(
+                    "the campus was configured anew just now: try again"
+                )));
+            }
+            Lease::NotBefore(wait, after) | Lease::NoBudget(wait, after) => {
                 let wait = wait.max(Duration::from_secs(1));
                 if wait > PAUSE {
-                    return Err(LoginError::Core(CoreError::LoginPaused { retry_after: wait }));
+                    return Err(LoginError::Core(CoreError::LoginPaused {
+                        retry_after: wait,
+                        after,
+                    }));
                 }
                 say(&format!(
                     "a login failed just now, or several were tried: waiting {} s, as the core allows few",
@@ -71,16 +79,17 @@ async fn use_lease(
     core: &CampusCore,
     client: &CoreClient,
     tokens: &PostgresTokens,
-    version: Option<i64>,
+    fence: i64,
 ) -> Result<Token, LoginError> {
     let campus = core.config.id;
     match client.login(&core.endpoint, &core.credentials).await {
         Ok(issued) => {
-            let stored = tokens.replace(campus, version, &issued.token, issued.lifetime).await?;
+            let stored = tokens.replace(campus, fence, &issued.token, issued.lifetime).await?;
             Ok(stored.token)
         }
         Err(error) => {
-            tokens.login_failed(campus, error.retry_after().unwrap_or(PAUSE)).await?;
+            let pause = error.retry_after().unwrap_or(PAUSE);
+            tokens.login_failed(campus, fence, pause, error.login_trouble()).await?;
             Err(LoginError::Core(error))
         }
     }
@@ -130,7 +139,7 @@ pub(crate) fn advice(error: &CoreError, core: &CampusCore) -> String {
             "there is no member list at {}{}: the paths are other ones ({set} --api-path-prefix …`, or --api-members-path)",
             config.api_path_prefix, config.api_members_path
         ),
-        CoreError::BadResponse { .. } => format!(
+        CoreError::BadResponse { .. } | CoreError::NotAnApi { .. } => format!(
             "what answers at {} is no FaithFlow API that we know: is the address right?",
             core.endpoint.host_and_port()
         ),

@@ -166,7 +166,7 @@ async fn save(
 /// The version moves, so that a program that holds the old token in memory sees it is not current.
 const FORGET_TOKEN: &str = "
     UPDATE core_tokens SET token_sealed = NULL, version = version + 1, obtained_at = NULL,
-        expires_at = NULL, lease_until = NULL, not_before = NULL
+        expires_at = NULL, lease_until = NULL, not_before = NULL, pause_cause = NULL
     WHERE campus_id = $1";
 
 async fn save_config(

@@ -13,6 +13,7 @@
 //!                  Newer ─────────▶ use it
 //!                  HeldByAnother ─▶ wait a little, look at the row again
 //!                  NotBefore, NoBudget, TooYoung ─▶ report a pause, or the refused token
+//!                  Outdated ──────▶ report that the campus is configured anew
 //! ```
 //!
 //! In a process one task at a time does this for a campus; the others wait for it, or, where the old token
@@ -25,7 +26,10 @@ mod token;
 use std::{
     future::Future,
     panic::resume_unwind,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -35,7 +39,7 @@ use thiserror::Error;
 use tracing::{Instrument, info, info_span, warn};
 use uuid::Uuid;
 
-use crate::{CoreClient, CoreError, Credentials, Endpoint, Operation, Page, Rows};
+use crate::{CoreClient, CoreError, Credentials, Endpoint, LoginTrouble, Operation, Page, Rows};
 pub use sessions::Sessions;
 pub use store::{Lease, StoredToken, TokenStore};
 use token::{Held, Renewal};
@@ -64,6 +68,10 @@ pub enum SessionError<E: std::error::Error + 'static> {
     /// The shared token could not be read or written.
     #[error("cannot reach the shared core token")]
     Store(#[source] E),
+    /// The campus was configured anew since this session was opened: a login by the old
+    /// configuration would only cost the new one a pause.
+    #[error("the campus's configuration has changed since its core was opened")]
+    Outdated,
 }
 
 /// A campus's way to its core: the client with the shared token.
@@ -75,6 +83,8 @@ pub struct Session<S> {
     endpoint: Endpoint,
     credentials: Credentials,
     renewal: Renewal,
+    /// The newest version of the campus's configuration that led to this session.
+    config_version: AtomicI64,
     /// Never held across an await.
     state: Mutex<State>,
     /// Whoever has it goes to the row.
@@ -91,8 +101,15 @@ struct State {
 #[derive(Clone, Copy, Debug)]
 struct Pause {
     until: Instant,
+    why: PauseReason,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum PauseReason {
+    /// No login may be tried.
+    Login(LoginTrouble),
     /// The core refused a token that it gave less than a minute ago: another one would fare no better.
-    token_refused: bool,
+    TokenRefused,
 }
 
 impl<S: TokenStore> Session<S> {
@@ -105,7 +122,8 @@ impl<S: TokenStore> Session<S> {
         renewal: Renewal,
     ) -> Self {
         let (state, gate) = (Mutex::default(), tokio::sync::Mutex::default());
-        Self { client, store, campus, endpoint, credentials, renewal, state, gate }
+        let config_version = AtomicI64::new(0);
+        Self { client, store, campus, endpoint, credentials, renewal, config_version, state, gate }
     }
 
     /// Asks the core for one member.
@@ -172,11 +190,13 @@ impl<S: TokenStore> Session<S> {
 
     async fn try_renew(&self, version: i64) -> Result<Option<Held>, SessionError<S::Error>> {
         match self.lease(Some(version)).await? {
-            Lease::Won => self.log_in(Some(version)).await.map(Some),
+            Lease::Won(fence) => self.log_in(fence).await.map(Some),
             Lease::Newer(stored) => Ok(stored.is_usable().then(|| self.keep(stored))),
-            Lease::HeldByAnother | Lease::NotBefore(_) | Lease::TooYoung | Lease::NoBudget(_) => {
-                Ok(None)
-            }
+            Lease::HeldByAnother
+            | Lease::NotBefore(..)
+            | Lease::TooYoung
+            | Lease::NoBudget(..)
+            | Lease::Outdated => Ok(None),
         }
     }
 
@@ -210,22 +230,24 @@ impl<S: TokenStore> Session<S> {
                 return Ok(self.keep(stored));
             }
             match self.lease(version).await? {
-                Lease::Won => return self.log_in(version).await,
+                Lease::Won(fence) => return self.log_in(fence).await,
                 Lease::Newer(stored) if stored.is_usable() && Some(stored.version) != refused => {
                     return Ok(self.keep(stored));
                 }
                 Lease::Newer(_) | Lease::HeldByAnother => {}
-                Lease::NotBefore(wait) | Lease::NoBudget(wait) => {
-                    self.pause(wait.min(REMEMBERED_PAUSE), false);
-                    return Err(CoreError::LoginPaused { retry_after: wait }.into());
+                Lease::NotBefore(retry_after, after) | Lease::NoBudget(retry_after, after) => {
+                    self.pause(retry_after, PauseReason::Login(after));
+                    return Err(CoreError::LoginPaused { retry_after, after }.into());
                 }
                 Lease::TooYoung => {
-                    self.pause(REMEMBERED_PAUSE, true);
+                    self.pause(REMEMBERED_PAUSE, PauseReason::TokenRefused);
                     return Err(CoreError::Unauthorized { operation }.into());
                 }
+                Lease::Outdated => return Err(SessionError::Outdated),
             }
             if Instant::now() >= deadline {
-                return Err(CoreError::LoginPaused { retry_after: OUTAGE_PAUSE }.into());
+                let after = LoginTrouble::Away;
+                return Err(CoreError::LoginPaused { retry_after: OUTAGE_PAUSE, after }.into());
             }
             tokio::time::sleep(POLL).await;
         }
@@ -233,12 +255,13 @@ impl<S: TokenStore> Session<S> {
 
     async fn lease(&self, version: Option<i64>) -> Result<Lease, SessionError<S::Error>> {
         let host = self.endpoint.host_and_port();
-        self.store.lease(self.campus, version, &host).await.map_err(SessionError::Store)
+        let config = self.config_version.load(Ordering::Relaxed);
+        self.store.lease(self.campus, version, config, &host).await.map_err(SessionError::Store)
     }
 
     /// Logs in, holding the lease. In a task of its own: whoever asked may be dropped meanwhile, and the
     /// others would wait until the lease runs out.
-    async fn log_in(&self, version: Option<i64>) -> Result<Held, SessionError<S::Error>> {
+    async fn log_in(&self, fence: i64) -> Result<Held, SessionError<S::Error>> {
         let login = Login {
             client: self.client.clone(),
             store: Arc::clone(&self.store),
@@ -246,7 +269,7 @@ impl<S: TokenStore> Session<S> {
             endpoint: self.endpoint.clone(),
             credentials: self.credentials.clone(),
         };
-        let login = tokio::spawn(login.run(version).in_current_span());
+        let login = tokio::spawn(login.run(fence).in_current_span());
         match login.await.unwrap_or_else(|panic| resume_unwind(panic.into_panic())) {
             Ok(stored) => {
                 info!(campus_id = %self.campus, version = stored.version, "logged in to the core");
@@ -254,7 +277,7 @@ impl<S: TokenStore> Session<S> {
             }
             Err(error) => {
                 if let SessionError::Core(error) = &error {
-                    self.pause(pause_after(error).min(REMEMBERED_PAUSE), false);
+                    self.pause(pause_after(error), PauseReason::Login(error.login_trouble()));
                 }
                 Err(error)
             }
@@ -288,17 +311,19 @@ impl<S: TokenStore> Session<S> {
         (Some(held.version) != refused && Instant::now() < held.expires_at).then_some(held)
     }
 
-    fn pause(&self, wait: Duration, token_refused: bool) {
-        self.state().pause = Some(Pause { until: Instant::now() + wait, token_refused });
+    fn pause(&self, wait: Duration, why: PauseReason) {
+        let until = Instant::now() + wait.min(REMEMBERED_PAUSE);
+        self.state().pause = Some(Pause { until, why });
     }
 
     fn check_pause(&self, operation: Operation) -> Result<(), CoreError> {
         let pause = self.state().pause;
         match pause {
-            Some(pause) if Instant::now() < pause.until => Err(if pause.token_refused {
-                CoreError::Unauthorized { operation }
-            } else {
-                CoreError::LoginPaused { retry_after: pause.until - Instant::now() }
+            Some(pause) if Instant::now() < pause.until => Err(match pause.why {
+                PauseReason::TokenRefused => CoreError::Unauthorized { operation },
+                PauseReason::Login(after) => {
+                    CoreError::LoginPaused { retry_after: pause.until - Instant::now(), after }
+                }
             }),
             _ => Ok(()),
         }
@@ -319,16 +344,18 @@ struct Login<S> {
 }
 
 impl<S: TokenStore> Login<S> {
-    async fn run(self, version: Option<i64>) -> Result<StoredToken, SessionError<S::Error>> {
+    async fn run(self, fence: i64) -> Result<StoredToken, SessionError<S::Error>> {
         let Self { client, store, campus, endpoint, credentials } = self;
         match client.login(&endpoint, &credentials).await {
             Ok(issued) => store
-                .replace(campus, version, &issued.token, issued.lifetime)
+                .replace(campus, fence, &issued.token, issued.lifetime)
                 .await
                 .map_err(SessionError::Store),
             Err(error) => {
-                let pause = pause_after(&error);
-                store.login_failed(campus, pause).await.map_err(SessionError::Store)?;
+                store
+                    .login_failed(campus, fence, pause_after(&error), error.login_trouble())
+                    .await
+                    .map_err(SessionError::Store)?;
                 Err(error.into())
             }
         }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
 };
 
 use uuid::Uuid;
@@ -25,11 +25,13 @@ impl<S: TokenStore> Sessions<S> {
         Self { client, store, renewal: Renewal::random(), by_campus: Mutex::default() }
     }
 
-    /// The campus's session. A new one where its core's address or login is not what it was: a token must
-    /// not go to another core, and another account may see something else.
+    /// The campus's session, as version `config` of its configuration says. A new one where its core's
+    /// address or login is not what it was: a token must not go to another core, and another account may see
+    /// something else.
     pub fn of(
         &self,
         campus: Uuid,
+        config: i64,
         endpoint: &Endpoint,
         credentials: &Credentials,
     ) -> Arc<Session<S>> {
@@ -38,6 +40,7 @@ impl<S: TokenStore> Sessions<S> {
             && session.endpoint == *endpoint
             && session.credentials == *credentials
         {
+            session.config_version.fetch_max(config, Ordering::Relaxed);
             return Arc::clone(session);
         }
         let session = Arc::new(Session::new(
@@ -48,6 +51,7 @@ impl<S: TokenStore> Sessions<S> {
             credentials.clone(),
             self.renewal,
         ));
+        session.config_version.store(config, Ordering::Relaxed);
         by_campus.insert(campus, Arc::clone(&session));
         session
     }

@@ -134,7 +134,6 @@ async fn what_is_not_understood_is_an_error() {
         error => panic!("{error}"),
     };
     assert!(matches!(why(r#"{"id":"m","na"#).await, BadAnswer::NotJson { line: 1, .. }));
-    assert!(matches!(why("<html>maintenance</html>").await, BadAnswer::NotJson { .. }));
     assert_eq!(why("[]").await, BadAnswer::UnknownShape);
     assert_eq!(why("{}").await, BadAnswer::NoId);
     assert_eq!(why(r#"{"id":"other"}"#).await, BadAnswer::OtherMember);
@@ -142,6 +141,16 @@ async fn what_is_not_understood_is_an_error() {
     let core = TestCore::always(200, &[], r#"{"members":[]}"#).await;
     let error = client().page(&core.endpoint(), &token(), 0, 1, Vec::new()).await.unwrap_err();
     assert!(matches!(error, CoreError::BadResponse { why: BadAnswer::UnknownShape, .. }));
+}
+
+#[tokio::test]
+async fn a_page_instead_of_an_answer_is_a_core_that_is_away() {
+    for page in ["<html>maintenance</html>", "", "Service Unavailable"] {
+        assert!(matches!(fetch(200, &[], page).await, CoreError::NotAnApi { .. }), "{page}");
+        let core = TestCore::always(200, &[], page).await;
+        let error = client().login(&core.endpoint(), &credentials()).await.unwrap_err();
+        assert!(matches!(error, CoreError::NotAnApi { operation: Operation::LogIn }), "{error}");
+    }
 }
 
 #[tokio::test]

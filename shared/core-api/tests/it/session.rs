@@ -10,8 +10,8 @@ use std::{
 
 use bytes::Bytes;
 use core_api::{
-    AllowedHosts, ClientSettings, CoreClient, CoreError, Credentials, Session, SessionError,
-    Sessions, Token, TokenStore,
+    AllowedHosts, ClientSettings, CoreClient, CoreError, Credentials, LoginTrouble, Session,
+    SessionError, Sessions, Token, TokenStore,
 };
 use futures_util::future::join_all;
 use http_body_util::Full;
@@ -96,7 +96,7 @@ fn process(row: &Arc<TokenRow>) -> Sessions<TokenRow> {
 }
 
 fn session(row: &Arc<TokenRow>, core: &TestCore) -> Arc<Session<TokenRow>> {
-    process(row).of(Uuid::nil(), &core.endpoint(), &credentials())
+    process(row).of(Uuid::nil(), 1, &core.endpoint(), &credentials())
 }
 
 async fn ask(session: &Session<TokenRow>) -> Result<(), CoreError> {
@@ -104,6 +104,7 @@ async fn ask(session: &Session<TokenRow>) -> Result<(), CoreError> {
         Ok(_) => Ok(()),
         Err(SessionError::Core(error)) => Err(error),
         Err(SessionError::Store(never)) => match never {},
+        Err(SessionError::Outdated) => panic!("the session is of an older configuration"),
     }
 }
 
@@ -157,7 +158,7 @@ async fn a_newer_token_in_the_row_is_used_instead_of_a_login() {
     ask(&behind).await.unwrap();
     // Another process replaces the token that this one has in memory.
     rules.issued.store(2, Ordering::SeqCst);
-    row.replace(Uuid::nil(), Some(1), &Token::new("t2").unwrap(), HOUR).await.unwrap();
+    row.replace(Uuid::nil(), 1, &Token::new("t2").unwrap(), HOUR).await.unwrap();
     ask(&behind).await.unwrap();
     assert_eq!((core.logins(), rules.refused.load(Ordering::SeqCst)), (0, 1));
 }
@@ -195,7 +196,10 @@ async fn after_a_refused_login_nobody_logs_in_for_a_minute() {
     assert!(matches!(answer, Err(CoreError::LoginRefused { status: 401 })), "{answer:?}");
     for session in [first, session(&row, &core)] {
         let answers = join_all((0..10).map(|_| ask(&session))).await;
-        assert!(answers.iter().all(|answer| matches!(answer, Err(CoreError::LoginPaused { .. }))));
+        assert!(answers.iter().all(|answer| matches!(
+            answer,
+            Err(CoreError::LoginPaused { after: LoginTrouble::Refused, .. })
+        )));
     }
     assert_eq!(core.logins(), 1);
     let left = row.pause_left().unwrap();
@@ -218,9 +222,11 @@ async fn without_budget_nobody_logs_in() {
     let (_, core) = Rules::default().spawn().await;
     let row = Arc::new(TokenRow { budget: 0.into(), ..TokenRow::default() });
     let answer = ask(&session(&row, &core)).await;
-    assert!(
-        matches!(answer, Err(CoreError::LoginPaused { retry_after }) if retry_after.as_secs() == 30)
-    );
+    assert!(matches!(
+        answer,
+        Err(CoreError::LoginPaused { retry_after, after: LoginTrouble::Budget })
+            if retry_after.as_secs() == 30
+    ));
     assert_eq!(core.logins(), 0);
 }
 
@@ -297,10 +303,54 @@ async fn another_login_or_address_is_another_session() {
     let sessions = process(&Arc::new(TokenRow::default()));
     let of = |endpoint: &str, password: &str| {
         let credentials = Credentials { password: password.into(), ..credentials() };
-        sessions.of(Uuid::nil(), &endpoint_at(endpoint), &credentials)
+        sessions.of(Uuid::nil(), 1, &endpoint_at(endpoint), &credentials)
     };
     let first = of("http://127.0.0.1:1", "p");
     assert!(Arc::ptr_eq(&first, &of("http://127.0.0.1:1", "p")));
     assert!(!Arc::ptr_eq(&first, &of("http://127.0.0.1:1", "new")));
     assert!(!Arc::ptr_eq(&first, &of("http://127.0.0.1:2", "p")));
+}
+
+#[tokio::test]
+async fn a_core_that_was_away_is_not_said_to_refuse_the_login() {
+    let away = json(503, &json!({}));
+    let (_, core) = Rules { login_answer: Some(away), ..Rules::default() }.spawn().await;
+    let row = Arc::new(TokenRow::default());
+    assert!(matches!(ask(&session(&row, &core)).await, Err(CoreError::Server { .. })));
+    // Neither by the process that met it, nor by another, nor when the budget is used up by it.
+    let after_outage = |answer: &Result<(), CoreError>| {
+        matches!(answer, Err(CoreError::LoginPaused { after: LoginTrouble::Away, .. }))
+    };
+    let other = session(&row, &core);
+    for _ in 0..2 {
+        assert!(after_outage(&ask(&other).await));
+    }
+    row.end_pause();
+    *row.budget.lock().unwrap() = 0;
+    assert!(after_outage(&ask(&session(&row, &core)).await));
+    assert_eq!(core.logins(), 1);
+}
+
+#[tokio::test]
+async fn a_login_by_an_older_configuration_neither_begins_nor_costs_a_pause() {
+    let refusal = json(401, &json!({"detail": "Invalid credentials"}));
+    let rules =
+        Rules { login_answer: Some(refusal), logins: Semaphore::new(0), ..Rules::default() };
+    let (rules, core) = rules.spawn().await;
+    let row = Arc::new(TokenRow::default());
+    let old = session(&row, &core);
+    let waiting: Vec<_> = (0..3)
+        .map(|_| {
+            let old = Arc::clone(&old);
+            tokio::spawn(async move { old.member("m").await })
+        })
+        .collect();
+    eventually("a login is under way", || core.logins() == 1).await;
+    row.configure_anew();
+    rules.logins.add_permits(100);
+    for one in waiting {
+        assert!(one.await.unwrap().is_err());
+    }
+    assert!(matches!(session(&row, &core).member("m").await, Err(SessionError::Outdated)));
+    assert_eq!((core.logins(), row.pause_left()), (1, None), "nobody is locked out");
 }

@@ -2,11 +2,14 @@
 
 use std::{
     convert::Infallible,
-    sync::Mutex,
+    sync::{
+        Mutex,
+        atomic::{AtomicI64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use core_api::{Lease, StoredToken, Token, TokenStore};
+use core_api::{Lease, LoginTrouble, StoredToken, Token, TokenStore};
 use uuid::Uuid;
 
 /// One campus's row with the rules it keeps. `Default` is a row without a token.
@@ -18,6 +21,8 @@ pub(crate) struct TokenRow {
     pub(crate) youngest: Duration,
     /// Logins that the budget has left.
     pub(crate) budget: Mutex<usize>,
+    /// The version of the campus's configuration.
+    pub(crate) config: AtomicI64,
 }
 
 #[derive(Default)]
@@ -26,6 +31,7 @@ pub(crate) struct Row {
     version: i64,
     lease_until: Option<Instant>,
     not_before: Option<Instant>,
+    trouble: Option<LoginTrouble>,
 }
 
 impl Default for TokenRow {
@@ -35,6 +41,7 @@ impl Default for TokenRow {
             lease_time: Duration::from_secs(15),
             youngest: Duration::ZERO,
             budget: Mutex::new(100),
+            config: AtomicI64::new(1),
         }
     }
 }
@@ -56,6 +63,18 @@ impl TokenRow {
     /// Another process has the lease.
     pub(crate) fn lease_to_another(&self) {
         self.row.lock().unwrap().lease_until = Some(Instant::now() + self.lease_time);
+    }
+
+    /// The campus's login is changed, as `faithctl campus set` does it.
+    pub(crate) fn configure_anew(&self) {
+        self.config.fetch_add(1, Ordering::Relaxed);
+        let mut row = self.row.lock().unwrap();
+        *row = Row { version: row.version + 1, ..Row::default() };
+    }
+
+    /// The pause after a failed login is over.
+    pub(crate) fn end_pause(&self) {
+        self.row.lock().unwrap().not_before = None;
     }
 
     /// How long nobody may log in.
@@ -86,9 +105,13 @@ impl TokenStore for TokenRow {
         &self,
         _campus: Uuid,
         version: Option<i64>,
+        config: i64,
         host: &str,
     ) -> Result<Lease, Infallible> {
         assert!(host.starts_with("127.0.0.1:"), "{host}");
+        if config < self.config.load(Ordering::Relaxed) {
+            return Ok(Lease::Outdated);
+        }
         let mut row = self.row.lock().unwrap();
         if let Some(stored) = row.stored() {
             if Some(stored.version) != version {
@@ -102,37 +125,46 @@ impl TokenStore for TokenRow {
             return Ok(Lease::HeldByAnother);
         }
         if let Some(left) = remaining(row.not_before) {
-            return Ok(Lease::NotBefore(left));
+            return Ok(Lease::NotBefore(left, row.trouble.unwrap()));
         }
         let mut budget = self.budget.lock().unwrap();
         if *budget == 0 {
-            return Ok(Lease::NoBudget(Duration::from_secs(30)));
+            let trouble = row.trouble.unwrap_or(LoginTrouble::Budget);
+            return Ok(Lease::NoBudget(Duration::from_secs(30), trouble));
         }
         *budget -= 1;
         row.lease_until = Some(Instant::now() + self.lease_time);
-        Ok(Lease::Won)
+        Ok(Lease::Won(row.version))
     }
 
     async fn replace(
         &self,
         _campus: Uuid,
-        version: Option<i64>,
+        fence: i64,
         token: &Token,
         lifetime: Duration,
     ) -> Result<StoredToken, Infallible> {
         let mut row = self.row.lock().unwrap();
-        if row.stored().map(|stored| stored.version) == version {
-            row.token = Some((token.clone(), Instant::now(), lifetime));
-            row.version += 1;
-            (row.lease_until, row.not_before) = (None, None);
+        if row.version == fence {
+            let token = Some((token.clone(), Instant::now(), lifetime));
+            *row = Row { token, version: fence + 1, ..Row::default() };
         }
-        Ok(row.stored().unwrap())
+        let (token, version, age) = (token.clone(), row.version, Duration::ZERO);
+        Ok(row.stored().unwrap_or(StoredToken { token, version, age, lifetime }))
     }
 
-    async fn login_failed(&self, _campus: Uuid, pause: Duration) -> Result<(), Infallible> {
+    async fn login_failed(
+        &self,
+        _campus: Uuid,
+        fence: i64,
+        pause: Duration,
+        trouble: LoginTrouble,
+    ) -> Result<(), Infallible> {
         let mut row = self.row.lock().unwrap();
-        row.lease_until = None;
-        row.not_before = Some(Instant::now() + pause);
+        if row.version == fence {
+            row.lease_until = None;
+            (row.not_before, row.trouble) = (Some(Instant::now() + pause), Some(trouble));
+        }
         Ok(())
     }
 }
