@@ -2,7 +2,7 @@
 
 use queue::{
     AmqpConfig, Broker, DEAD, Link, QueueError, QueueWatch, REJECTIONS, Topology, UNROUTED, WORK,
-    lapin::Connection,
+    Ways, lapin::Connection,
 };
 use runtime::{Health, metrics::observe};
 use tokio_util::sync::CancellationToken;
@@ -18,9 +18,7 @@ pub(crate) async fn watch(amqp: AmqpConfig, topology: Topology, stop: Cancellati
     let watch = QueueWatch::new([WORK, DEAD, UNROUTED, REJECTIONS].map(str::to_owned));
     let link = Link {
         broker: Broker::new(amqp, "gateway depths"),
-        topology,
-        // Delays are the worker's business.
-        retries: Vec::new(),
+        ways: Ways::none(),
         // Of a health that nobody asks: a gateway that cannot count can still publish.
         check: Health::default().check("rabbitmq"),
     };

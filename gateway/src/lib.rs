@@ -29,7 +29,7 @@ mod tls;
 use std::{sync::Arc, time::Duration};
 
 use campus::DirectoryHandle;
-use queue::{Broker, Link, Publisher, PublisherOptions};
+use queue::{Broker, Link, Publisher, PublisherOptions, Ways};
 use runtime::{Daemon, Health, Program, variables};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -77,9 +77,8 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
     tokio::spawn(depths::watch(config.amqp.clone(), config.topology, stop.clone()));
     let link = Link {
         broker: Broker::new(config.amqp, PROGRAM.name),
-        topology: config.topology,
         // Delays are the worker's business.
-        retries: Vec::new(),
+        ways: Ways::of_events(config.topology).and_rejections(),
         check: rabbitmq,
     };
     let (publisher, publishing) = Publisher::start(link, PUBLISHING, stop.clone());

@@ -32,7 +32,7 @@ use arc_swap::ArcSwap;
 use database::Pool;
 use queue::{
     Broker, DEAD, Link, Publisher, PublisherOptions, QueueError, QueueWatch, REJECTIONS,
-    RetryQueue, UNROUTED, WORK, lapin::Connection,
+    RetryQueue, UNROUTED, WORK, Ways, lapin::Connection,
 };
 use retry::RetrySchedule;
 use runtime::{Daemon, Program, variables};
@@ -82,8 +82,9 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
     let pool = Pool::new(&config.database).context("cannot make the database pool")?;
     let link = |name, check| Link {
         broker: Broker::new(config.amqp.clone(), name),
-        topology: config.topology,
-        retries: config.schedule.delays().into_iter().map(RetryQueue).collect(),
+        ways: Ways::of_events(config.topology)
+            .and_retries(config.schedule.delays().into_iter().map(RetryQueue).collect())
+            .and_rejections(),
         check: health.check(check),
     };
 

@@ -84,6 +84,17 @@ impl QueueError {
         self.is_answer(404)
     }
 
+    /// What the broker says is there already, in its own words (AMQP 406).
+    pub(crate) fn precondition(&self) -> Option<&str> {
+        match self {
+            Self::Method { source, .. } if has_code(source, 406) => match source.kind() {
+                lapin::ErrorKind::ProtocolError(error) => Some(error.get_message().as_str()),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// Whether the broker answered a method with this code of AMQP.
     fn is_answer(&self, code: u16) -> bool {
         matches!(self, Self::Method { source, .. } if has_code(source, code))

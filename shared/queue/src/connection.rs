@@ -8,9 +8,7 @@ use rand::RngExt;
 use runtime::Check;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    Broker, QueueError, RetryQueue, Topology, declare, declare_retries, topology::look_for_topology,
-};
+use crate::{Broker, QueueError, Ways};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// CONTRACT §1: a dependency that is away is tried at least every 5 s.
@@ -21,10 +19,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 pub struct Link {
     /// Where to connect.
     pub broker: Broker,
-    /// What to declare on every new connection, since the broker may be a new one.
-    pub topology: Topology,
-    /// The delay queues to declare.
-    pub retries: Vec<RetryQueue>,
+    /// What to declare on every new connection.
+    pub ways: Ways,
     /// Says whether what the connection is for can be done.
     pub check: Check,
 }
@@ -81,17 +77,8 @@ impl Link {
     }
 
     /// Declares everything again, for whoever finds something missing.
-    ///
-    /// Who needs no delay queues may be a user who can only publish, as the gateway's is
-    /// (`deploy/rabbitmq/permissions`): then it is left to the workers, and looked for.
     pub async fn declare(&self, connection: &Connection) -> Result<(), QueueError> {
-        match declare(connection, self.topology).await {
-            Err(error) if error.is_access_refused() && self.retries.is_empty() => {
-                look_for_topology(connection).await
-            }
-            Err(error) => Err(error),
-            Ok(()) => declare_retries(connection, &self.retries).await,
-        }
+        self.ways.declare(connection).await
     }
 }
 

@@ -11,7 +11,7 @@ use runtime::metrics::{Reading, observe_each};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Depth, QueueError, depth};
+use crate::{Count, Depth, QueueError, depth};
 
 /// How often the broker is asked; each queue is a round trip to its leader.
 const EVERY: Duration = Duration::from_secs(5);
@@ -83,7 +83,7 @@ impl QueueWatch {
     async fn count(&self, connection: &Connection) -> Result<(), QueueError> {
         let mut depths = BTreeMap::new();
         for queue in self.queues.iter() {
-            if let Some(depth) = depth(connection, queue).await? {
+            if let Count::Of(depth) = depth(connection, queue).await? {
                 depths.insert(queue.clone(), depth);
             }
         }

@@ -5,10 +5,12 @@ use std::{collections::BTreeMap, time::Duration};
 use super::{
     Role, TestBroker, TestDatabase, TestSystem, Ways, environment, servers,
     system::{Parts, Replica},
+    ways,
 };
 use crate::{
     core_sim::{CoreSim, Options},
     program::{Program, binary, build_binaries},
+    proxy::Front,
     servers::PrivateServers,
 };
 
@@ -25,7 +27,7 @@ pub struct SystemBuilder {
     campus_arguments: Vec<String>,
     servers: Servers,
     nodes: usize,
-    proxied: bool,
+    between: Between,
     broker_users: bool,
     wait: bool,
     variables: Vec<(Option<Role>, String, String)>,
@@ -42,6 +44,16 @@ enum Servers {
     Encrypted,
 }
 
+/// What is put between the programs and what they depend on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Between {
+    Nothing,
+    /// A proxy on each way.
+    Proxies,
+    /// A front before RabbitMQ that refuses passive declarations.
+    Front,
+}
+
 impl Default for SystemBuilder {
     fn default() -> Self {
         Self {
@@ -52,7 +64,7 @@ impl Default for SystemBuilder {
             campus_arguments: Vec::new(),
             servers: Servers::Shared,
             nodes: 1,
-            proxied: false,
+            between: Between::Nothing,
             broker_users: false,
             wait: true,
             variables: Vec::new(),
@@ -129,7 +141,7 @@ impl SystemBuilder {
     /// Puts a proxy between the programs and each thing that they depend on: [`TestSystem::ways`].
     #[must_use]
     pub fn proxied(mut self) -> Self {
-        self.proxied = true;
+        self.between = Between::Proxies;
         self
     }
 
@@ -139,6 +151,13 @@ impl SystemBuilder {
     #[must_use]
     pub fn broker_users(mut self) -> Self {
         self.broker_users = true;
+        self
+    }
+
+    /// Puts a front before RabbitMQ that refuses passive declarations, as a later RabbitMQ does.
+    #[must_use]
+    pub fn passive_declarations_refused(mut self) -> Self {
+        self.between = Between::Front;
         self
     }
 
@@ -181,7 +200,7 @@ impl SystemBuilder {
         let nodes = own_servers.iter().flat_map(PrivateServers::nodes);
         let nodes: Vec<String> =
             nodes.map(|node| format!("{}/{}", node.url(), broker.vhost())).collect();
-        let ways = if self.proxied {
+        let ways = if self.between == Between::Proxies {
             Some(Ways::lay(&database, &broker, &core.base_url()).await)
         } else {
             None
@@ -206,7 +225,18 @@ impl SystemBuilder {
                 }
             }
         }
-        let parts = Parts { core, database, broker, own_servers, ways, variables };
+        let front = if self.between == Between::Front {
+            let front = Front::to(ways::address(broker.url())).await.unwrap();
+            for (_, variables) in &mut variables {
+                if let Some(url) = variables.get_mut("AMQP_URL") {
+                    *url = ways::through(front.address(), url);
+                }
+            }
+            Some(front)
+        } else {
+            None
+        };
+        let parts = Parts { front, core, database, broker, own_servers, ways, variables };
         let mut system = TestSystem::new(parts);
         let arguments: Vec<&str> = self.campus_arguments.iter().map(String::as_str).collect();
         system.campus = system.add_campus(&church, &arguments).await;

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use crate::{
     core_sim::{ChurchOptions, CoreSim},
     program::{Announcement, Finished, Program, run_to_end},
+    proxy::Front,
     servers::{DataFolder, Management, PrivateServers},
 };
 
@@ -31,12 +32,14 @@ pub struct TestSystem {
     variables: [(Role, BTreeMap<String, String>); 4],
     own_servers: Option<PrivateServers>,
     ways: Option<Ways>,
+    _front: Option<Front>,
     /// The programs' logs.
     folder: DataFolder,
 }
 
 /// What a system is put together from.
 pub(super) struct Parts {
+    pub(super) front: Option<Front>,
     pub(super) core: CoreSim,
     pub(super) database: TestDatabase,
     pub(super) broker: TestBroker,
@@ -85,7 +88,7 @@ impl TestSystem {
     }
 
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { core, database, broker, own_servers, ways, variables } = parts;
+        let Parts { front, core, database, broker, own_servers, ways, variables } = parts;
         Self {
             replicas: Vec::new(),
             core,
@@ -96,6 +99,7 @@ impl TestSystem {
             variables,
             own_servers,
             ways,
+            _front: front,
             folder: DataFolder::temporary().unwrap(),
         }
     }
@@ -113,7 +117,7 @@ impl TestSystem {
     /// The core as the programs reach it.
     pub fn core_url(&self) -> String {
         let url = self.core.base_url();
-        self.ways.as_ref().map_or_else(|| url.clone(), |ways| through(&ways.to_core, &url))
+        self.ways.as_ref().map_or_else(|| url.clone(), |ways| through(ways.to_core.address(), &url))
     }
 
     /// How many replicas of a program there are.

@@ -55,18 +55,18 @@ impl Ways {
             (Role::Admin, "DATABASE_URL") => &self.admin_to_postgres,
             _ => return url.to_owned(),
         };
-        through(proxy, url)
+        through(proxy.address(), url)
     }
 }
 
-/// The same URL with the address of a proxy.
-pub(super) fn through(proxy: &Proxy, url: &str) -> String {
+/// The same URL with the port of a proxy.
+pub(super) fn through(proxy: SocketAddr, url: &str) -> String {
     let mut url: Url = url.parse().unwrap();
-    url.set_port(Some(proxy.address().port())).unwrap();
+    url.set_port(Some(proxy.port())).unwrap();
     url.to_string().trim_end_matches('/').to_owned()
 }
 
-fn address(url: &str) -> SocketAddr {
+pub(super) fn address(url: &str) -> SocketAddr {
     let url: Url = url.parse().unwrap();
     let host = url.host_str().expect("a server has a host");
     format!("{host}:{}", url.port().expect("a private server has a port")).parse().unwrap()

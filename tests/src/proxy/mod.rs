@@ -18,6 +18,7 @@
 //! ```
 
 mod connection;
+mod front;
 mod orders;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ use std::{
 
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
+pub use self::front::Front;
 use self::orders::Orders;
 pub use self::orders::{End, Mode, Scope};
 

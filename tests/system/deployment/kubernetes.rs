@@ -292,7 +292,10 @@ fn rabbitmqs_users_have_the_rights_of_the_file_and_the_scaler_none() {
         })
         .collect();
     let mut expected: BTreeMap<String, [String; 3]> = permissions().into_iter().collect();
-    expected.insert("faith_scaler".to_owned(), ["^$", "^$", "^$"].map(str::to_owned));
+    expected.insert(
+        "faith_scaler".to_owned(),
+        ["^$", r"^member-events\.work$", "^$"].map(str::to_owned),
+    );
     assert_eq!(rights, expected);
 }
 

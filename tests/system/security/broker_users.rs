@@ -8,7 +8,7 @@ use queue::lapin::{
         BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions,
         QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions,
     },
-    types::FieldTable,
+    types::{AMQPValue, FieldTable},
 };
 use serde_json::{Value, json};
 use tests::{
@@ -77,6 +77,76 @@ async fn every_program_does_its_work_as_its_own_user() {
     assert!(doctor.contains("this user may not compare their arguments"), "{doctor}");
     let log = std::fs::read_to_string(system.worker(0).log()).unwrap();
     assert!(!log.contains("ACCESS_REFUSED"), "{log}");
+}
+
+/// RabbitMQ 4.2.6 and 4.3.0 answer a passive declaration only to who may delete the queue, and later
+/// ones only to who has some right on it.
+#[tokio::test]
+async fn nothing_needs_a_passive_declaration() {
+    let builder = TestSystem::builder().broker_users().passive_declarations_refused();
+    let system = builder.spawn().await;
+    let church = &system.campus.core_church_id;
+    let fields = json!({"id": "m-1", "full_name": "Budi"});
+    assert!(system.core.create(church, fields, Webhook::Silent).is_ok());
+    let body = WebhookBody::new("member.updated", church, "m-1");
+    let answer = system.post(&system.campus, &body).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    eventually("the event is processed", SOON, async || {
+        let query = "SELECT status FROM webhook_logs WHERE event_id = $1";
+        let rows = system.database.rows(query, &[&answer.event_id()]).await;
+        if rows == [json!({"status": "processed"})] { Ok(()) } else { Err(format!("{rows:?}")) }
+    })
+    .await;
+    let status = system.faithctl(&["status", "--json"]).await.success();
+    let status: Value = serde_json::from_str(&status).unwrap();
+    assert_eq!(status["queues"][0]["messages"], Value::Null, "{status:?}");
+    let doctor = eventually("the rest is well", SOON, async || {
+        let finished = system.faithctl(&["doctor", "--json"]).await;
+        if finished.code == Some(0) { Ok(finished.stdout) } else { Err(finished.stdout) }
+    })
+    .await;
+    assert!(doctor.contains("does not let this user count"), "{doctor}");
+}
+
+#[tokio::test]
+async fn a_gateway_that_may_only_publish_takes_nothing_for_a_queue_that_is_not_as_it_must_be() {
+    let system = TestSystem::builder().broker_users().workers(1).spawn().await;
+    system.worker(0).terminate(SOON).await.unwrap();
+    // A queue of that name, as somebody else would make it: it confirms, and keeps five.
+    let channel = system.broker.channel().await;
+    let options = QueueDeleteOptions::default();
+    channel.queue_delete("member-events.work".into(), options).await.unwrap();
+    let options = QueueDeclareOptions { durable: true, ..Default::default() };
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-max-length".into(), AMQPValue::LongInt(5));
+    channel.queue_declare("member-events.work".into(), options, arguments).await.unwrap();
+    let (work, exchange) = ("member-events.work".into(), "member-events".into());
+    let (options, none) = (QueueBindOptions::default(), FieldTable::default());
+    channel.queue_bind(work, exchange, "member-events.work".into(), options, none).await.unwrap();
+    let url = format!("{}/readyz", system.admin_url("gateway", 0));
+    let missing = async || {
+        let answer = reqwest::get(&url).await.map_err(|error| error.to_string())?;
+        let text = answer.text().await.map_err(|error| error.to_string())?;
+        if text.contains("which a worker declares") { Ok(()) } else { Err(text) }
+    };
+    system.gateway(0).kill();
+    system.gateway(0).start().unwrap();
+    eventually("the gateway is not ready", SOON, missing).await;
+    let body = WebhookBody::test(&system.campus.core_church_id);
+    assert_eq!(system.post(&system.campus, &body).await.status, 503);
+    // A worker says what is wrong with it, and does not use it either.
+    system.worker(0).start().unwrap();
+    let url = format!("{}/readyz", system.admin_url("worker", 0));
+    eventually("the worker says what is wrong", SOON, async || {
+        let answer = reqwest::get(&url).await.map_err(|error| error.to_string())?;
+        let text = answer.text().await.map_err(|error| error.to_string())?;
+        if text.contains("inequivalent arg") { Ok(()) } else { Err(text) }
+    })
+    .await;
+    eventually("the gateway is not ready", SOON, missing).await;
+    channel.queue_delete("member-events.work".into(), QueueDeleteOptions::default()).await.unwrap();
+    system.until_ready("gateway", 0, SOON).await;
+    assert_eq!(system.post(&system.campus, &body).await.status, 200);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use queue::{
     Broker, DEAD, QueueError, REJECTIONS, RetryQueue, Topology, UNROUTED, WORK, declare,
-    declare_retries,
+    declare_rejections, declare_retries, look_for_queues,
 };
 use retry::RetrySchedule;
 
@@ -56,7 +56,7 @@ fn advice(error: &QueueError) -> &'static str {
 /// Whether every queue is there.
 fn declared(report: &mut Report, states: &[QueueState]) -> bool {
     let missing: Vec<&str> =
-        states.iter().filter(|state| !state.exists).map(|state| state.name.as_str()).collect();
+        states.iter().filter(|state| state.is_missing()).map(|state| state.name.as_str()).collect();
     if missing.is_empty() {
         return true;
     }
@@ -82,6 +82,7 @@ async fn arguments(
         let connection = broker.connect().await?;
         declare(&connection, topology).await?;
         declare_retries(&connection, &retries).await?;
+        declare_rejections(&connection).await?;
         connection.close(200, "done".into()).await.ok();
         Ok::<_, QueueError>(())
     });
@@ -92,19 +93,48 @@ async fn arguments(
             error.to_string(),
             "another program made a queue of this name with other arguments: use a vhost of its own",
         ),
-        Ok(Err(error)) if error.is_access_refused() => {
-            report.ok("queues", "declared; this user may not compare their arguments");
-        }
+        Ok(Err(error)) if error.is_access_refused() => found(report, broker).await,
         Ok(Err(error)) => report.warn("queues", error.to_string(), "look at RabbitMQ's log"),
         Err(_) => report.warn("queues", "RabbitMQ takes long to answer", "look at its load and alarms"),
     }
 }
 
+/// Whether somebody has declared the queues, for a user who may not.
+async fn found(report: &mut Report, broker: &Broker) {
+    let found = async {
+        let connection = broker.connect().await?;
+        look_for_queues(&connection).await?;
+        connection.close(200, "done".into()).await.ok();
+        Ok::<_, QueueError>(())
+    };
+    match found.await {
+        Ok(()) => report.ok("queues", "declared; this user may not compare their arguments"),
+        Err(error) if error.is_not_found() => report.fail(
+            "queues",
+            "the work queue is not there, or nobody has declared it as it must be",
+            "start a worker: it declares the queues, and says at /readyz what keeps it from that",
+        ),
+        Err(error) if error.is_access_refused() => report.fail(
+            "queues",
+            error.to_string(),
+            "deploy/rabbitmq/users gives each user the rights that this version needs",
+        ),
+        Err(error) => report.warn("queues", error.to_string(), "look at RabbitMQ's log"),
+    }
+}
+
 fn consumers(report: &mut Report, states: &[QueueState]) {
     let consumers = |name: &str| {
-        states.iter().find(|state| state.name == name).map_or(0, |state| state.consumers)
+        states.iter().find(|state| state.name == name).and_then(|state| state.consumers)
     };
-    let workers = consumers(WORK);
+    let Some(workers) = consumers(WORK) else {
+        return report.warn(
+            "workers",
+            "RabbitMQ does not let this user count who consumes events, nor how many wait",
+            "give it the rights of deploy/rabbitmq/permissions; RabbitMQ 4.2.6 and 4.3.0 let nobody \
+             count who may not delete: take a later one",
+        );
+    };
     if workers == 0 {
         report.fail(
             "workers",
@@ -114,7 +144,7 @@ fn consumers(report: &mut Report, states: &[QueueState]) {
         return;
     }
     report.ok("workers", format!("consuming events: {workers}"));
-    if consumers(DEAD) == 0 {
+    if consumers(DEAD) == Some(0) {
         report.warn(
             "dead letters",
             "nobody collects them: they stay in the queue, and `faithctl` does not see them",
@@ -125,7 +155,8 @@ fn consumers(report: &mut Report, states: &[QueueState]) {
 
 fn lengths(report: &mut Report, states: &[QueueState], work_max_length: u64) {
     let messages = |name: &str| {
-        states.iter().find(|state| state.name == name).map_or(0, |state| state.messages)
+        let state = states.iter().find(|state| state.name == name);
+        state.and_then(|state| state.messages).unwrap_or(0)
     };
     if messages(REJECTIONS) > REJECTIONS_MANY {
         report.warn(
@@ -140,6 +171,9 @@ fn lengths(report: &mut Report, states: &[QueueState], work_max_length: u64) {
             format!("{} events found no queue and are kept", messages(UNROUTED)),
             "a worker drains them once the queues are declared again: restart one",
         );
+    }
+    if states.iter().all(|state| state.messages.is_none()) {
+        return;
     }
     let waiting = u64::from(messages(WORK));
     if waiting >= work_max_length - work_max_length / 5 {

@@ -92,7 +92,8 @@ fn queues(status: &Status, add: &mut impl FnMut(String, String)) {
     }
     let waiting = |name: &str| {
         let mut queues = status.queues.iter().flatten();
-        queues.find(|queue| queue.name == name).map_or(0, |queue| i64::from(queue.messages))
+        let queue = queues.find(|queue| queue.name == name);
+        queue.and_then(|queue| queue.messages).map_or(0, i64::from)
     };
     let processed = status.flow.as_ref().map(|flow| flow.processed_per_minute);
     if waiting(WORK) > 0 && status.workers > Some(0) && processed.is_some_and(|rate| rate <= 0.0) {

@@ -60,7 +60,7 @@ pub(crate) async fn run(arguments: &Arguments, environment: &Environment) -> any
     match queues::ask(&broker, &delays).await {
         Ok(queues) => {
             status.workers =
-                queues.iter().find(|queue| queue.name == WORK).map(|queue| queue.consumers);
+                queues.iter().find(|queue| queue.name == WORK).and_then(|queue| queue.consumers);
             status.queues = Some(queues);
         }
         Err(error) => status.problems.push(error.to_string()),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use queue::{
-    Broker, DEAD, Depth, QueueError, REJECTIONS, RetryQueue, UNROUTED, WORK, depth,
+    Broker, Count, DEAD, QueueError, REJECTIONS, RetryQueue, UNROUTED, WORK, depth,
     lapin::Connection,
 };
 use serde::Serialize;
@@ -12,15 +12,22 @@ use tokio::time::timeout;
 /// A broker that does not answer for so long is away.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A queue as the broker counts it.
+/// A queue as the broker counts it; all is none where it does not say so to this user.
 #[derive(Debug, Serialize)]
 pub(crate) struct QueueState {
     pub(crate) name: String,
     /// Whether it has been declared: the first gateway or worker does that.
-    pub(crate) exists: bool,
+    pub(crate) exists: Option<bool>,
     /// Messages that wait; those that a worker holds are not among them.
-    pub(crate) messages: u32,
-    pub(crate) consumers: u32,
+    pub(crate) messages: Option<u32>,
+    pub(crate) consumers: Option<u32>,
+}
+
+impl QueueState {
+    /// Whether there is certainly no such queue.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.exists == Some(false)
+    }
 }
 
 /// Asks for every queue of the topology, in the order of an event's way.
@@ -47,8 +54,10 @@ pub(crate) async fn ask(
 }
 
 async fn ask_one(connection: &Connection, name: String) -> Result<QueueState, QueueError> {
-    let depth = depth(connection, &name).await?;
-    let exists = depth.is_some();
-    let Depth { messages, consumers } = depth.unwrap_or(Depth { messages: 0, consumers: 0 });
+    let (exists, messages, consumers) = match depth(connection, &name).await? {
+        Count::Of(depth) => (Some(true), Some(depth.messages), Some(depth.consumers)),
+        Count::Missing => (Some(false), Some(0), Some(0)),
+        Count::Refused => (None, None, None),
+    };
     Ok(QueueState { name, exists, messages, consumers })
 }

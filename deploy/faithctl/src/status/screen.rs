@@ -67,10 +67,14 @@ fn queue_table(queues: &[QueueState], workers: Option<u32>) -> String {
     };
     let columns = [
         Column::new("name", |queue: &QueueState| queue.name.clone()),
-        Column::new("messages", |queue| {
-            if queue.exists { queue.messages.to_string() } else { "not declared yet".to_owned() }
+        Column::new("messages", |queue| match queue.messages {
+            Some(_) if queue.is_missing() => "not declared yet".to_owned(),
+            Some(messages) => messages.to_string(),
+            None => "this user may not count it".to_owned(),
         }),
-        Column::new("consumers", |queue| queue.consumers.to_string()),
+        Column::new("consumers", |queue| {
+            queue.consumers.map_or_else(String::new, |consumers| consumers.to_string())
+        }),
     ];
     section(&title, &table(queues, &columns, output::width()))
 }

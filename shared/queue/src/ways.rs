@@ -1,0 +1,70 @@
+//! What a connection is for, and so what is declared on it: the broker may be a new one every time.
+
+use lapin::Connection;
+
+use crate::{
+    QueueError, RetryQueue, Topology, declare, declare_rejections, declare_retries, look_for_queues,
+};
+
+/// The ways that a connection's messages go.
+#[derive(Debug, Clone, Default)]
+pub struct Ways {
+    events: Option<Topology>,
+    retries: Vec<RetryQueue>,
+    rejections: bool,
+}
+
+impl Ways {
+    /// To the workers, and to the dead letters.
+    pub fn of_events(topology: Topology) -> Self {
+        Self { events: Some(topology), ..Self::default() }
+    }
+
+    /// To the audit of refused deliveries.
+    pub fn of_rejections() -> Self {
+        Self { rejections: true, ..Self::default() }
+    }
+
+    /// None: queues are only counted.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// And through these delay queues.
+    #[must_use]
+    pub fn and_retries(mut self, retries: Vec<RetryQueue>) -> Self {
+        self.retries = retries;
+        self
+    }
+
+    /// And to the audit of refused deliveries.
+    #[must_use]
+    pub fn and_rejections(mut self) -> Self {
+        self.rejections = true;
+        self
+    }
+
+    /// Declares everything again, for whoever finds something missing.
+    ///
+    /// Who needs no delay queues may be a user who can only publish, as the gateway's is
+    /// (`deploy/rabbitmq/permissions`): then it is left to the workers, and looked for.
+    pub(crate) async fn declare(&self, connection: &Connection) -> Result<(), QueueError> {
+        if let Some(topology) = self.events {
+            match declare(connection, topology).await {
+                Err(error) if error.is_access_refused() && self.retries.is_empty() => {
+                    look_for_queues(connection).await?;
+                }
+                declared => declared?,
+            }
+        }
+        declare_retries(connection, &self.retries).await?;
+        if self.rejections {
+            match declare_rejections(connection).await {
+                // Whether they are there, publishing will tell.
+                Err(error) if error.is_access_refused() && self.retries.is_empty() => {}
+                declared => declared?,
+            }
+        }
+        Ok(())
+    }
+}
