@@ -31,6 +31,8 @@ missing_packages() {
     command -v cc >/dev/null || missing="$missing gcc libc6-dev"
     # The allocator is built with it.
     command -v make >/dev/null || missing="$missing make"
+    # A pooler before Postgres, for the tests of it.
+    [ -z "${with_pgbouncer:-}" ] || [ -x /usr/sbin/pgbouncer ] || missing="$missing pgbouncer"
     # Debian has promtool, which tests the alerts, in one package with Prometheus.
     [ -z "${with_promtool:-}" ] || command -v promtool >/dev/null || missing="$missing prometheus"
 }
@@ -68,7 +70,7 @@ apt_install() {
     if [ "$status" = 0 ] && [ -d /run/systemd/system ]; then
         # Nor at the next boot: these were not here before, so nobody else relies on them.
         local service
-        for service in postgresql rabbitmq-server prometheus; do
+        for service in postgresql rabbitmq-server prometheus pgbouncer; do
             case $missing in *"$service"*) as_root systemctl --quiet disable "$service" || true ;; esac
         done
     fi

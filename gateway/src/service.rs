@@ -79,7 +79,7 @@ impl Service {
                     campus_id,
                     trace_id,
                     left_out,
-                    "a webhook cannot be queued; its sender tries again"
+                    "a webhook cannot be queued: its change waits for a reconciliation"
                 );
             }
         } else if let Some(left_out) = self.refused.line() {

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use chrono::Utc;
+use database::{DatabaseError, OPEN_LIMIT, ensure_writable, within};
 use runtime::{Check, Daemon};
 use tokio::time::{Interval, MissedTickBehavior, sleep};
 use uuid::Uuid;
@@ -64,25 +65,27 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
 impl Reconciler {
     /// Says whether Postgres can be worked with.
     async fn watch(&self, check: &Check) {
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            match self.look().await {
+            looks.tick().await;
+            match within(OPEN_LIMIT, self.look()).await {
                 Ok(()) => {
                     self.metrics.connected();
                     check.well();
                 }
                 Err(error) => {
                     self.metrics.disconnected();
-                    check.failing(format!("{error:#}"));
+                    check.failing(error.to_string());
                 }
             }
-            sleep(LOOK_EVERY).await;
         }
     }
 
-    async fn look(&self) -> anyhow::Result<()> {
+    async fn look(&self) -> Result<(), DatabaseError> {
         let client = self.means.pool.get().await?;
-        self.metrics.runs().look(&client).await?;
-        Ok(())
+        ensure_writable(&client).await?;
+        self.metrics.runs().look(&client).await
     }
 
     async fn keep_house(&self) {

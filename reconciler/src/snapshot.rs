@@ -87,7 +87,7 @@ impl<'a> Snapshot<'a> {
             .client
             .query_typed(UNHEARD_OF, &[(&self.campus, Type::UUID), (&members, Type::TEXT_ARRAY)])
             .await
-            .map_err(staging())?;
+            .map_err(|error| staging()(error.into()))?;
         if unheard_of.is_empty() {
             return Ok(());
         }

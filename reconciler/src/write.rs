@@ -56,9 +56,7 @@ async fn write_at_once(
                 }
                 Err(error) => error,
             };
-        // The error's detail may quote values of a row: only its code is logged.
-        let sqlstate = error.code().map_or("none", |code| code.code());
-        tracing::warn!(sqlstate, members = batch.len(), "a batch could not be written");
+        tracing::warn!(%error, members = batch.len(), "a batch could not be written");
         match fault(&error) {
             Fault::Repeat => {}
             Fault::Row | Fault::Locked => return Ok(None),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use database::{DatabaseError, Fault, Pool, answered, fault};
+use database::{DatabaseError, Fault, Pool, answered};
 use event::Rejection;
 use queue::{
     QueueError, REJECTIONS, ReceivedHeaders,
@@ -48,10 +48,9 @@ fn read(delivery: &Delivery) -> Option<(Rejection, Trace)> {
 /// Records the batch, however long Postgres takes to come back.
 async fn record(pool: &Pool, refused: &[Rejection], traces: &[String]) {
     while let Err(error) = answered(try_record(pool, refused, traces)).await {
-        if let DatabaseError::Statement { source, .. } = &error
-            && fault(source) == Fault::Row
-        {
+        if error.fault() == Fault::Row {
             tracing::error!(
+                %error,
                 refused = refused.len(),
                 "Postgres takes no audit of refused deliveries"
             );

@@ -5,7 +5,7 @@ mod letter;
 
 use std::time::Duration;
 
-use database::{DatabaseError, Fault, Pool, answered, fault};
+use database::{DatabaseError, Fault, Pool, answered};
 use queue::{
     DEAD, QueueError,
     lapin::{Connection, message::Delivery},
@@ -79,5 +79,5 @@ async fn try_store(pool: &Pool, letters: &mut [DeadLetter]) -> Result<(), Databa
 }
 
 fn is_own_fault(error: &DatabaseError) -> bool {
-    matches!(error, DatabaseError::Statement { source, .. } if fault(source) == Fault::Row)
+    error.fault() == Fault::Row
 }

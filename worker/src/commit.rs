@@ -134,9 +134,7 @@ async fn commit_at_once(writer: &mut SyncWriter, batch: &[&Commit]) -> Result<Ve
             Ok(outcomes) => return Ok(outcomes),
             Err(error) => {
                 last = fault(&error);
-                // The error's detail may quote values of a row: only its code is logged.
-                let sqlstate = error.code().map_or("none", |code| code.code());
-                tracing::warn!(sqlstate, events = batch.len(), "a batch could not be committed");
+                tracing::warn!(%error, events = batch.len(), "a batch could not be committed");
             }
         }
         if last != Fault::Repeat {

@@ -1,6 +1,9 @@
 //! The session that admits and commits, opened again whenever it is lost.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use database::DatabaseConfig;
 use runtime::Check;
@@ -14,6 +17,7 @@ use crate::{
 };
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// Between the beginnings of two attempts, as long as they are shorter.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 /// Requests that may wait for the writer; more than a worker holds.
 const WAITING: usize = 1024;
@@ -84,6 +88,7 @@ async fn keep(
 ) {
     let mut pause = FIRST_PAUSE;
     loop {
+        let begun = Instant::now();
         match Session::open(config, Reads::ByKeys).await {
             Ok((session, writer)) => {
                 pause = FIRST_PAUSE;
@@ -102,7 +107,8 @@ async fn keep(
                 tracing::warn!(%error, "Postgres is away");
             }
         }
-        tokio::time::sleep(pause).await;
+        // A Postgres that says nothing took its time already.
+        tokio::time::sleep(pause.saturating_sub(begun.elapsed()).max(FIRST_PAUSE)).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }

@@ -10,9 +10,9 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use chrono::Utc;
-use database::{Client, Connected, DatabaseConfig, DatabaseError};
+use database::{Client, Connected, DatabaseConfig, DatabaseError, OPEN_LIMIT, within};
 use runtime::{Check, metrics::observe};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Directory, Sealer, load};
@@ -24,9 +24,9 @@ pub const CHANGED: &str = "campus_changed";
 const POLL: Duration = Duration::from_secs(30);
 /// A half-open connection must not freeze the snapshot: a poll that takes longer is given up.
 const POLL_TIMEOUT: Duration = Duration::from_secs(5);
-/// The same for a server that takes the connection and then says nothing.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Between the beginnings of two attempts, as long as they are shorter.
 const RECONNECT_PAUSE: Duration = Duration::from_secs(2);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// The last directory that could be read; kept while Postgres is away.
 #[derive(Clone, Default)]
@@ -60,6 +60,7 @@ impl DirectoryHandle {
     ) {
         self.observe_age();
         loop {
+            let begun = Instant::now();
             let session = self.follow(&database, &sealer, &check);
             let error = tokio::select! {
                 Err(error) = session => error,
@@ -70,7 +71,10 @@ impl DirectoryHandle {
                 check.failing(format!("no campuses yet: {error}"));
             }
             tokio::select! {
-                () = tokio::time::sleep(RECONNECT_PAUSE) => {}
+                // One that says nothing took its time already.
+                () = tokio::time::sleep_until(
+                    (begun + RECONNECT_PAUSE).max(Instant::now() + SHORTEST_PAUSE)
+                ) => {}
                 () = shutdown.cancelled() => return,
             }
         }
@@ -84,9 +88,8 @@ impl DirectoryHandle {
         sealer: &Sealer,
         check: &Check,
     ) -> Result<std::convert::Infallible, RefreshError> {
-        let listening = timeout(CONNECT_TIMEOUT, listen(database)).await;
         let Connected { client, mut notifications, .. } =
-            listening.map_err(|_| RefreshError::Slow)??;
+            within(OPEN_LIMIT, listen(database)).await?;
         loop {
             self.read(&client, sealer).await?;
             check.well();

@@ -1,30 +1,33 @@
-//! `DATABASE_URL`, with the `sslmode` values that tokio-postgres does not know.
+//! `DATABASE_URL`, with what of libpq's tokio-postgres does not know.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use percent_encoding::percent_decode_str;
 use runtime::{SettingError, Settings, variables};
 use rustls::ClientConfig;
-use tokio_postgres::config::SslMode;
-use url::Url;
+use tokio_postgres::config::{Host as Name, LoadBalanceHosts, SslMode};
 
-use crate::tls::{self, Verification};
+use crate::{
+    dial::Host,
+    target::Target,
+    tls::{self, Verification},
+};
 
-/// What every session is set to.
-///
-/// * `lock_timeout`: a row held by a stuck session delays its own event, not the whole batch.
-/// * `idle_in_transaction_session_timeout`: a worker that froze gives its locks back.
-/// * `synchronous_commit`: an acknowledged event is on disk, whatever the server's default.
-/// * `jit`: compiling a statement takes longer than any of ours runs.
-/// * `statement_timeout`: nothing this product asks takes half a minute unless something is wrong.
-const SESSION_OPTIONS: &str = "-c lock_timeout=3s -c idle_in_transaction_session_timeout=5s \
-     -c synchronous_commit=on -c jit=off -c statement_timeout=30s";
+const EXPECTED: &str = "postgres://user:pass@host:port[,host:port…]/db[?sslmode=disable|prefer|require|verify-ca|verify-full&sslrootcert=FILE&target_session_attrs=any|read-write|read-only|primary|standby|prefer-standby]";
 
-const EXPECTED: &str = "postgres://user:pass@host:port/db[?sslmode=disable|prefer|require|verify-ca|verify-full&sslrootcert=FILE]";
+/// How long a host may take to give a session, unless `connect_timeout` says otherwise.
+const HOST_LIMIT: Duration = Duration::from_secs(4);
 
 /// Where Postgres is and how to reach it.
 #[derive(Clone)]
 pub struct DatabaseConfig {
-    pub(crate) postgres: tokio_postgres::Config,
+    /// In the order in which they are tried.
+    pub(crate) hosts: Vec<Host>,
+    /// What a host must be.
+    pub(crate) target: Target,
+    pub(crate) is_shuffled: bool,
+    /// How long each may take.
+    pub(crate) host_limit: Duration,
     pub(crate) tls: Arc<ClientConfig>,
     /// Connections a pool may hold.
     pub(crate) pool_size: usize,
@@ -48,34 +51,27 @@ impl DatabaseConfig {
         let wrong = |problem: &str| SettingError::new(variables::DATABASE_URL, problem, EXPECTED);
         let text =
             settings.required_or_file(variables::DATABASE_URL, variables::DATABASE_URL_FILE)?;
-        let mut url = Url::parse(&text).map_err(|_| wrong("is not a URL"))?;
-        if !matches!(url.scheme(), "postgres" | "postgresql") {
+        if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
             return Err(wrong("is not a postgres:// URL"));
         }
-        let tls = take_tls_parameters(&mut url).ok_or_else(|| wrong("has an unknown sslmode"))?;
-        let mut postgres: tokio_postgres::Config =
-            url.as_str().parse().map_err(|_| wrong("cannot be read"))?;
-        if postgres.get_hosts().is_empty() && postgres.get_hostaddrs().is_empty() {
-            return Err(wrong("names no host"));
-        }
-        postgres
-            .application_name(program)
-            .ssl_mode(tls.mode)
-            .options(SESSION_OPTIONS)
-            .connect_timeout(Duration::from_secs(5))
-            // A half-open connection is found within half a minute, not after two hours.
-            .keepalives(true)
-            .keepalives_idle(Duration::from_secs(10))
-            .keepalives_interval(Duration::from_secs(5))
-            .keepalives_retries(3)
-            .tcp_user_timeout(Duration::from_secs(20));
+        let (text, own) = OwnParameters::take(&text).map_err(wrong)?;
+        // Without the parameter's name: it may be the rest of a password with `&` in it.
+        let url: tokio_postgres::Config =
+            text.parse().map_err(|_| wrong("cannot be read, or has an unknown parameter"))?;
+        let tls = own.tls;
+        let mut session = sessions_of(&url);
+        session.application_name(program).ssl_mode(tls.mode);
+        let hosts = hosts_of(&url, &session).map_err(wrong)?;
         let roots = runtime::root_store(tls.root_certificate.as_deref())
             .map_err(|error| wrong(&format!("names an unusable sslrootcert ({error})")))?;
         let tls = tls::client_config(tls.verification, roots)
             .map_err(|error| wrong(&format!("cannot be used with TLS ({error})")))?;
         let pool_size = settings.number(variables::DATABASE_POOL_SIZE, 1..=1000)?;
         Ok(Self {
-            postgres,
+            hosts,
+            target: own.target,
+            is_shuffled: url.get_load_balance_hosts() == LoadBalanceHosts::Random,
+            host_limit: url.get_connect_timeout().copied().unwrap_or(HOST_LIMIT),
             tls: Arc::new(tls),
             pool_size: usize::try_from(pool_size).unwrap_or(usize::MAX),
         })
@@ -88,34 +84,118 @@ struct TlsParameters {
     root_certificate: Option<PathBuf>,
 }
 
-/// Takes `sslmode` and `sslrootcert` out of the URL, since tokio-postgres refuses what it does
-/// not know. None for an unknown mode. The meanings are libpq's:
-/// <https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-SSLMODE-STATEMENTS>
-fn take_tls_parameters(url: &mut Url) -> Option<TlsParameters> {
-    let mut mode = "prefer".to_owned();
-    let mut root_certificate = None;
-    let mut others = Vec::new();
-    for (name, value) in url.query_pairs() {
-        match &*name {
-            "sslmode" => mode = value.into_owned(),
-            "sslrootcert" => root_certificate = Some(PathBuf::from(value.into_owned())),
-            _ => others.push((name.into_owned(), value.into_owned())),
+/// The parameters that are ours to understand.
+struct OwnParameters {
+    tls: TlsParameters,
+    target: Target,
+}
+
+impl OwnParameters {
+    /// Takes them out of the URL, since tokio-postgres refuses what it does not know; everything else
+    /// stays as it is written. The meanings are libpq's:
+    /// <https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-SSLMODE-STATEMENTS>
+    fn take(url: &str) -> Result<(String, Self), &'static str> {
+        // A password may hold a question mark.
+        let credentials = url.find('@').unwrap_or(0);
+        let Some(begin) = url[credentials..].find('?').map(|begin| credentials + begin) else {
+            return Ok((url.to_owned(), Self::read("prefer", None, "any")?));
+        };
+        let (mut mode, mut root, mut target) = ("prefer".to_owned(), None, "any".to_owned());
+        let mut others = Vec::new();
+        for pair in url[begin + 1..].split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let value = percent_decode_str(value).decode_utf8_lossy().into_owned();
+            match name {
+                "sslmode" => mode = value,
+                "sslrootcert" => root = Some(PathBuf::from(value)),
+                "target_session_attrs" => target = value,
+                _ => others.push(pair),
+            }
         }
+        let url = match others.as_slice() {
+            [] => url[..begin].to_owned(),
+            others => format!("{}?{}", &url[..begin], others.join("&")),
+        };
+        Ok((url, Self::read(&mode, root, &target)?))
     }
-    url.set_query(None);
-    if !others.is_empty() {
-        url.query_pairs_mut().extend_pairs(others);
+
+    fn read(mode: &str, root: Option<PathBuf>, target: &str) -> Result<Self, &'static str> {
+        let (mode, verification) = match (mode, &root) {
+            ("disable", _) => (SslMode::Disable, Verification::None),
+            ("prefer" | "allow", _) => (SslMode::Prefer, Verification::None),
+            // libpq: with a root certificate, `require` checks the chain as `verify-ca` does.
+            ("require", None) => (SslMode::Require, Verification::None),
+            ("require" | "verify-ca", _) => (SslMode::Require, Verification::Chain),
+            ("verify-full", _) => (SslMode::Require, Verification::ChainAndName),
+            _ => return Err("has an unknown sslmode"),
+        };
+        let target = Target::parse(target).ok_or("has an unknown target_session_attrs")?;
+        Ok(Self { tls: TlsParameters { mode, verification, root_certificate: root }, target })
     }
-    let (mode, verification) = match (mode.as_str(), &root_certificate) {
-        ("disable", _) => (SslMode::Disable, Verification::None),
-        ("prefer" | "allow", _) => (SslMode::Prefer, Verification::None),
-        // libpq: with a root certificate, `require` checks the chain as `verify-ca` does.
-        ("require", None) => (SslMode::Require, Verification::None),
-        ("require" | "verify-ca", _) => (SslMode::Require, Verification::Chain),
-        ("verify-full", _) => (SslMode::Require, Verification::ChainAndName),
-        _ => return None,
+}
+
+/// What is the same for every host.
+fn sessions_of(url: &tokio_postgres::Config) -> tokio_postgres::Config {
+    let mut session = tokio_postgres::Config::new();
+    session
+        .ssl_negotiation(url.get_ssl_negotiation())
+        .channel_binding(url.get_channel_binding())
+        .connect_timeout(url.get_connect_timeout().copied().unwrap_or(HOST_LIMIT))
+        // A half-open connection is found within half a minute, not after two hours.
+        .keepalives(true)
+        .keepalives_idle(Duration::from_secs(10))
+        .keepalives_interval(Duration::from_secs(5))
+        .keepalives_retries(3)
+        .tcp_user_timeout(Duration::from_secs(20));
+    if let Some(user) = url.get_user() {
+        session.user(user);
+    }
+    if let Some(password) = url.get_password() {
+        session.password(password);
+    }
+    if let Some(database) = url.get_dbname() {
+        session.dbname(database);
+    }
+    if let Some(options) = url.get_options() {
+        session.options(options);
+    }
+    session
+}
+
+/// A configuration for each host: tokio-postgres would try the next only when the one before has
+/// failed, and waits for ever for one that takes the connection and says nothing.
+fn hosts_of(
+    url: &tokio_postgres::Config,
+    session: &tokio_postgres::Config,
+) -> Result<Vec<Host>, &'static str> {
+    let (names, addresses, ports) = (url.get_hosts(), url.get_hostaddrs(), url.get_ports());
+    let number = names.len().max(addresses.len());
+    if number == 0 {
+        return Err("names no host");
+    }
+    if !names.is_empty() && !addresses.is_empty() && names.len() != addresses.len() {
+        return Err("has not one hostaddr for each host");
+    }
+    if ports.len() > 1 && ports.len() != number {
+        return Err("has not one port for each host");
+    }
+    let host = |index: usize| {
+        let mut postgres = session.clone();
+        match names.get(index) {
+            Some(Name::Tcp(name)) => drop(postgres.host(name)),
+            Some(Name::Unix(folder)) => drop(postgres.host_path(folder)),
+            None => {}
+        }
+        if let Some(address) = addresses.get(index) {
+            postgres.hostaddr(*address);
+        }
+        // One port stands for all hosts.
+        if let Some(port) = ports.get(index).or(ports.first()) {
+            postgres.port(*port);
+        }
+        Host { postgres, is_held: Arc::default() }
     };
-    Some(TlsParameters { mode, verification, root_certificate })
+    Ok((0..number).map(host).collect())
 }
 
 #[cfg(test)]
@@ -137,7 +217,7 @@ mod tests {
             ("verify-full", SslMode::Require),
         ] {
             let config = read(&format!("postgres://u:p@localhost:5432/db?sslmode={mode}")).unwrap();
-            assert_eq!(config.postgres.get_ssl_mode(), expected, "{mode}");
+            assert_eq!(config.hosts[0].postgres.get_ssl_mode(), expected, "{mode}");
         }
         assert!(read("postgres://u:p@localhost/db?sslmode=maybe").is_err());
         // It would be tried for ever.
@@ -146,13 +226,27 @@ mod tests {
 
     #[test]
     fn other_parameters_survive_and_secrets_stay_out_of_errors() {
-        let config =
-            read("postgres://u:p@localhost/db?sslmode=disable&target_session_attrs=read-write");
-        assert_eq!(
-            config.unwrap().postgres.get_target_session_attrs(),
-            tokio_postgres::config::TargetSessionAttrs::ReadWrite
-        );
-        let error = read("mysql://u:hunter2@localhost/db").err().unwrap().to_string();
-        assert!(!error.contains("hunter2"), "{error}");
+        let config = read(
+            "postgres://u:p%3F@[::1]:5433,second/db?options=-c%20search_path%3Dsync&sslmode=disable\
+             &target_session_attrs=primary&connect_timeout=2",
+        )
+        .unwrap();
+        assert_eq!((config.target, config.host_limit), (Target::Primary, Duration::from_secs(2)));
+        let hosts: Vec<_> = config.hosts.iter().map(|host| &host.postgres).collect();
+        assert_eq!(hosts[0].get_hosts(), [Name::Tcp("::1".to_owned())]);
+        assert_eq!(hosts[1].get_hosts(), [Name::Tcp("second".to_owned())]);
+        assert_eq!((hosts[0].get_ports(), hosts[1].get_ports()), (&[5433][..], &[5432][..]));
+        for host in hosts {
+            assert_eq!(host.get_options(), Some("-c search_path=sync"));
+            assert_eq!(host.get_password(), Some(&b"p?"[..]));
+        }
+        for url in [
+            "mysql://u:hunter2@localhost/db",
+            "postgres://u:hunter2@localhost/db?target_session_attrs=some",
+            "postgres://u:hunter2@localhost/db?unheard_of=hunter2",
+        ] {
+            let error = read(url).err().unwrap().to_string();
+            assert!(!error.contains("hunter2"), "{error}");
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! Whose fault a failed statement is (CORRECTNESS §5). The one place that reads SQLSTATEs.
 
-use tokio_postgres::{Error, error::SqlState};
+use tokio_postgres::error::SqlState;
+
+use crate::Error;
 
 /// What a failed statement says about who is to blame, and so what may be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

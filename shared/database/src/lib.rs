@@ -4,12 +4,19 @@
 
 mod config;
 mod connect;
+mod dial;
+mod error;
 mod failure;
+mod pool;
+mod session;
+mod target;
 mod tls;
 
 pub use config::DatabaseConfig;
-pub use connect::{
-    ANSWER_LIMIT, Connected, DatabaseError, Pool, PooledClient, PooledTransaction, answered,
-};
+pub use connect::{ANSWER_LIMIT, Connected, OPEN_LIMIT, answered, within};
+pub use dial::Attempt;
+pub use error::{DatabaseError, Error, in_words};
 pub use failure::{Fault, fault};
-pub use tokio_postgres::{Client, Error, Row, Statement, Transaction, types};
+pub use pool::{Pool, PooledClient, PooledTransaction};
+pub use session::ensure_writable;
+pub use tokio_postgres::{Client, Row, Statement, Transaction, types};

@@ -26,7 +26,7 @@ macro_rules! catalogue {
 }
 
 catalogue! {
-    DATABASE_URL, None, "Postgres: postgres://user:pass@host:port/db[?sslmode=…&sslrootcert=…], sslmode up to verify-full";
+    DATABASE_URL, None, "Postgres: postgres://user:pass@host:port[,host:port…]/db[?sslmode=…&sslrootcert=…&target_session_attrs=…], sslmode up to verify-full";
     DATABASE_URL_FILE, None, "a file that holds DATABASE_URL, in its place";
     DATABASE_POOL_SIZE, Some("4"), "connections in a program's pool; it holds at most that plus 2";
     AMQP_URL, None, "RabbitMQ: amqp:// or amqps:// URL; several, comma-separated, are the nodes of one cluster";

@@ -197,7 +197,7 @@ pub(crate) async fn write(
         &attempts,
         &traces,
     ];
-    let upsert = transaction.query(&statements.upsert, &parameters);
+    let upsert = async { Ok(transaction.query(&statements.upsert, &parameters).await?) };
     let ended: Vec<Uuid> = lines
         .iter()
         .filter(|line| line.status.is_end() && line.status != Status::Dead)

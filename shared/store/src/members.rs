@@ -191,7 +191,7 @@ impl<'a> Arrays<'a> {
         transaction: &Transaction<'_>,
         statement: &Statement,
     ) -> Result<Vec<Row>, Error> {
-        transaction
+        Ok(transaction
             .query(
                 statement,
                 &[
@@ -208,6 +208,6 @@ impl<'a> Arrays<'a> {
                     &self.reasons,
                 ],
             )
-            .await
+            .await?)
     }
 }

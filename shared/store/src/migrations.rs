@@ -21,7 +21,13 @@ pub enum MigrationError {
     Database(#[from] DatabaseError),
     /// A migration failed; the ones before it stay applied.
     #[error("cannot apply the migrations: {0}")]
-    Refinery(#[from] refinery::Error),
+    Refinery(String),
+}
+
+impl From<refinery::Error> for MigrationError {
+    fn from(error: refinery::Error) -> Self {
+        Self::Refinery(database::in_words(&error))
+    }
 }
 
 /// Applies what is missing and answers the names of what was applied. Safe to run from many places

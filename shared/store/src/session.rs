@@ -2,7 +2,10 @@
 //! crash of Postgres the sequence can go backwards, so what was drawn before may not be committed
 //! after. Holding one's session from draw to commit is how that is known.
 
-use database::{Client, Connected, DatabaseConfig, DatabaseError, Error, answered};
+use database::{
+    Client, Connected, DatabaseConfig, DatabaseError, Error, OPEN_LIMIT, answered, ensure_writable,
+    within,
+};
 use event::Envelope;
 use tokio_util::sync::CancellationToken;
 
@@ -44,7 +47,7 @@ impl Session {
         config: &DatabaseConfig,
         reads: Reads,
     ) -> Result<(Self, SyncWriter), DatabaseError> {
-        answered(Self::open_both(config, reads)).await
+        within(OPEN_LIMIT, Self::open_both(config, reads)).await
     }
 
     async fn open_both(
@@ -52,8 +55,9 @@ impl Session {
         reads: Reads,
     ) -> Result<(Self, SyncWriter), DatabaseError> {
         let lost = CancellationToken::new();
-        let reader = connect(config, reads, &lost).await?;
-        let writer = connect(config, Reads::ByKeys, &lost).await?;
+        let (reader, writer) =
+            tokio::try_join!(connect(config, reads, &lost), connect(config, Reads::ByKeys, &lost))?;
+        ensure_writable(&writer).await?;
         let prepare = DatabaseError::during("prepare the sync's statements");
         let statements = CommitStatements::prepare(&writer).await.map_err(prepare)?;
         let writer = SyncWriter { client: writer, statements, lost: lost.clone() };

@@ -1,6 +1,7 @@
 //! The sender: posts webhooks as FaithFlow does.
 //!
-//! A first try with little patience, then retries on a schedule, then the webhook is dropped.
+//! A first try with little patience, then retries on a schedule, as FaithFlow means to (in no public
+//! version do they work), then the webhook is dropped.
 //! Delivered means exactly 200, 201 or 202; the answer's body is not looked at, redirects are not
 //! followed, `Retry-After` is not read. Every try opens its own connection and signs the same bytes
 //! with the secret of that moment.

@@ -16,8 +16,7 @@ use crate::worker::{
     queue::assert_queues_are_empty,
 };
 
-/// Seconds here; an election on a machine that runs other tests too may take longer, and FaithFlow
-/// tries again for minutes.
+/// Seconds here; an election on a machine that runs other tests too may take longer.
 const INTAKE_RESUMES_WITHIN: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -160,7 +160,7 @@ async fn save(
     if changes.concern_login() {
         transaction.execute(FORGET_TOKEN, &[&id]).await?;
     }
-    transaction.commit().await
+    Ok(transaction.commit().await?)
 }
 
 /// The version moves, so that a program that holds the old token in memory sees it is not current.
@@ -175,7 +175,7 @@ async fn save_config(
     changes: &Changes,
     password: Option<&Sealed>,
 ) -> Result<u64, Error> {
-    transaction
+    Ok(transaction
         .execute(
             "UPDATE sync_configs SET
                  core_church_id = coalesce($2, core_church_id),
@@ -208,5 +208,5 @@ async fn save_config(
                 &changes.default_country.map(|country| country.to_string()),
             ],
         )
-        .await
+        .await?)
 }

@@ -39,8 +39,18 @@ pub(super) async fn check(report: &mut Report, environment: &Environment) -> Opt
     }
 }
 
+/// What to do about a server that takes no writes.
+const READ_ONLY: &str = "let DATABASE_URL name the primary; where it is the primary, `ALTER DATABASE … RESET \
+     default_transaction_read_only`, and the same for the role and postgresql.conf";
+
 /// What to do about a session that is not to be had.
 fn advice(error: &DatabaseError) -> &'static str {
+    if error.is_transaction_pooling() {
+        return "set pool_mode = session for this database in the pooler, or let DATABASE_URL name Postgres itself";
+    }
+    if error.is_read_only() {
+        return READ_ONLY;
+    }
     match error.refusal() {
         Some("28P01" | "28000") => {
             "correct role and password in DATABASE_URL; `faithctl migrate --roles --passwords FOLDER` \
@@ -70,6 +80,8 @@ const SERVER: &str = "
            current_setting('fsync')::boolean AS fsync,
            current_setting('full_page_writes')::boolean AS full_page_writes,
            pg_is_in_recovery() AS is_standby,
+           current_setting('transaction_read_only')::boolean AS is_read_only,
+           current_setting('synchronous_commit') = 'off' AS is_asynchronous,
            clock_timestamp() AS clock,
            coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false) AS is_encrypted,
            coalesce(inet_server_addr() <<= '127.0.0.0/8' OR inet_server_addr() = '::1', true) AS is_local";
@@ -88,6 +100,8 @@ async fn server(report: &mut Report, client: &Client) -> Result<(), DatabaseErro
             "this server is a standby: nothing can be written",
             "let DATABASE_URL name the primary",
         );
+    } else if row.get("is_read_only") {
+        report.fail("Postgres", "it is read-only: nothing can be written", READ_ONLY);
     } else if row.get::<_, i32>("number") < OLDEST_VERSION {
         report.warn(
             "Postgres",
@@ -102,6 +116,12 @@ async fn server(report: &mut Report, client: &Client) -> Result<(), DatabaseErro
             "Postgres durability",
             "fsync or full_page_writes is off: a crash of the machine loses committed rows",
             "turn both on in postgresql.conf",
+        );
+    } else if row.get("is_asynchronous") {
+        report.warn(
+            "Postgres durability",
+            "synchronous_commit is off: a crash of Postgres loses rows of acknowledged events",
+            "take it out of the options of DATABASE_URL",
         );
     }
     if !row.get::<_, bool>("is_local") && !row.get::<_, bool>("is_encrypted") {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 /// Minutes that rates and latencies are about.
 pub(crate) const WINDOW_MINUTES: i32 = 5;
 
-/// Minutes in which refusals are counted: as long as FaithFlow's own retries take, and more.
+/// Minutes in which refusals are counted.
 pub(crate) const REJECTED_MINUTES: i32 = 30;
 
 /// The flow of events in the last minutes.

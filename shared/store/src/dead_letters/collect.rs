@@ -42,14 +42,17 @@ pub async fn collect(
     letters: &[&DeadLetter],
 ) -> Result<(), DatabaseError> {
     let letters = once_each(letters);
-    let during = || DatabaseError::during("collect dead letters");
-    let transaction = client.transaction().await.map_err(during())?;
-    transaction.batch_execute(BY_KEYS_LOCALLY).await.map_err(during())?;
-    let log = transaction.prepare_cached(&log_sql()).await.map_err(during())?;
-    let store = transaction.prepare_cached(&letter_sql()).await.map_err(during())?;
-    write_log(&transaction, &log, &letters).await.map_err(during())?;
-    write_letters(&transaction, &store, &letters).await.map_err(during())?;
-    transaction.commit().await.map_err(during())
+    write(client, &letters).await.map_err(DatabaseError::during("collect dead letters"))
+}
+
+async fn write(client: &mut PooledClient, letters: &[DeadLetter]) -> Result<(), database::Error> {
+    let transaction = client.transaction().await?;
+    transaction.batch_execute(BY_KEYS_LOCALLY).await?;
+    let log = transaction.prepare_cached(&log_sql()).await?;
+    let store = transaction.prepare_cached(&letter_sql()).await?;
+    write_log(&transaction, &log, letters).await?;
+    write_letters(&transaction, &store, letters).await?;
+    Ok(transaction.commit().await?)
 }
 
 /// One row a letter: the one that came last, and the count of the one that was replayed most.
@@ -100,7 +103,8 @@ async fn write_log(
         &attempts,
         &traces,
     ];
-    transaction.execute(statement, &parameters).await.map(drop)
+    transaction.execute(statement, &parameters).await?;
+    Ok(())
 }
 
 fn log_sql() -> String {
@@ -163,7 +167,8 @@ async fn write_letters(
         &traces,
         &replays,
     ];
-    transaction.execute(statement, &parameters).await.map(drop)
+    transaction.execute(statement, &parameters).await?;
+    Ok(())
 }
 
 /// A letter whose delivery came to a good end is resolved, one that an operator discarded stays
