@@ -140,7 +140,8 @@ impl Desk {
     /// others may need the room. First of those who wait for a core, then of those whose member is
     /// under way.
     fn make_room(&mut self, worker: &Arc<Worker>) {
-        let mut room = worker.cores.make_room(&worker.schedule);
+        let others = self.waiting.keys().map(|(campus, _)| *campus).collect();
+        let mut room = worker.cores.make_room(&worker.schedule, &others);
         for ((campus, _), jobs) in &mut self.waiting {
             let Some(room) = room.get_mut(campus) else { continue };
             let kept = jobs.len().min(room.places);

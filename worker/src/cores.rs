@@ -1,7 +1,7 @@
 //! The campuses' cores: one session each, and one gate that bounds what is asked of it.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -117,11 +117,19 @@ impl Cores {
     }
 
     /// Has those wait elsewhere who wait beyond their campus's share for a core that is slow; what
-    /// may wait is shared by the campuses of which some do. Answers what else these may hold.
-    pub(crate) fn make_room(&self, schedule: &RetrySchedule) -> HashMap<Uuid, Room> {
+    /// may wait is shared by the campuses of which some do, be it for a member that is under way, as
+    /// those of `others`. Answers what else these may hold.
+    pub(crate) fn make_room(
+        &self,
+        schedule: &RetrySchedule,
+        others: &HashSet<Uuid>,
+    ) -> HashMap<Uuid, Room> {
         let slow: Vec<(Uuid, Arc<Gate>)> = {
             let campuses = self.campuses.lock().unwrap_or_else(PoisonError::into_inner);
-            let slow = campuses.iter().filter(|(_, core)| core.gate.is_slow());
+            let slow = campuses.iter().filter(|(campus, core)| {
+                let somebody_waits = core.gate.waiting() > 0 || others.contains(*campus);
+                somebody_waits && core.gate.is_slow()
+            });
             slow.map(|(campus, core)| (*campus, Arc::clone(&core.gate))).collect()
         };
         let share = self.share.waiting / slow.len().max(1);

@@ -168,9 +168,14 @@ impl Gate {
         share.saturating_sub(self.line.length())
     }
 
-    /// Whether somebody waits who is better put off where others need the room.
+    /// Whether the core is too slow for all that a worker can hold to wait for it.
     pub(crate) fn is_slow(&self) -> bool {
-        self.line.length() > 0 && !lock(&self.pace).is_fast(Instant::now(), self.share.prefetch)
+        !lock(&self.pace).is_fast(Instant::now(), self.share.prefetch)
+    }
+
+    /// How many wait to ask the core.
+    pub(crate) fn waiting(&self) -> usize {
+        self.line.length()
     }
 
     /// When an event that waits for its member is better back.
