@@ -1,10 +1,7 @@
 //! The audit of refused deliveries: told to `webhook-rejections`, as far as that costs nobody
 //! anything. An attacker fills neither memory nor the database with it, and nobody waits for it.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use campus::{Campus, RateLimit};
 use chrono::{DateTime, Utc};
@@ -14,7 +11,7 @@ use runtime::{Trace, TraceContext};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use crate::{Refusal, limiter::Limiter, metrics::Metrics, payload::Claims};
+use crate::{Refusal, limiter::Limiter, payload::Claims};
 
 /// Refusals told of each campus, in the long run, a second.
 const RATE: u32 = 1;
@@ -28,7 +25,6 @@ type Refused = (Rejection, TraceContext);
 
 /// Where refusals are told to.
 pub(crate) struct Audit {
-    metrics: Arc<Metrics>,
     limiter: Limiter,
     rate: Option<RateLimit>,
     rejections: mpsc::Sender<Refused>,
@@ -36,7 +32,7 @@ pub(crate) struct Audit {
 
 impl Audit {
     /// Starts the task that publishes; it ends when the audit is dropped.
-    pub(crate) fn start(publisher: Publisher, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn start(publisher: Publisher) -> Self {
         let (rejections, mut waiting) = mpsc::channel::<Refused>(WAITING);
         tokio::spawn(async move {
             while let Some((rejection, trace)) = waiting.recv().await {
@@ -49,7 +45,7 @@ impl Audit {
                 }
             }
         });
-        Self { metrics, limiter: Limiter::new(BURST), rate: RateLimit::new(RATE), rejections }
+        Self { limiter: Limiter::new(BURST), rate: RateLimit::new(RATE), rejections }
     }
 
     /// Tells that a webhook for a known campus was refused; best effort.
@@ -61,7 +57,6 @@ impl Audit {
         received_at: DateTime<Utc>,
         trace: &Trace,
     ) {
-        self.metrics.refused_of(campus, refusal);
         let Some(rate) = self.rate else { return };
         // Before the body is read once more: a flood must not cost more than its refusal.
         if self.limiter.take(campus.id, rate, Instant::now()).is_err() {

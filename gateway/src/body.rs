@@ -1,27 +1,26 @@
-//! Taking a body in: bounded in size, in time, and in what all of them hold together.
+//! Taking a body in: bounded in size, and in what all of them hold together.
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http_body_util::BodyExt;
 use hyper::body::Body;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep};
 
 use crate::{
     Refusal,
+    arriving::Arriving,
     budget::{Budget, Charge},
+    connections::Connections,
     refusal::Unavailable,
+    server::READ_BUFFER_BYTES,
 };
 
-/// A body of which nothing arrives for so long has stalled.
-const STALL_LIMIT: Duration = Duration::from_secs(10);
-/// A body as a whole takes no longer: a sender that trickles holds memory and a connection.
-const TOTAL_LIMIT: Duration = Duration::from_mins(1);
-/// How long the rest of a body is read after an early answer. Closing at once would reset the
-/// connection, and the answer could be lost before the sender has read it.
-const DISCARD_LIMIT: Duration = Duration::from_secs(1);
 /// The first room made for a body of more than one piece.
-const FIRST_ROOM: usize = 64 * 1024;
+const FIRST_ROOM: usize = 4 * 1024;
+/// How often a body that finds no room looks again, and after which pauses: stalled ones that are
+/// cut off give theirs back at once.
+const LOOKS_FOR_ROOM: usize = 10;
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// What bounds the bodies of all requests.
 pub(crate) struct Intake {
@@ -29,6 +28,8 @@ pub(crate) struct Intake {
     pub(crate) max_body_bytes: usize,
     /// What they hold together.
     pub(crate) budget: Arc<Budget>,
+    /// Where stalled ones are cut off when that is not enough.
+    pub(crate) connections: Arc<Connections>,
 }
 
 /// A whole body, and its share of the budget.
@@ -42,12 +43,11 @@ pub(crate) struct Received {
 
 impl Intake {
     /// Reads `body` to its end.
-    pub(crate) async fn read<B>(&self, body: &mut B) -> Result<Received, Refusal>
+    pub(crate) async fn read<B>(&self, body: &mut Arriving<B>) -> Result<Received, Refusal>
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let announced = body.size_hint().lower();
-        if announced > u64::try_from(self.max_body_bytes).unwrap_or(u64::MAX) {
+        if body.announced() > u64::try_from(self.max_body_bytes).unwrap_or(u64::MAX) {
             return Err(Refusal::BodyTooLarge);
         }
         let mut charge = self.budget.charge();
@@ -55,76 +55,57 @@ impl Intake {
         Ok(Received { bytes, ended_at: Instant::now(), _charge: charge })
     }
 
-    async fn collect<B>(&self, body: &mut B, charge: &mut Charge) -> Result<Bytes, Refusal>
+    async fn collect<B>(
+        &self,
+        body: &mut Arriving<B>,
+        charge: &mut Charge,
+    ) -> Result<Bytes, Refusal>
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let deadline = Instant::now() + TOTAL_LIMIT;
-        let Some(first) = next_piece(body, deadline).await? else { return Ok(Bytes::new()) };
-        self.admit(first.len(), first.len(), charge)?;
+        let Some(first) = body.next().await? else { return Ok(Bytes::new()) };
+        self.admit(first.len(), first.len(), charge).await?;
         // Nearly every webhook arrives in one piece: it is used where it lies.
-        if body.is_end_stream() {
+        if body.has_ended() {
             return Ok(first);
         }
-        let rest = body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
+        let rest = body.rest().and_then(|bytes| usize::try_from(bytes).ok());
         let expected = rest.map_or(self.max_body_bytes, |rest| first.len().saturating_add(rest));
         let mut whole = Vec::new();
         let mut piece = Some(first);
         while let Some(bytes) = piece {
             let length = whole.len() + bytes.len();
             if length > whole.capacity() {
-                // Room doubles, but never beyond what was announced: what is charged is what is
-                // held.
+                // Room doubles, but never beyond what was announced. What is charged is what is
+                // held: it, and the buffer that it is read through, which grows with what comes.
                 let room = (whole.capacity() * 2).max(FIRST_ROOM).min(expected).max(length);
-                self.admit(length, room, charge)?;
+                self.admit(length, room + room.min(READ_BUFFER_BYTES), charge).await?;
                 whole.reserve_exact(room - whole.len());
             }
             whole.extend_from_slice(&bytes);
-            piece = next_piece(body, deadline).await?;
+            piece = body.next().await?;
         }
         Ok(whole.into())
     }
 
-    fn admit(&self, length: usize, room: usize, charge: &mut Charge) -> Result<(), Refusal> {
+    async fn admit(&self, length: usize, held: usize, charge: &mut Charge) -> Result<(), Refusal> {
         if length > self.max_body_bytes {
             return Err(Refusal::BodyTooLarge);
         }
-        if !charge.grow_to(room) {
-            return Err(Unavailable::Memory.into());
+        if charge.grow_to(held) {
+            return Ok(());
         }
-        Ok(())
-    }
-}
-
-/// The next bytes; none at the end.
-async fn next_piece<B>(body: &mut B, deadline: Instant) -> Result<Option<Bytes>, Refusal>
-where
-    B: Body<Data = Bytes> + Unpin,
-{
-    loop {
-        let limit = deadline.min(Instant::now() + STALL_LIMIT);
-        match timeout_at(limit, body.frame()).await {
-            Err(_) => return Err(Refusal::SlowBody),
-            Ok(None) => return Ok(None),
-            // Broken off, or chunks that are none: whatever it is, it is not a JSON object.
-            Ok(Some(Err(_))) => return Err(Refusal::InvalidJson),
-            // Trailers are not data.
-            Ok(Some(Ok(frame))) => {
-                if let Ok(bytes) = frame.into_data() {
-                    return Ok(Some(bytes));
-                }
+        for _ in 0..LOOKS_FOR_ROOM {
+            if !self.connections.cut_stalled_body() {
+                break;
+            }
+            sleep(LOOK_AGAIN).await;
+            if charge.grow_to(held) {
+                return Ok(());
             }
         }
+        Err(Unavailable::Memory.into())
     }
-}
-
-/// Reads on after an early answer and throws away what comes.
-pub(crate) async fn discard<B>(mut body: B)
-where
-    B: Body<Data = Bytes> + Unpin,
-{
-    let rest = async { while let Some(Ok(_)) = body.frame().await {} };
-    timeout(DISCARD_LIMIT, rest).await.ok();
 }
 
 #[cfg(test)]
@@ -132,35 +113,41 @@ mod tests {
     use http_body_util::{Full, channel::Channel};
 
     use super::*;
+    use crate::{metrics::Metrics, seat::Seat};
 
     fn intake(max_body_bytes: usize, budget: usize) -> Intake {
-        Intake { max_body_bytes, budget: Budget::new(budget) }
+        let connections = Connections::limited(10, Arc::new(Metrics::new()));
+        Intake { max_body_bytes, budget: Budget::new(budget, 0), connections }
+    }
+
+    fn arriving<B: Body<Data = Bytes> + Unpin>(body: B) -> Arriving<B> {
+        Arriving::new(body, Seat::new())
     }
 
     #[tokio::test]
     async fn a_body_in_one_piece_is_not_copied() {
         let bytes = Bytes::from_static(b"{}");
-        let received = intake(10, 10).read(&mut Full::new(bytes.clone())).await.unwrap();
+        let received = intake(10, 10).read(&mut arriving(Full::new(bytes.clone()))).await.unwrap();
         assert_eq!(received.bytes.as_ptr(), bytes.as_ptr());
     }
 
     #[tokio::test]
     async fn an_announced_body_beyond_the_limit_is_not_read() {
-        let mut body = Full::new(Bytes::from_static(b"12345"));
+        let mut body = arriving(Full::new(Bytes::from_static(b"12345")));
         assert_eq!(intake(4, 10).read(&mut body).await.err(), Some(Refusal::BodyTooLarge));
-        assert!(!body.is_end_stream());
+        assert!(!body.has_ended());
     }
 
     #[tokio::test]
     async fn pieces_are_joined_and_counted() {
-        let (mut sender, mut body) = Channel::<Bytes>::new(8);
+        let (mut sender, body) = Channel::<Bytes>::new(8);
         let intake = intake(1_000_000, 1_000_000);
         let send = async move {
             for _ in 0..10 {
                 sender.send_data(Bytes::from(vec![7; 10_000])).await.unwrap();
             }
         };
-        let (received, ()) = tokio::join!(intake.read(&mut body), send);
+        let (received, ()) = tokio::join!(async { intake.read(&mut arriving(body)).await }, send);
         let received = received.unwrap();
         assert_eq!(received.bytes.len(), 100_000);
         assert!(intake.budget.used() >= 100_000);
@@ -174,44 +161,50 @@ mod tests {
             (100, 1_000_000, Refusal::BodyTooLarge),
             (1_000_000, 100, Refusal::Unavailable(Unavailable::Memory)),
         ] {
-            let (mut sender, mut body) = Channel::<Bytes>::new(8);
+            let (mut sender, body) = Channel::<Bytes>::new(8);
             for _ in 0..3 {
                 sender.send_data(Bytes::from(vec![7; 50])).await.unwrap();
             }
             let intake = intake(max, budget);
-            assert_eq!(intake.read(&mut body).await.err(), Some(expected));
+            assert_eq!(intake.read(&mut arriving(body)).await.err(), Some(expected));
             assert_eq!(intake.budget.used(), 0);
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_stalled_body_is_given_up_after_ten_seconds() {
-        let (mut sender, mut body) = Channel::<Bytes>::new(8);
-        sender.send_data(Bytes::from_static(b"{")).await.unwrap();
-        let start = Instant::now();
-        assert_eq!(intake(9, 9).read(&mut body).await.err(), Some(Refusal::SlowBody));
-        assert_eq!(start.elapsed().as_secs(), 10);
+    async fn a_body_that_trickles_is_charged_what_is_held_of_it() {
+        let (mut sender, body) = Channel::<Bytes>::new(8);
+        let intake = Arc::new(intake(1_000_000, 1_000_000));
+        let reader = Arc::clone(&intake);
+        let reading = tokio::spawn(async move { reader.read(&mut arriving(body)).await.err() });
+        for _ in 0..5 {
+            sender.send_data(Bytes::from_static(b" ")).await.unwrap();
+            sleep(Duration::from_secs(4)).await;
+        }
+        assert_eq!(intake.budget.used(), 2 * FIRST_ROOM);
+        assert_eq!(reading.await.unwrap(), Some(Refusal::SlowBody));
+        assert_eq!(intake.budget.used(), 0);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_trickling_body_is_given_up_after_a_minute() {
-        let (mut sender, mut body) = Channel::<Bytes>::new(8);
-        tokio::spawn(async move {
-            while sender.send_data(Bytes::from_static(b" ")).await.is_ok() {
-                tokio::time::sleep(Duration::from_secs(9)).await;
-            }
+    async fn a_stalled_body_gives_its_room_to_one_that_moves() {
+        let intake = Arc::new(intake(100_000, 150_000));
+        let connections = Arc::clone(&intake.connections);
+        let place = connections.open(connections.try_permit().unwrap());
+        let (mut sender, body) = Channel::<Bytes>::new(8);
+        sender.send_data(Bytes::from(vec![7; 99_999])).await.unwrap();
+        let mut stalled = Arriving::new(body, Arc::clone(&place.seat));
+        let reader = Arc::clone(&intake);
+        let stalled = tokio::spawn(async move {
+            let _place = place;
+            reader.read(&mut stalled).await.err()
         });
-        let start = Instant::now();
-        let intake = intake(1000, 1_000_000);
-        assert_eq!(intake.read(&mut body).await.err(), Some(Refusal::SlowBody));
-        assert_eq!(start.elapsed().as_secs(), 60);
-    }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_rest_that_does_not_end_is_discarded_for_a_second() {
-        let (_sender, body) = Channel::<Bytes>::new(1);
-        let start = Instant::now();
-        discard(body).await;
-        assert_eq!(start.elapsed().as_secs(), 1);
+        for (waited, refused) in [(1, Some(Refusal::Unavailable(Unavailable::Memory))), (3, None)] {
+            sleep(Duration::from_secs(waited)).await;
+            let whole = Full::new(Bytes::from(vec![7; 100_000]));
+            assert_eq!(intake.read(&mut arriving(whole)).await.err(), refused);
+        }
+        assert_eq!(stalled.await.unwrap(), Some(Refusal::SlowBody));
     }
 }

@@ -5,10 +5,14 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-/// A number of bytes that all requests share. It is charged as bytes arrive: a sender that only
-/// announces a large body takes nothing of it.
+/// A body that holds no more is small; nearly every webhook's is.
+const SMALL: usize = 64 * 1024;
+
+/// A number of bytes that all requests share, and some beyond it that only small bodies may take.
+/// It is charged as bytes arrive: a sender that only announces a large body takes nothing of it.
 pub(crate) struct Budget {
     limit: usize,
+    reserve: usize,
     used: AtomicUsize,
 }
 
@@ -19,8 +23,8 @@ pub(crate) struct Charge {
 }
 
 impl Budget {
-    pub(crate) fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { limit, used: AtomicUsize::new(0) })
+    pub(crate) fn new(limit: usize, reserve: usize) -> Arc<Self> {
+        Arc::new(Self { limit, reserve, used: AtomicUsize::new(0) })
     }
 
     /// An empty charge, which grows with its request's body.
@@ -37,8 +41,9 @@ impl Charge {
     /// Takes `bytes` in all; false where the budget has not that much left. Never shrinks.
     pub(crate) fn grow_to(&mut self, bytes: usize) -> bool {
         let more = bytes.saturating_sub(self.bytes);
+        let reserve = if bytes <= SMALL { self.budget.reserve } else { 0 };
         let before = self.budget.used.fetch_add(more, Ordering::Relaxed);
-        if before.saturating_add(more) > self.budget.limit {
+        if before.saturating_add(more) > self.budget.limit + reserve {
             self.budget.used.fetch_sub(more, Ordering::Relaxed);
             return false;
         }
@@ -59,7 +64,7 @@ mod tests {
 
     #[test]
     fn what_is_taken_is_given_back() {
-        let budget = Budget::new(100);
+        let budget = Budget::new(100, 0);
         let mut first = budget.charge();
         let mut second = budget.charge();
         assert!(first.grow_to(60));
@@ -71,5 +76,15 @@ mod tests {
         assert!(second.grow_to(100));
         drop(second);
         assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn small_bodies_have_a_reserve() {
+        let budget = Budget::new(2 * SMALL, SMALL);
+        let [mut large, mut small] = [budget.charge(), budget.charge()];
+        assert!(large.grow_to(2 * SMALL));
+        assert!(!budget.charge().grow_to(SMALL + 1));
+        assert!(small.grow_to(SMALL));
+        assert!(!budget.charge().grow_to(1));
     }
 }

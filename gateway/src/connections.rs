@@ -1,35 +1,90 @@
-//! How many connections may be open at once.
+//! How many connections may be open at once, and who gives way when there are more.
+//!
+//! Nobody is kept out by those who say nothing: when all places are taken, those go whose peers
+//! have kept us waiting longest, whatever for: a TLS handshake, a head, a body, the next request,
+//! an answer that is not read. Whoever sends its request at once is never among them.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout},
+};
+
+use crate::{
+    metrics::{Cut, Metrics},
+    seat::Seat,
+};
 
 /// Open connections at most; a connection costs a task and up to a read buffer of memory.
 const MOST: usize = 10_000;
 /// Files kept for everything else: RabbitMQ, Postgres, the admin port, certificates.
 const OTHER_FILES: usize = 64;
+/// Nobody gives way that waits for less: an honest sender's next packet may take so long.
+const SHORTEST_WAIT: Duration = Duration::from_millis(100);
+/// The same where memory is short, for a body of which nothing comes.
+const STALLED: Duration = Duration::from_secs(2);
+/// How soon room is looked for again.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// The cap on connections. Beyond it the kernel's backlog holds those who want in.
 pub(crate) struct Connections {
     permits: Arc<Semaphore>,
     limit: usize,
+    seats: Mutex<HashMap<u64, Arc<Seat>>>,
+    next: AtomicU64,
+    metrics: Arc<Metrics>,
+}
+
+/// An open connection's place, until it is dropped.
+pub(crate) struct Place {
+    pub(crate) seat: Arc<Seat>,
+    number: u64,
+    connections: Arc<Connections>,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Connections {
     /// The cap, as far as the limit of open files allows: that is raised as far as it may be,
     /// since the usual 1024 are few.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(metrics: Arc<Metrics>) -> Arc<Self> {
         let limit = MOST.min(open_files(MOST + OTHER_FILES).saturating_sub(OTHER_FILES)).max(1);
         if limit < MOST {
             tracing::warn!(limit, "the limit of open files allows fewer connections than usual");
         }
-        Self { permits: Arc::new(Semaphore::new(limit)), limit }
+        Self::limited(limit, metrics)
     }
 
-    /// Waits until one more may be open.
+    pub(crate) fn limited(limit: usize, metrics: Arc<Metrics>) -> Arc<Self> {
+        Arc::new(Self {
+            permits: Arc::new(Semaphore::new(limit)),
+            limit,
+            seats: Mutex::default(),
+            next: AtomicU64::new(0),
+            metrics,
+        })
+    }
+
+    /// Waits until one more may be open, and makes room for it.
     pub(crate) async fn permit(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.permits).acquire_owned().await.ok()
+        loop {
+            if let Some(permit) = self.try_permit() {
+                return Some(permit);
+            }
+            self.make_room();
+            let permit = Arc::clone(&self.permits).acquire_owned();
+            if let Ok(permit) = timeout(LOOK_AGAIN, permit).await {
+                return permit.ok();
+            }
+        }
     }
 
     /// Whether one more may be open now.
@@ -37,13 +92,83 @@ impl Connections {
         Arc::clone(&self.permits).try_acquire_owned().ok()
     }
 
-    /// Whether so many are open that idle ones must make room.
-    pub(crate) fn is_crowded(&self) -> bool {
-        self.permits.available_permits() < self.limit / 5
+    /// Takes the place of a permit.
+    pub(crate) fn open(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Place {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let seat = Seat::new();
+        self.seats().insert(number, Arc::clone(&seat));
+        Place { seat, number, connections: Arc::clone(self), _permit: permit }
+    }
+
+    /// Asks all to end after the request that they are in.
+    pub(crate) fn leave(&self) {
+        self.seats().values().for_each(|seat| seat.leave());
+    }
+
+    /// Cuts off those who have kept us waiting longest, one in a hundred places at once.
+    fn make_room(&self) {
+        let most = (self.limit / 100).max(1);
+        let now = Instant::now();
+        let seats = self.seats();
+        let mut going = 0;
+        let mut waiting = Vec::new();
+        for seat in seats.values() {
+            if seat.is_cut() {
+                going += 1;
+            } else if let Some(since) = seat.waiting_since()
+                && now.saturating_duration_since(since) >= SHORTEST_WAIT
+            {
+                waiting.push((since, seat));
+            }
+        }
+        // Those who are cut off need a moment to be gone.
+        let wanted = most.saturating_sub(going).min(waiting.len());
+        if wanted == 0 {
+            return;
+        }
+        waiting.select_nth_unstable_by_key(wanted - 1, |(since, _)| *since);
+        waiting.iter().take(wanted).for_each(|(_, seat)| seat.cut());
+        self.metrics.cut(Cut::Crowded, wanted);
+    }
+
+    /// Cuts off the stalled body of which most is held. False where no body has stalled.
+    pub(crate) fn cut_stalled_body(&self) -> bool {
+        let now = Instant::now();
+        let seats = self.seats();
+        let mut largest: Option<(usize, &Arc<Seat>)> = None;
+        for seat in seats.values() {
+            let bytes = seat.body_bytes();
+            if bytes == 0 {
+                continue;
+            }
+            if seat.is_cut() {
+                return true;
+            }
+            let has_stalled = seat
+                .waiting_since()
+                .is_some_and(|since| now.saturating_duration_since(since) >= STALLED);
+            if has_stalled && largest.is_none_or(|(most, _)| most < bytes) {
+                largest = Some((bytes, seat));
+            }
+        }
+        let Some((_, seat)) = largest else { return false };
+        seat.cut();
+        self.metrics.cut(Cut::Memory, 1);
+        true
     }
 
     pub(crate) fn limit(&self) -> usize {
         self.limit
+    }
+
+    fn seats(&self) -> MutexGuard<'_, HashMap<u64, Arc<Seat>>> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.connections.seats().remove(&self.number);
     }
 }
 
@@ -57,4 +182,63 @@ fn open_files(wanted: usize) -> usize {
         soft
     };
     usize::try_from(allowed).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connections(limit: usize) -> Arc<Connections> {
+        Connections::limited(limit, Arc::new(Metrics::new()))
+    }
+
+    fn open(connections: &Arc<Connections>) -> Place {
+        connections.open(connections.try_permit().unwrap())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_kept_us_waiting_longest_gives_way() {
+        let connections = connections(3);
+        let (works, waits, waits_longest) =
+            (open(&connections), open(&connections), open(&connections));
+        waits_longest.seat.waits(Instant::now());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        waits.seat.waits(Instant::now());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+
+        let seat = Arc::clone(&waits_longest.seat);
+        tokio::spawn(async move {
+            seat.until_cut().await;
+            drop(waits_longest);
+        });
+        assert!(connections.permit().await.is_some());
+        assert!(!works.seat.is_cut() && !waits.seat.is_cut());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_gives_way_who_is_at_work_or_has_only_begun_to_wait() {
+        let connections = connections(2);
+        let (works, waits) = (open(&connections), open(&connections));
+        waits.seat.waits(Instant::now());
+        connections.make_room();
+        assert!(!works.seat.is_cut() && !waits.seat.is_cut());
+        tokio::time::sleep(SHORTEST_WAIT).await;
+        connections.make_room();
+        assert!(!works.seat.is_cut() && waits.seat.is_cut());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_stalled_bodies_the_largest_gives_way() {
+        let connections = connections(4);
+        let [idle, small, large, moving] = [0; 4].map(|_| open(&connections));
+        idle.seat.waits(Instant::now());
+        small.seat.waits_for_body(Instant::now(), 10);
+        large.seat.waits_for_body(Instant::now(), 20);
+        assert!(!connections.cut_stalled_body());
+        tokio::time::sleep(STALLED).await;
+        moving.seat.waits_for_body(Instant::now(), 30);
+        assert!(connections.cut_stalled_body());
+        assert!(large.seat.is_cut());
+        assert!(!idle.seat.is_cut() && !small.seat.is_cut() && !moving.seat.is_cut());
+    }
 }

@@ -4,6 +4,7 @@
 //! the story of one webhook. Raw bytes become a [`Payload`] only through [`Verified`], which only
 //! [`Signature::verify`] makes.
 
+mod arriving;
 mod audit;
 mod body;
 mod budget;
@@ -17,6 +18,7 @@ mod payload;
 mod receive;
 mod refusal;
 mod reply;
+mod seat;
 mod server;
 mod service;
 mod signature;
@@ -49,6 +51,9 @@ pub const PROGRAM: Program =
 
 /// Bytes of bodies that may be in memory at once: sixteen of the largest that are usual.
 const BODY_BUDGET_BYTES: usize = 256 * 1024 * 1024;
+
+/// Bytes beyond them that only small bodies may take: honest webhooks pass by whatever fills the rest.
+const SMALL_BODY_RESERVE_BYTES: usize = 32 * 1024 * 1024;
 
 /// How much may be on its way to RabbitMQ at once.
 const PUBLISHING: PublisherOptions = PublisherOptions { channels: 4, waiting: 512 };
@@ -87,16 +92,21 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
         tokio::spawn(Arc::clone(tls).keep_fresh(stop.clone()));
     }
 
+    metrics::observe_certificate(tls.clone());
     let metrics = Arc::new(Metrics::new());
-    let connections = Arc::new(Connections::new());
-    let budget = Budget::new(BODY_BUDGET_BYTES);
+    let connections = Connections::new(Arc::clone(&metrics));
+    let budget = Budget::new(BODY_BUDGET_BYTES, SMALL_BODY_RESERVE_BYTES);
     let tasks = TaskTracker::new();
     metrics::observe(&connections, tasks.clone(), &budget, &directory);
     let receiver = Receiver {
         directory,
-        intake: Intake { max_body_bytes: config.max_body_bytes, budget },
+        intake: Intake {
+            max_body_bytes: config.max_body_bytes,
+            budget,
+            connections: Arc::clone(&connections),
+        },
         limiter: Limiter::new(RATE_LIMIT_BURST),
-        audit: Arc::new(Audit::start(publisher.clone(), Arc::clone(&metrics))),
+        audit: Arc::new(Audit::start(publisher.clone())),
         publisher,
         metrics: Arc::clone(&metrics),
     };

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use campus::{Campus, DirectoryHandle};
+use campus::DirectoryHandle;
 use chrono::Utc;
 use event::EventType;
 use hyper::StatusCode;
@@ -13,11 +13,12 @@ use opentelemetry::{
 };
 use runtime::metrics::{LATENCY_SECONDS, Reading, meter, observe_each};
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
-use crate::{Refusal, budget::Budget, connections::Connections};
+use crate::{Refusal, budget::Budget, connections::Connections, tls::Tls};
 
 /// Every status that the gateway answers with.
-const STATUSES: [StatusCode; 12] = [
+const STATUSES: [StatusCode; 13] = [
     StatusCode::OK,
     StatusCode::ACCEPTED,
     StatusCode::BAD_REQUEST,
@@ -28,12 +29,34 @@ const STATUSES: [StatusCode; 12] = [
     StatusCode::REQUEST_TIMEOUT,
     StatusCode::PAYLOAD_TOO_LARGE,
     StatusCode::TOO_MANY_REQUESTS,
+    StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
     StatusCode::INTERNAL_SERVER_ERROR,
     StatusCode::SERVICE_UNAVAILABLE,
 ];
 
 const EVENT_TYPES: [&str; 6] =
     ["test", "ping", "member.created", "member.updated", "member.deleted", "other"];
+
+/// Why a connection that waited for its peer was cut off.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Cut {
+    /// Others needed its place.
+    Crowded,
+    /// Others needed the memory of its body.
+    Memory,
+}
+
+impl Cut {
+    const ALL: [Self; 2] = [Self::Crowded, Self::Memory];
+
+    fn label(self) -> KeyValue {
+        let reason = match self {
+            Self::Crowded => "crowded",
+            Self::Memory => "memory",
+        };
+        KeyValue::new("reason", reason)
+    }
+}
 
 /// The instruments that requests are counted with.
 pub(crate) struct Metrics {
@@ -43,6 +66,7 @@ pub(crate) struct Metrics {
     campus_refusals: Counter<u64>,
     received_bytes: Counter<u64>,
     connections_accepted: Counter<u64>,
+    connections_cut: Counter<u64>,
     tls_failures: Counter<u64>,
     request_seconds: Histogram<f64>,
     publish_seconds: Histogram<f64>,
@@ -74,6 +98,11 @@ impl Metrics {
                 "gateway_connections_accepted",
                 "Connections taken from senders",
             ),
+            connections_cut: counter(
+                &meter,
+                "gateway_connections_cut",
+                "Connections cut off while they kept us waiting, since others needed their room",
+            ),
             tls_failures: counter(
                 &meter,
                 "gateway_tls_failures",
@@ -104,6 +133,9 @@ impl Metrics {
         for reason in Refusal::LABELS {
             self.refusals.add(0, &[KeyValue::new("reason", reason)]);
         }
+        for reason in Cut::ALL {
+            self.connections_cut.add(0, &[reason.label()]);
+        }
         for counter in [&self.received_bytes, &self.connections_accepted, &self.tls_failures] {
             counter.add(0, &[]);
         }
@@ -122,10 +154,16 @@ impl Metrics {
         self.refusals.add(1, &[KeyValue::new("reason", refusal.label())]);
     }
 
+    /// A refusal of a request that never reached us: hyper has answered it.
+    pub(crate) fn refused_unread(&self, refusal: Refusal) {
+        self.refused(refusal);
+        self.requests.add(1, &[status_label(refusal.status())]);
+    }
+
     /// A refusal of a campus that is known, and so a label of a closed set.
-    pub(crate) fn refused_of(&self, campus: &Campus, refusal: Refusal) {
+    pub(crate) fn refused_of(&self, campus: Uuid, refusal: Refusal) {
         let reason = KeyValue::new("reason", refusal.label());
-        self.campus_refusals.add(1, &[KeyValue::new("campus", campus.id.to_string()), reason]);
+        self.campus_refusals.add(1, &[KeyValue::new("campus", campus.to_string()), reason]);
     }
 
     pub(crate) fn received(&self, bytes: usize) {
@@ -138,6 +176,10 @@ impl Metrics {
 
     pub(crate) fn connected(&self) {
         self.connections_accepted.add(1, &[]);
+    }
+
+    pub(crate) fn cut(&self, reason: Cut, connections: usize) {
+        self.connections_cut.add(u64::try_from(connections).unwrap_or(u64::MAX), &[reason.label()]);
     }
 
     pub(crate) fn tls_failed(&self) {
@@ -158,7 +200,7 @@ pub(crate) fn observe(
     let used = Arc::clone(budget);
     gauge("gateway_body_bytes_in_flight", "Bytes of bodies in memory", move || used.used());
     gauge("gateway_body_bytes_limit", "Bytes of bodies that may be in memory at once", || {
-        crate::BODY_BUDGET_BYTES
+        crate::BODY_BUDGET_BYTES + crate::SMALL_BODY_RESERVE_BYTES
     });
     let ages = directory.clone();
     observe_each(
@@ -170,6 +212,24 @@ pub(crate) fn observe(
     gauge("gateway_campuses", "Campuses in the snapshot", move || {
         directory.snapshot().map_or(0, |snapshot| snapshot.len())
     });
+}
+
+/// Shows how the certificate fares that the public port speaks TLS with, if it does.
+pub(crate) fn observe_certificate(tls: Option<Arc<Tls>>) {
+    let current = tls.clone();
+    runtime::metrics::observe(
+        "gateway_certificate_expires_in_seconds",
+        "How long the certificate in use is still good; +Inf without TLS",
+        move || {
+            let left = current.as_ref().map(|tls| tls.expires_in());
+            left.map_or(Some(f64::INFINITY), |left| Some(left?.as_secs_f64()))
+        },
+    );
+    gauge(
+        "gateway_certificate_renewal_failing",
+        "1 where certificate and key in the files cannot be used and the ones before are kept",
+        move || usize::from(tls.as_ref().is_some_and(|tls| tls.is_renewal_failing())),
+    );
 }
 
 fn status_label(status: StatusCode) -> KeyValue {

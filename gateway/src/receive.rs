@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     Address, Payload, Refusal, Signature,
+    arriving::Arriving,
     audit::Audit,
     body::{Intake, Received},
     limiter::Limiter,
@@ -58,7 +59,7 @@ impl Receiver {
     pub(crate) async fn receive<B>(
         &self,
         headers: &HeaderMap,
-        body: &mut B,
+        body: &mut Arriving<B>,
         trace: &Trace,
     ) -> Result<Accepted, Declined>
     where

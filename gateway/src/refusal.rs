@@ -9,6 +9,10 @@ use uuid::Uuid;
 /// A check that a webhook did not pass. Nothing of it goes further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
+    /// The head is no HTTP/1.1 request, or names no host, or two.
+    BadRequest,
+    /// The head is larger than any sender's.
+    HeadTooLarge,
     /// The path is not the webhook's.
     NotFound,
     /// The method is not POST.
@@ -83,12 +87,14 @@ impl Refusal {
     /// The answer's status.
     pub fn status(self) -> StatusCode {
         match self {
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::NotFound | Self::UnknownCampus => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::MissingSignature | Self::InvalidSignature => StatusCode::UNAUTHORIZED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
-            Self::InvalidJson
+            Self::BadRequest
+            | Self::InvalidJson
             | Self::MissingCampus
             | Self::MissingEventType
             | Self::MissingMember => StatusCode::BAD_REQUEST,
@@ -101,6 +107,8 @@ impl Refusal {
     /// The answer's body.
     pub fn body(self) -> &'static str {
         match self {
+            Self::BadRequest => r#"{"detail":"Bad Request"}"#,
+            Self::HeadTooLarge => r#"{"detail":"Request Header Fields Too Large"}"#,
             Self::NotFound => r#"{"detail":"Not Found"}"#,
             Self::MethodNotAllowed => r#"{"detail":"Method Not Allowed"}"#,
             Self::MissingSignature => r#"{"detail":"Missing webhook signature"}"#,
@@ -136,6 +144,8 @@ impl Refusal {
     /// The reason as a metric label and in log lines.
     pub fn label(self) -> &'static str {
         match self {
+            Self::BadRequest => "bad_request",
+            Self::HeadTooLarge => "head_too_large",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::MissingSignature => "missing_signature",
@@ -154,7 +164,9 @@ impl Refusal {
     }
 
     /// Every label, so that each is a metric from the start.
-    pub(crate) const LABELS: [&str; 20] = [
+    pub(crate) const LABELS: [&str; 22] = [
+        "bad_request",
+        "head_too_large",
         "not_found",
         "method_not_allowed",
         "missing_signature",

@@ -7,22 +7,26 @@ use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::OwnedSemaphorePermit,
     time::{Instant, sleep, timeout, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    connections::Connections,
+    Refusal,
+    connections::{Connections, Place},
     metrics::Metrics,
+    seat::Seat,
     service::Service,
-    timed_stream::{TimedStream, Turn},
+    timed_stream::TimedStream,
     tls::Tls,
 };
 
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
-/// The most that a connection reads ahead, and so the most that its headers may take.
-const READ_BUFFER_BYTES: usize = 32 * 1024;
+/// The most that a connection reads ahead.
+pub(crate) const READ_BUFFER_BYTES: usize = 32 * 1024;
+/// The most that a request's head may take: with ten thousand connections it is the largest part of
+/// the memory that no budget bounds.
+const HEAD_BYTES: usize = 16 * 1024;
 /// In a drain, how long the kernel is asked for connections that it has taken already.
 const LAST_CONNECTIONS: Duration = Duration::from_millis(50);
 /// In a drain, how long open connections may still begin a request: one may be on its way, and
@@ -48,33 +52,22 @@ pub(crate) struct Server {
 #[derive(Clone)]
 struct Guest {
     service: Arc<Service>,
-    connections: Arc<Connections>,
     metrics: Arc<Metrics>,
-    /// Cancelled when connections should end after the request they are in.
-    closing: CancellationToken,
 }
 
 impl Server {
     /// Serves until the shutdown, then until what is in flight is answered.
     pub(crate) async fn serve(self) {
         let tasks = self.tasks;
-        let guest = Guest {
-            service: self.service,
-            connections: Arc::clone(&self.connections),
-            metrics: self.metrics,
-            closing: CancellationToken::new(),
-        };
-        let admit = |stream: TcpStream, permit: OwnedSemaphorePermit| {
+        let guest = Guest { service: self.service, metrics: self.metrics };
+        let admit = |stream: TcpStream, place: Place| {
             let (guest, tls) = (guest.clone(), self.tls.clone());
-            tasks.spawn(async move {
-                guest.greet(stream, tls).await;
-                drop(permit);
-            });
+            tasks.spawn(async move { guest.greet(stream, tls, &place.seat).await });
         };
         // The permit comes first: whoever is not accepted waits in the kernel, at no cost to us.
         while let Some(permit) = unless(&self.shutdown, self.connections.permit()).await.flatten() {
             match unless(&self.shutdown, self.listener.accept()).await {
-                Some(Ok((stream, _))) => admit(stream, permit),
+                Some(Ok((stream, _))) => admit(stream, self.connections.open(permit)),
                 // Out of files: others must close theirs first.
                 Some(Err(error)) => {
                     tracing::warn!(%error, "a connection cannot be accepted");
@@ -89,12 +82,12 @@ impl Server {
         while let Some(permit) = self.connections.try_permit()
             && let Ok(Ok((stream, _))) = timeout_at(last, self.listener.accept()).await
         {
-            admit(stream, permit);
+            admit(stream, self.connections.open(permit));
         }
         drop(self.listener);
         tasks.close();
         if timeout(LAST_REQUESTS, tasks.wait()).await.is_err() {
-            guest.closing.cancel();
+            self.connections.leave();
             if timeout(LAST_ANSWERS, tasks.wait()).await.is_err() {
                 tracing::warn!(connections = tasks.len(), "connections are cut off");
             }
@@ -112,13 +105,20 @@ async fn unless<F: Future>(shutdown: &CancellationToken, future: F) -> Option<F:
 }
 
 impl Guest {
-    async fn greet(self, stream: TcpStream, tls: Option<Arc<Tls>>) {
+    async fn greet(self, stream: TcpStream, tls: Option<Arc<Tls>>, seat: &Arc<Seat>) {
         self.metrics.connected();
         // Answers are one small write each; waiting to fill a packet would only delay them.
         stream.set_nodelay(true).ok();
-        let Some(tls) = tls else { return self.serve(stream).await };
-        match timeout(HANDSHAKE_LIMIT, tls.acceptor().accept(stream)).await {
-            Ok(Ok(stream)) => self.serve(stream).await,
+        let Some(tls) = tls else { return self.serve(stream, seat).await };
+        seat.waits(Instant::now());
+        let agreed = tokio::select! {
+            biased;
+            agreed = timeout(HANDSHAKE_LIMIT, tls.acceptor().accept(stream)) => agreed,
+            () = seat.until_told() => return self.metrics.tls_failed(),
+        };
+        seat.works();
+        match agreed {
+            Ok(Ok(stream)) => self.serve(stream, seat).await,
             Ok(Err(error)) => {
                 self.metrics.tls_failed();
                 tracing::debug!(%error, "no TLS with a sender");
@@ -127,37 +127,50 @@ impl Guest {
         }
     }
 
-    async fn serve<S: AsyncRead + AsyncWrite + Unpin>(self, stream: S) {
-        let turn = Arc::new(Turn::default());
-        let stream = TimedStream::new(stream, Arc::clone(&turn), self.connections);
-        let service = self.service;
+    async fn serve<S: AsyncRead + AsyncWrite + Unpin>(self, stream: S, seat: &Arc<Seat>) {
+        let stream = TimedStream::new(stream, Arc::clone(seat));
+        let (service, taken) = (self.service, Arc::clone(seat));
         let connection = http1::Builder::new()
             // A sender may close its side once it has sent; it still gets its answer.
             .half_close(true)
             .max_buf_size(READ_BUFFER_BYTES)
+            .max_header_size(HEAD_BYTES)
             .serve_connection(
                 TokioIo::new(stream),
                 service_fn(move |request| {
-                    let ours = turn.ours();
+                    let ours = taken.ours();
                     let service = Arc::clone(&service);
-                    async move {
-                        let answer = service.answer(request).await;
-                        drop(ours);
-                        Ok::<_, Infallible>(answer)
-                    }
+                    async move { Ok::<_, Infallible>(service.answer(request, ours).await) }
                 }),
             );
         let mut connection = pin!(connection);
         let ended = tokio::select! {
+            biased;
             ended = connection.as_mut() => ended,
-            () = self.closing.cancelled() => {
+            // Where its place is needed at once, whatever is waited for ends with an error.
+            () = seat.until_told() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
         };
         if let Err(error) = ended {
+            if let Some(refusal) = answered_by_hyper(&error) {
+                self.metrics.refused_unread(refusal);
+            }
             // Mostly senders that hung up or kept us waiting.
             tracing::debug!(%error, "a connection ended early");
         }
+    }
+}
+
+/// The refusal of a head that hyper could not read: it answers that by itself, and then ends the
+/// connection.
+fn answered_by_hyper(error: &hyper::Error) -> Option<Refusal> {
+    if error.is_parse_too_large() {
+        Some(Refusal::HeadTooLarge)
+    } else if error.is_parse() && !error.is_parse_version_h2() {
+        Some(Refusal::BadRequest)
+    } else {
+        None
     }
 }

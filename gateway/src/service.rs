@@ -5,20 +5,23 @@ use std::{sync::Arc, time::Instant};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
-    Method, Request, Response,
-    body::{Body, Incoming},
-    header::{CONNECTION, HeaderValue},
+    Method, Request, Response, Version,
+    body::Incoming,
+    header::{CONNECTION, HOST, HeaderValue},
+    http::request::Parts,
 };
 use runtime::Trace;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::{
-    Refusal, body,
+    Refusal,
+    arriving::Arriving,
     metrics::Metrics,
     receive::Receiver,
     refusal::Declined,
     reply::{self, Accepted},
+    seat::OurTurn,
     span,
     throttle::Throttle,
 };
@@ -37,10 +40,16 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    /// Answers one request; our turn ends with it, or with the rest of a body that is not wanted.
+    pub(crate) async fn answer(
+        &self,
+        request: Request<Incoming>,
+        ours: OurTurn,
+    ) -> Response<Full<Bytes>> {
         let started = Instant::now();
-        let (head, mut body) = request.into_parts();
-        let (outcome, trace) = match route(&head.method, head.uri.path()) {
+        let (head, body) = request.into_parts();
+        let mut body = Arriving::new(body, Arc::clone(ours.seat()));
+        let (outcome, trace) = match route(&head) {
             Ok(path) => {
                 let trace = Trace::of(span::begin(path, &head));
                 let received = self.receiver.receive(&head.headers, &mut body, &trace);
@@ -52,8 +61,8 @@ impl Service {
         };
         self.report(&outcome, trace.as_ref());
         let outcome = outcome.map_err(|declined| declined.refusal);
-        if !body.is_end_stream() {
-            tokio::spawn(body::discard(body));
+        if !body.has_ended() {
+            tokio::spawn(body.discard(ours));
         }
         self.metrics.answered(reply::status(&outcome), started.elapsed());
         let mut response = reply::response(&outcome);
@@ -68,6 +77,9 @@ impl Service {
     fn report(&self, outcome: &Result<Accepted, Declined>, trace: Option<&Trace>) {
         let Err(Declined { refusal, campus }) = *outcome else { return };
         self.metrics.refused(refusal);
+        if let Some(campus) = campus {
+            self.metrics.refused_of(campus, refusal);
+        }
         let (status, reason) = (refusal.status().as_u16(), refusal.label());
         let campus_id = campus.map(tracing::field::display);
         let trace_id = trace.map(|trace| tracing::field::display(trace.id()));
@@ -89,9 +101,15 @@ impl Service {
 }
 
 /// The path of those that webhooks go to.
-fn route(method: &Method, path: &str) -> Result<&'static str, Refusal> {
+fn route(head: &Parts) -> Result<&'static str, Refusal> {
+    // RFC 9112, 3.2: proxies that read another host of the two would be deceived.
+    let hosts = head.headers.get_all(HOST).iter().count();
+    if hosts > 1 || (hosts == 0 && head.version == Version::HTTP_11) {
+        return Err(Refusal::BadRequest);
+    }
+    let path = head.uri.path();
     let path = PATHS.into_iter().find(|known| *known == path).ok_or(Refusal::NotFound)?;
-    if method != Method::POST {
+    if head.method != Method::POST {
         return Err(Refusal::MethodNotAllowed);
     }
     Ok(path)

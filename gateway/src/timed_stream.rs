@@ -2,16 +2,13 @@
 //!
 //! hyper has one timer for both a head that trickles and a connection that idles between
 //! requests, and none for a peer that never reads. Proxies keep idle connections for a minute, so
-//! the two need different limits, and idle ones must make room when connections run short.
+//! the two need different limits. When places run short all end sooner: see `connections`.
 
 use std::{
     future::Future,
     io,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -21,45 +18,18 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-use crate::connections::Connections;
+use crate::seat::{Seat, Turns};
 
 /// From the first byte of a request (of the first, from the connection's opening) to the end of
 /// its headers.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
-/// The same when connections run short: who connects and says nothing keeps others out.
-const CROWDED_HEAD_LIMIT: Duration = Duration::from_secs(2);
 /// Between requests; beyond what proxies in front keep theirs open, so that it is they who close.
 const IDLE_LIMIT: Duration = Duration::from_secs(75);
-/// Between requests, when connections run short: with it, room is made before a sender that waits
-/// for some gives up, after 2 s.
-const CROWDED_IDLE_LIMIT: Duration = Duration::from_secs(1);
 /// From an answer that cannot be written to giving its reader up.
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
 /// How often limits are looked at. Not longer than any of them: then the alarm never has to be
 /// set earlier, and a request costs no change of timers.
 const TICK: Duration = Duration::from_secs(1);
-
-/// Whose turn it is: even, the peer's to send a request; odd, ours to answer it. It only counts
-/// up, so the stream sees turns that began and ended between two of its reads.
-#[derive(Default)]
-pub(crate) struct Turn(AtomicU32);
-
-/// Our turn, until it is dropped.
-pub(crate) struct OurTurn(Arc<Turn>);
-
-impl Turn {
-    /// A request has arrived; bodies have limits of their own.
-    pub(crate) fn ours(self: &Arc<Self>) -> OurTurn {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        OurTurn(Arc::clone(self))
-    }
-}
-
-impl Drop for OurTurn {
-    fn drop(&mut self) {
-        self.0.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
 
 /// What the peer owes us, and since when.
 #[derive(Clone, Copy)]
@@ -68,24 +38,36 @@ enum Owed {
     RestOfHead(Instant),
 }
 
+impl Owed {
+    fn since(self) -> Instant {
+        let (Self::Request(since) | Self::RestOfHead(since)) = self;
+        since
+    }
+
+    fn deadline(self) -> Instant {
+        match self {
+            Self::Request(since) => since + IDLE_LIMIT,
+            Self::RestOfHead(since) => since + HEAD_LIMIT,
+        }
+    }
+}
+
 /// A stream whose reads and writes end with an error when the peer takes too long.
 pub(crate) struct TimedStream<S> {
     stream: S,
-    connections: Arc<Connections>,
-    turn: Arc<Turn>,
-    seen_turn: u32,
+    seat: Arc<Seat>,
+    seen: Turns,
     owed: Owed,
     write_waits_since: Option<Instant>,
     alarm: Pin<Box<Sleep>>,
 }
 
 impl<S> TimedStream<S> {
-    pub(crate) fn new(stream: S, turn: Arc<Turn>, connections: Arc<Connections>) -> Self {
+    pub(crate) fn new(stream: S, seat: Arc<Seat>) -> Self {
         Self {
             stream,
-            connections,
-            turn,
-            seen_turn: 0,
+            seat,
+            seen: Turns::NONE,
             owed: Owed::RestOfHead(Instant::now()),
             write_waits_since: None,
             alarm: Box::pin(sleep(TICK)),
@@ -93,25 +75,16 @@ impl<S> TimedStream<S> {
     }
 
     fn note_turn(&mut self) {
-        let turn = self.turn.0.load(Ordering::Relaxed);
-        if turn != self.seen_turn {
-            self.seen_turn = turn;
+        let turns = self.seat.turns();
+        if turns != self.seen {
+            self.seen = turns;
             self.owed = Owed::Request(Instant::now());
         }
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let owed = match self.owed {
-            _ if self.seen_turn % 2 == 1 => None,
-            Owed::RestOfHead(since) if self.connections.is_crowded() => {
-                Some(since + CROWDED_HEAD_LIMIT)
-            }
-            Owed::RestOfHead(since) => Some(since + HEAD_LIMIT),
-            Owed::Request(since) if self.connections.is_crowded() => {
-                Some(since + CROWDED_IDLE_LIMIT)
-            }
-            Owed::Request(since) => Some(since + IDLE_LIMIT),
-        };
+        // In our turn the peer owes us the body at most, and that has limits of its own.
+        let owed = (!self.seen.is_ours()).then(|| self.owed.deadline());
         let write = self.write_waits_since.map(|since| since + WRITE_LIMIT);
         owed.into_iter().chain(write).min()
     }
@@ -130,17 +103,28 @@ impl<S> TimedStream<S> {
         }
     }
 
+    /// The same for what the peer owes since then, unless the place is needed for others.
+    fn wait_since<T>(&mut self, since: Instant, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        self.seat.waits(since);
+        if self.seat.is_cut() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        self.wait(context)
+    }
+
     fn after_write<T>(
         &mut self,
         written: Poll<io::Result<T>>,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            self.write_waits_since = None;
+            if self.write_waits_since.take().is_some() {
+                self.seat.works();
+            }
             return written;
         }
-        self.write_waits_since.get_or_insert_with(Instant::now);
-        self.wait(context)
+        let since = *self.write_waits_since.get_or_insert_with(Instant::now);
+        self.wait_since(since, context)
     }
 }
 
@@ -153,7 +137,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for TimedStream<S> {
         self.note_turn();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         if read.is_pending() {
-            return self.wait(context);
+            if self.seen.is_ours() {
+                return self.wait(context);
+            }
+            let since = self.owed.since();
+            return self.wait_since(since, context);
         }
         if let Owed::Request(_) = self.owed {
             self.owed = Owed::RestOfHead(Instant::now());
@@ -202,11 +190,10 @@ mod tests {
 
     use super::*;
 
-    fn timed() -> (TimedStream<DuplexStream>, DuplexStream, Arc<Turn>) {
+    fn timed() -> (TimedStream<DuplexStream>, DuplexStream, Arc<Seat>) {
         let (ours, theirs) = duplex(16);
-        let turn = Arc::new(Turn::default());
-        let connections = Arc::new(Connections::new());
-        (TimedStream::new(ours, Arc::clone(&turn), connections), theirs, turn)
+        let seat = Seat::new();
+        (TimedStream::new(ours, Arc::clone(&seat)), theirs, seat)
     }
 
     async fn seconds_until_given_up(stream: &mut TimedStream<DuplexStream>) -> u64 {
@@ -224,7 +211,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_first_head_has_ten_seconds_however_it_trickles() {
-        let (mut stream, mut peer, _turn) = timed();
+        let (mut stream, mut peer, _seat) = timed();
         tokio::spawn(async move {
             while peer.write_u8(b'P').await.is_ok() {
                 sleep(Duration::from_secs(1)).await;
@@ -235,17 +222,17 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn between_requests_there_is_more_time_but_not_within_one() {
-        let (mut stream, mut peer, turn) = timed();
+        let (mut stream, mut peer, seat) = timed();
         peer.write_u8(b'P').await.unwrap();
         stream.read_u8().await.unwrap();
-        drop(turn.ours());
+        drop(seat.ours());
         let idle = seconds_until_given_up(&mut stream).await;
         assert_eq!(idle, 75);
 
-        let (mut stream, mut peer, turn) = timed();
+        let (mut stream, mut peer, seat) = timed();
         peer.write_u8(b'P').await.unwrap();
         stream.read_u8().await.unwrap();
-        drop(turn.ours());
+        drop(seat.ours());
         tokio::spawn(async move {
             sleep(Duration::from_secs(20)).await;
             peer.write_u8(b'P').await.unwrap();
@@ -255,9 +242,23 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn what_the_peer_owes_is_known_and_a_cut_ends_the_waiting_for_it() {
+        let (mut stream, mut peer, seat) = timed();
+        assert_eq!(seat.waiting_since(), None);
+        peer.write_u8(b'P').await.unwrap();
+        let reading = tokio::spawn(async move { seconds_until_given_up(&mut stream).await });
+        sleep(Duration::from_secs(3)).await;
+        assert_eq!(seat.waiting_since().unwrap().elapsed().as_secs(), 3);
+        seat.cut();
+        // In the gateway it is the cut that wakes the connection; here it is the next byte.
+        peer.write_u8(b'P').await.unwrap();
+        assert_eq!(reading.await.unwrap(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn our_own_turn_is_not_timed() {
-        let (mut stream, mut peer, turn) = timed();
-        let ours = turn.ours();
+        let (mut stream, mut peer, seat) = timed();
+        let ours = seat.ours();
         tokio::spawn(async move {
             sleep(Duration::from_mins(5)).await;
             peer.write_u8(b'P').await.unwrap();
@@ -268,8 +269,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_does_not_read_is_given_up() {
-        let (mut stream, _peer, turn) = timed();
-        let _ours = turn.ours();
+        let (mut stream, _peer, seat) = timed();
+        let _ours = seat.ours();
         let start = Instant::now();
         let error = stream.write_all(&[0; 100]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);

@@ -1,6 +1,13 @@
 //! TLS on the public port, with a certificate that may be renewed while the gateway runs.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use arc_swap::ArcSwap;
 use runtime::{SettingError, Settings, variables};
@@ -10,6 +17,7 @@ use rustls::{
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+use x509_cert::{Certificate, der::Decode};
 
 /// How often the files are looked at. Looking at their bytes, not their dates: renewals by
 /// symbolic link or with a preserved date are seen too.
@@ -31,7 +39,7 @@ enum TlsError {
 }
 
 /// The bytes of both files, as last looked at.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 struct Files {
     certificates: Vec<u8>,
     key: Vec<u8>,
@@ -41,7 +49,17 @@ struct Files {
 pub(crate) struct Tls {
     certificate_path: PathBuf,
     key_path: PathBuf,
-    current: ArcSwap<ServerConfig>,
+    current: ArcSwap<Served>,
+    /// Whether what lies in the files now cannot be served.
+    is_renewal_failing: AtomicBool,
+}
+
+/// A certificate in use.
+struct Served {
+    config: Arc<ServerConfig>,
+    /// Since 1970; none where the certificate does not say it in a way that we read.
+    expires: Option<Duration>,
+    files: Files,
 }
 
 impl Tls {
@@ -58,9 +76,9 @@ impl Tls {
         let read = |path: &PathBuf| {
             std::fs::read(path).map_err(|source| TlsError::Read { path: path.clone(), source })
         };
-        let config = read(&certificate)
+        let served = read(&certificate)
             .and_then(|certificates| Ok(Files { certificates, key: read(&key)? }))
-            .and_then(|files| files.server_config())
+            .and_then(Files::serve)
             .map_err(|error| {
                 SettingError::new(
                     variables::TLS_CERT_FILE,
@@ -68,44 +86,63 @@ impl Tls {
                     "a PEM certificate chain whose key is in TLS_KEY_FILE",
                 )
             })?;
-        let current = ArcSwap::from_pointee(config);
-        Ok(Some(Self { certificate_path: certificate, key_path: key, current }))
+        Ok(Some(Self {
+            certificate_path: certificate,
+            key_path: key,
+            current: ArcSwap::from_pointee(served),
+            is_renewal_failing: AtomicBool::new(false),
+        }))
     }
 
     /// What to greet the next connection with.
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(self.current.load_full())
+        TlsAcceptor::from(Arc::clone(&self.current.load().config))
+    }
+
+    /// Whether the files hold, since a few seconds, what cannot be served.
+    pub(crate) fn is_renewal_failing(&self) -> bool {
+        self.is_renewal_failing.load(Ordering::Relaxed)
+    }
+
+    /// How long the certificate in use is still good.
+    pub(crate) fn expires_in(&self) -> Option<Duration> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+        Some(self.current.load().expires?.saturating_sub(now))
     }
 
     /// Takes up renewed certificates until `stop`. What cannot be used, a renewal that is half
     /// written for one, leaves the current certificate in place.
     pub(crate) async fn keep_fresh(self: Arc<Self>, stop: CancellationToken) {
-        let mut seen = self.read().await.ok();
+        // What was in the files when they were tried last, and was not good.
+        let mut refused: Option<Files> = None;
         let mut ticks = tokio::time::interval(POLL);
         loop {
             tokio::select! {
                 _ = ticks.tick() => {}
                 () = stop.cancelled() => return,
             }
-            match self.read().await {
-                Ok(files) if seen.as_ref() != Some(&files) => {
-                    self.renew(&files);
-                    seen = Some(files);
+            let failed = match self.read().await {
+                Ok(files) if files == self.current.load().files => None,
+                // It is told once.
+                Ok(files) if refused.as_ref() == Some(&files) => continue,
+                Ok(files) => {
+                    refused = Some(files.clone());
+                    self.renew(files).err()
                 }
-                Ok(_) => {}
-                Err(error) => tracing::warn!(%error, "the current certificate is kept"),
+                Err(error) => Some(error),
+            };
+            self.is_renewal_failing.store(failed.is_some(), Ordering::Relaxed);
+            match failed {
+                Some(error) => tracing::warn!(%error, "the current certificate is kept"),
+                None => refused = None,
             }
         }
     }
 
-    fn renew(&self, files: &Files) {
-        match files.server_config() {
-            Ok(config) => {
-                self.current.store(Arc::new(config));
-                tracing::info!("the certificate was renewed");
-            }
-            Err(error) => tracing::warn!(%error, "the current certificate is kept"),
-        }
+    fn renew(&self, files: Files) -> Result<(), TlsError> {
+        self.current.store(Arc::new(files.serve()?));
+        tracing::info!("the certificate was renewed");
+        Ok(())
     }
 
     async fn read(&self) -> Result<Files, TlsError> {
@@ -122,13 +159,14 @@ impl Tls {
 }
 
 impl Files {
-    fn server_config(&self) -> Result<ServerConfig, TlsError> {
+    fn serve(self) -> Result<Served, TlsError> {
         let certificates = CertificateDer::pem_slice_iter(&self.certificates)
             .collect::<Result<Vec<_>, _>>()
             .map_err(TlsError::Certificates)?;
         if certificates.is_empty() {
             return Err(TlsError::NoCertificate);
         }
+        let expires = certificates.first().and_then(|certificate| expiry(certificate));
         let key = PrivateKeyDer::from_pem_slice(&self.key).map_err(TlsError::Key)?;
         // Settings are read before the process has its provider.
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -137,8 +175,13 @@ impl Files {
             .with_no_client_auth()
             .with_single_cert(certificates, key)?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(config)
+        Ok(Served { config: Arc::new(config), expires, files: self })
     }
+}
+
+fn expiry(certificate: &CertificateDer<'_>) -> Option<Duration> {
+    let certificate = Certificate::from_der(certificate).ok()?;
+    Some(certificate.tbs_certificate.validity.not_after.to_unix_duration())
 }
 
 fn alone(missing: runtime::Variable) -> SettingError {

@@ -30,6 +30,7 @@ pub struct SystemBuilder {
     between: Between,
     broker_users: bool,
     wait: bool,
+    open_files: Option<u32>,
     variables: Vec<(Option<Role>, String, String)>,
 }
 
@@ -67,6 +68,7 @@ impl Default for SystemBuilder {
             between: Between::Nothing,
             broker_users: false,
             wait: true,
+            open_files: None,
             variables: Vec::new(),
         }
     }
@@ -175,6 +177,13 @@ impl SystemBuilder {
         self
     }
 
+    /// How many files each program may have open, and so how many connections a gateway.
+    #[must_use]
+    pub fn open_files(mut self, limit: u32) -> Self {
+        self.open_files = Some(limit);
+        self
+    }
+
     /// Starts it all.
     pub async fn spawn(self) -> TestSystem {
         runtime::install_crypto_provider();
@@ -275,6 +284,7 @@ impl SystemBuilder {
                 let program =
                     Program::new(format!("{kind}-{index}"), binary(kind).unwrap(), folder)
                         .clean_environment()
+                        .open_files(self.open_files)
                         .variables(system.variables(role).clone());
                 program.start().unwrap();
                 system.replicas.push(Replica { kind, program, addresses: None });

@@ -23,6 +23,7 @@ pub struct Launch {
     log: Option<PathBuf>,
     farewell: Signal,
     user: Option<User>,
+    open_files: Option<u32>,
     program: PathBuf,
     arguments: Vec<OsString>,
     command: Command,
@@ -46,6 +47,7 @@ impl Launch {
             log: None,
             farewell: Signal::SIGKILL,
             user: None,
+            open_files: None,
             program: program.to_owned(),
             arguments: Vec::new(),
             command,
@@ -104,6 +106,13 @@ impl Launch {
         self
     }
 
+    /// How many files it may have open; as many as this process unless set.
+    #[must_use]
+    pub fn open_files(mut self, limit: Option<u32>) -> Self {
+        self.open_files = limit;
+        self
+    }
+
     /// The signal that ends it when this program was killed: SIGKILL unless it has something to
     /// tidy up that nobody else will.
     #[must_use]
@@ -126,10 +135,12 @@ impl Launch {
         if let Some(user) = &self.user {
             self.command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
         }
+        let limit = self.open_files.map(|limit| format!("ulimit -n {limit} && "));
+        let announce = format!("{}{ANNOUNCE}", limit.unwrap_or_default());
         let farewell = self.farewell.as_str().trim_start_matches("SIG");
         let child = self
             .command
-            .args(["-c", ANNOUNCE, farewell])
+            .args(["-c", &announce, farewell])
             .arg(&self.program)
             .args(&self.arguments)
             .stdin(guardian::orders().context("cannot start the guardian process")?)

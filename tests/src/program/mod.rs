@@ -36,6 +36,7 @@ pub struct Program {
     log: PathBuf,
     arguments: Vec<String>,
     clean: bool,
+    open_files: Option<u32>,
     variables: Mutex<BTreeMap<String, String>>,
     running: Mutex<Option<Running>>,
 }
@@ -58,6 +59,7 @@ impl Program {
             binary,
             arguments: Vec::new(),
             clean: false,
+            open_files: None,
             variables: Mutex::default(),
             running: Mutex::default(),
         }
@@ -74,6 +76,13 @@ impl Program {
     #[must_use]
     pub fn clean_environment(mut self) -> Self {
         self.clean = true;
+        self
+    }
+
+    /// How many files it may have open; as many as this process unless set.
+    #[must_use]
+    pub fn open_files(mut self, limit: Option<u32>) -> Self {
+        self.open_files = limit;
         self
     }
 
@@ -118,7 +127,8 @@ impl Program {
         if running.as_ref().is_some_and(|running| running.process.ended().is_none()) {
             bail!("{} is running already", self.name);
         }
-        let mut launch = Launch::new(&self.name, &self.binary, &self.log);
+        let mut launch =
+            Launch::new(&self.name, &self.binary, &self.log).open_files(self.open_files);
         if self.clean {
             launch = launch.clean_environment();
         }

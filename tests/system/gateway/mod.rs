@@ -5,7 +5,9 @@ mod accepted;
 mod admin;
 mod bodies;
 mod configuration;
+mod crowded;
 mod drain;
+mod heads;
 mod payloads;
 mod postgres;
 mod published;
@@ -51,6 +53,14 @@ async fn post_under(system: &TestSystem, signature: &[u8], body: &[u8]) -> Answe
 /// The campus's signature of some bytes.
 fn signature(system: &TestSystem, body: impl AsRef<[u8]>) -> String {
     sign(&system.campus.secret, body.as_ref())
+}
+
+/// The value of the gateway's first series that begins so.
+async fn metric(system: &TestSystem, series: &str) -> Option<f64> {
+    let page = reqwest::get(format!("{}/metrics", system.admin_url("gateway", 0))).await;
+    let page = page.unwrap().text().await.unwrap();
+    let line = page.lines().find(|line| line.starts_with(series))?;
+    line.rsplit(' ').next()?.parse().ok()
 }
 
 /// Fails unless the answer is this status with exactly this text.

@@ -18,8 +18,9 @@ async fn slow_senders_are_cut_off_and_others_are_not() {
         a_body_that_stalls(&system),
         a_body_that_takes_its_time(&system),
         an_idle_connection_that_goes_on(&system),
+        an_idle_connection_that_goes_on_after_an_early_answer(&system),
     );
-    assert_eq!(published::drain(&system).await.len(), 3);
+    assert_eq!(published::drain(&system).await.len(), 4);
 }
 
 async fn a_head_that_never_comes(system: &TestSystem) {
@@ -69,6 +70,18 @@ async fn an_idle_connection_that_goes_on(system: &TestSystem) {
         wire.send([&head[..], &body].concat()).await;
         assert!(wire.answer().await.starts_with("HTTP/1.1 202 "));
     }
+}
+
+async fn an_idle_connection_that_goes_on_after_an_early_answer(system: &TestSystem) {
+    const LENGTH: usize = 1_000_000;
+    let mut wire = Wire::connect(system).await;
+    wire.send(format!("{}\r\n", head(LENGTH))).await;
+    wire.send(vec![b'x'; LENGTH]).await;
+    assert!(wire.answer().await.starts_with("HTTP/1.1 401 "));
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    let (head, body) = signed(system, &updated(system));
+    wire.send([&head[..], &body].concat()).await;
+    assert!(wire.answer().await.starts_with("HTTP/1.1 202 "));
 }
 
 /// Within the seconds that the gateway waits, and a few more on a busy machine.

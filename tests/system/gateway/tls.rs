@@ -4,63 +4,115 @@ use std::{fs, time::Duration};
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use reqwest::Certificate;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 use serde_json::json;
 use tests::{
     core_sim::sign,
-    harness::{SIGNATURE_HEADER, TestSystem, WEBHOOK_PATH, eventually},
+    harness::{SIGNATURE_HEADER, SystemBuilder, TestSystem, WEBHOOK_PATH, eventually},
     servers::DataFolder,
 };
 
-use super::gateway_alone;
+use super::{gateway_alone, metric};
 
 /// The gateway looks at the files every few seconds.
 const RENEWED_WITHIN: Duration = Duration::from_secs(20);
+const FAILING: &str = "gateway_certificate_renewal_failing";
 
 /// A certificate and its key, in PEM.
-struct Pair {
+pub(super) struct Pair {
     certificate: String,
     key: String,
 }
 
 impl Pair {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];
         let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).unwrap();
         Self { certificate: cert.pem(), key: signing_key.serialize_pem() }
+    }
+
+    pub(super) fn der(&self) -> CertificateDer<'static> {
+        CertificateDer::from_pem_slice(self.certificate.as_bytes()).unwrap()
+    }
+}
+
+/// A pair in files of its own.
+pub(super) struct Certified {
+    folder: DataFolder,
+    pair: Pair,
+}
+
+impl Certified {
+    pub(super) fn new() -> Self {
+        let this = Self { folder: DataFolder::temporary().unwrap(), pair: Pair::new() };
+        this.write(Some(&this.pair.certificate), Some(&this.pair.key));
+        this
+    }
+
+    pub(super) fn pair(&self) -> &Pair {
+        &self.pair
+    }
+
+    /// Lets the gateway speak TLS with it.
+    pub(super) fn set(&self, builder: SystemBuilder) -> SystemBuilder {
+        builder
+            .variable("TLS_CERT_FILE", self.folder.join("certificate.pem").to_str().unwrap())
+            .variable("TLS_KEY_FILE", self.folder.join("key.pem").to_str().unwrap())
+    }
+
+    fn write(&self, certificate: Option<&str>, key: Option<&str>) {
+        for (name, text) in [("certificate.pem", certificate), ("key.pem", key)] {
+            if let Some(text) = text {
+                fs::write(self.folder.join(name), text).unwrap();
+            }
+        }
     }
 }
 
 #[tokio::test]
 async fn a_renewed_certificate_is_taken_up_and_a_half_written_one_is_not() {
-    let folder = DataFolder::temporary().unwrap();
-    let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
-    let (first, second) = (Pair::new(), Pair::new());
-    fs::write(&certificate, &first.certificate).unwrap();
-    fs::write(&key, &first.key).unwrap();
-    let system = gateway_alone()
-        .variable("TLS_CERT_FILE", certificate.to_str().unwrap())
-        .variable("TLS_KEY_FILE", key.to_str().unwrap())
-        .spawn()
-        .await;
-    assert_eq!(status(&system, &first).await, Some(200));
+    let certified = Certified::new();
+    let (first, second) = (certified.pair(), Pair::new());
+    let system = certified.set(gateway_alone()).spawn().await;
+    assert_eq!(status(&system, first).await, Some(200));
     assert_eq!(status(&system, &second).await, None, "another certificate is not the gateway's");
     // Whoever speaks plain HTTP gets nowhere, and harms nobody.
     let plain = reqwest::get(format!("{}{WEBHOOK_PATH}", system.gateway_url())).await;
     assert!(plain.is_err());
+    assert_eq!(metric(&system, FAILING).await, Some(0.0));
+    // The certificates of these tests are good for two thousand years.
+    let left = metric(&system, "gateway_certificate_expires_in_seconds").await.unwrap();
+    assert!(left.is_finite() && left > 1e9, "{left}");
 
-    fs::write(&certificate, &second.certificate).unwrap();
+    certified.write(Some(&second.certificate), None);
     eventually("the half-written renewal is seen", RENEWED_WITHIN, async || {
-        fs::read_to_string(system.gateway(0).log()).unwrap().contains("certificate is kept")
+        metric(&system, FAILING).await == Some(1.0)
     })
     .await;
-    assert_eq!(status(&system, &first).await, Some(200));
+    assert!(fs::read_to_string(system.gateway(0).log()).unwrap().contains("certificate is kept"));
+    assert_eq!(status(&system, first).await, Some(200));
 
-    fs::write(&key, &second.key).unwrap();
+    certified.write(None, Some(&second.key));
     eventually("the renewed certificate is shown", RENEWED_WITHIN, async || {
         status(&system, &second).await == Some(200)
     })
     .await;
-    assert_eq!(status(&system, &first).await, None);
+    assert_eq!(status(&system, first).await, None);
+    assert_eq!(metric(&system, FAILING).await, Some(0.0));
+}
+
+#[tokio::test]
+async fn a_certificate_renewed_during_the_start_is_not_missed() {
+    let certified = Certified::new();
+    let second = Pair::new();
+    // The start waits for nobody, but its first look at the files is over once it listens; the
+    // files change in the same moment.
+    let system = certified.set(gateway_alone()).without_waiting().spawn().await;
+    certified.write(Some(&second.certificate), Some(&second.key));
+    eventually("the renewed certificate is shown", RENEWED_WITHIN, async || {
+        status(&system, &second).await == Some(200)
+    })
+    .await;
 }
 
 /// Posts a test webhook over TLS, trusting one certificate alone; none where that is not shown.
