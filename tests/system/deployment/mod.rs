@@ -2,6 +2,7 @@
 //! read, agree with each other and with the code, and hold no secret.
 
 mod compose;
+mod figures;
 mod files;
 mod kubernetes;
 mod runbooks;

@@ -1,0 +1,211 @@
+//! The figures of README and sizing.md are those of `tests/bench/results/`, rounded: after a bench was run
+//! again, this says which lines to write.
+
+use std::{fs, path::Path};
+
+use serde_json::Value;
+
+use super::text;
+
+/// A document that a bench wrote.
+struct Results(Value);
+
+/// What was measured of one case.
+struct Row<'a>(&'a Value);
+
+impl Results {
+    fn of(bench: &str) -> Self {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("bench/results");
+        let text = fs::read_to_string(folder.join(format!("{bench}.json"))).unwrap();
+        Self(serde_json::from_str(&text).unwrap())
+    }
+
+    /// A case of the table whose title begins so.
+    #[track_caller]
+    fn row(&self, title: &str, case: &str) -> Row<'_> {
+        let tables = self.0["tables"].as_array().unwrap().iter();
+        let table =
+            tables.into_iter().find(|table| table["title"].as_str().unwrap().starts_with(title));
+        let mut rows = table.unwrap()["rows"].as_array().unwrap().iter();
+        Row(rows.find(|row| row["case"] == case).unwrap_or_else(|| panic!("no case {case}")))
+    }
+}
+
+impl Row<'_> {
+    #[track_caller]
+    fn of(&self, column: &str, what: &str) -> f64 {
+        self.0[column][what].as_f64().unwrap_or_else(|| panic!("no {what} of {column}"))
+    }
+
+    #[track_caller]
+    fn median(&self, column: &str) -> f64 {
+        self.of(column, "median")
+    }
+
+    /// `8,244 (7,825–8,244)`, by the words that one figure is written in.
+    fn with_range(&self, column: &str, write: impl Fn(f64) -> String) -> String {
+        let [median, least, most] =
+            ["median", "min", "max"].map(|what| write(self.of(column, what)));
+        format!("{median} ({least}–{most})")
+    }
+}
+
+/// `18,191`
+fn whole(number: f64) -> String {
+    let digits = format!("{number:.0}");
+    let groups: Vec<&str> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .map(|group| std::str::from_utf8(group).unwrap())
+        .collect();
+    groups.join(",")
+}
+
+/// `3.4`, `11`
+fn short(number: f64) -> String {
+    if number < 9.95 { format!("{number:.1}") } else { whole(number) }
+}
+
+/// `29 µs`, `1.4 ms`
+fn time(microseconds: f64) -> String {
+    if microseconds < 999.5 {
+        format!("{} µs", whole(microseconds))
+    } else {
+        format!("{} ms", short(microseconds / 1000.0))
+    }
+}
+
+/// What a core does in a second where one costs so many microseconds, to the thousand below.
+fn of_a_core(microseconds: f64) -> String {
+    format!("{},000", whole((1000.0 / microseconds).floor()))
+}
+
+#[track_caller]
+fn assert_says(document: &str, lines: &[String]) {
+    let text = text(document);
+    let missing: Vec<&str> =
+        lines.iter().map(String::as_str).filter(|line| !text.contains(line)).collect();
+    assert!(missing.is_empty(), "{document} should say:\n{}", missing.join("\n"));
+}
+
+const INTAKE: &str = "Webhooks taken in";
+const DRAIN: &str = "200000 events";
+
+#[test]
+fn the_table_of_intake_is_what_was_measured() {
+    let results = Results::of("intake");
+    let line = |(case, shown): (&str, &str)| {
+        let gateway = results.row(INTAKE, &format!("{case}: gateway"));
+        let reference = results.row(INTAKE, &format!("{case}: bare"));
+        format!(
+            "| {shown} | {}/s | {}/s | {} | {} / {} / {} ms | {}, reference {} | {} MB |",
+            whole(gateway.median("accepted/s")),
+            whole(reference.median("accepted/s")),
+            gateway.with_range("ratio", |ratio| format!("{ratio:.2}")),
+            short(gateway.median("p50 ms")),
+            short(gateway.median("p99 ms")),
+            short(gateway.median("p99.9 ms")),
+            time(gateway.median("CPU µs")),
+            time(reference.median("CPU µs")),
+            whole(gateway.median("peak MB")),
+        )
+    };
+    let cases = [
+        ("1 connections", "1"),
+        ("64 connections", "64"),
+        ("256 connections", "256"),
+        ("1024 connections", "1,024"),
+        ("64, 10 kB bodies", "64, bodies of 10 kB"),
+        ("16, 1 MB bodies", "16, bodies of 1 MB"),
+        ("64, 5 % bad signatures", "64, 5 % of the signatures bad"),
+    ];
+    assert_says("../README.md", &cases.map(line));
+}
+
+#[test]
+fn the_table_of_draining_is_what_was_measured() {
+    let results = Results::of("drain");
+    let line = |(case, shown): (&str, &str)| {
+        let row = results.row(DRAIN, case);
+        format!(
+            "| {shown} | {} | {} / {} / {} µs | {} MB |",
+            row.with_range("events/s", whole),
+            whole(row.median("worker CPU µs")),
+            whole(row.median("Postgres CPU µs")),
+            whole(row.median("broker CPU µs")),
+            whole(row.median("worker peak MB")),
+        )
+    };
+    let cases = [
+        ("1 worker(s), core 0 ms", "1 worker, core at 0 ms"),
+        ("2 worker(s), core 0 ms", "2 workers"),
+        ("4 worker(s), core 0 ms", "4 workers"),
+        ("1 worker(s), core 20 ms", "1 worker, core at 20 ms"),
+        ("2 worker(s), core 20 ms", "2 workers"),
+        ("4 worker(s), core 20 ms", "4 workers"),
+    ];
+    assert_says("../README.md", &cases.map(line));
+}
+
+#[test]
+fn what_sizing_says_of_a_core_and_of_memory_is_what_was_measured() {
+    let (intake, drain, nights) =
+        (Results::of("intake"), Results::of("drain"), Results::of("reconcile"));
+    let taken = intake.row(INTAKE, "64 connections: gateway");
+    let crowded = intake.row(INTAKE, "1024 connections: gateway");
+    let drained = drain.row(DRAIN, "1 worker(s), core 0 ms");
+    let night = nights.row("1000000 members", "no drift");
+    let memory = ["no drift", "1 % drift", "first import"]
+        .map(|case| nights.row("1000000 members", case).median("MB"))
+        .into_iter()
+        .fold(0.0, f64::max);
+    let line = |part: &str, cost: f64, of: &str, does: &str| {
+        format!("| {part} | {} µs{of} | {} {does}", whole(cost), of_a_core(cost))
+    };
+    assert_says(
+        "sizing.md",
+        &[
+            line(
+                "gateway, 64 connections",
+                taken.median("CPU µs"),
+                "",
+                "accepted webhooks a second",
+            ),
+            line(
+                "RabbitMQ, one node, taking in",
+                taken.median("broker CPU µs"),
+                "",
+                "confirmed events a second",
+            ),
+            line(
+                "RabbitMQ, one node, handing out",
+                drained.median("broker CPU µs"),
+                "",
+                "events a second",
+            ),
+            line(
+                "worker, a core that answers at once",
+                drained.median("worker CPU µs"),
+                "",
+                "events a second",
+            ),
+            line("PostgreSQL", drained.median("Postgres CPU µs"), "", "events a second"),
+            // Seconds for a million members.
+            line("reconciler", night.median("CPU"), " a member", "members compared a second"),
+            line(
+                "PostgreSQL, for the reconciler",
+                night.median("of PG"),
+                " a member",
+                "members compared a second",
+            ),
+            format!(
+                "| gateway | {} MB with 64 connections, {} MB with 1,024",
+                whole(taken.median("peak MB")),
+                whole(crowded.median("peak MB"))
+            ),
+            format!("| worker | {} MB", whole(drained.median("worker peak MB"))),
+            format!("| reconciler | {} MB", whole(memory)),
+        ],
+    );
+}
