@@ -164,7 +164,7 @@ impl Refusal {
     }
 
     /// Every label, so that each is a metric from the start.
-    pub(crate) const LABELS: [&str; 22] = [
+    pub(crate) const LABELS: [&str; 21] = [
         "bad_request",
         "head_too_large",
         "not_found",
@@ -186,7 +186,6 @@ impl Refusal {
         "queue_away",
         "queue_blocked",
         "queue_refused",
-        "queue_busy",
     ];
 }
 
@@ -199,7 +198,6 @@ impl Unavailable {
             Self::Queue(PublishError::Away) => "queue_away",
             Self::Queue(PublishError::Blocked) => "queue_blocked",
             Self::Queue(PublishError::Refused) => "queue_refused",
-            Self::Queue(PublishError::Busy) => "queue_busy",
         }
     }
 }

@@ -136,7 +136,7 @@ async fn until_postgres_answers(connection: &Connection, worker: &Worker, intake
 
 /// Hands a delivery to admission.
 pub(crate) async fn take(delivery: Delivery, worker: &Worker, intake: &Intake, held: &TaskTracker) {
-    let Some(job) = read(delivery, worker, held).await else { return };
+    let Some(job) = read(delivery, worker, held) else { return };
     tokio::select! {
         biased;
         Ok(room) = intake.jobs.reserve() => room.send(job),
@@ -147,9 +147,9 @@ pub(crate) async fn take(delivery: Delivery, worker: &Worker, intake: &Intake, h
     }
 }
 
-/// The job that a delivery is. A message that no version of this program can read is a dead letter
-/// at once: it would come back for ever otherwise.
-pub(crate) async fn read(delivery: Delivery, worker: &Worker, held: &TaskTracker) -> Option<Job> {
+/// The job that a delivery is. A message that this program cannot read goes on without one: one
+/// that a newer version wrote waits for that, anything else is a dead letter at once.
+pub(crate) fn read(delivery: Delivery, worker: &Worker, held: &TaskTracker) -> Option<Job> {
     let headers = ReceivedHeaders::read(&delivery.properties);
     match Envelope::decode(&delivery.data) {
         Ok(envelope) => {
@@ -160,15 +160,20 @@ pub(crate) async fn read(delivery: Delivery, worker: &Worker, held: &TaskTracker
         Err(error) => {
             let trace = queue::process(&delivery, &headers, WORK);
             trace.span().record("error.type", "invalid_event");
+            let message = settle::unreadable(&worker.schedule, &delivery, &headers, &error, &trace);
             tracing::error!(
-                %error, delivery_id = %settle::id_of(&delivery), trace_id = %trace.id(),
-                "a message that is no event goes to the dead letters"
+                %error, delivery_id = %settle::id_of(&delivery), route = message.route.key(),
+                trace_id = %trace.id(), "a message cannot be read"
             );
-            let message = settle::undecodable(&delivery, &error, &trace);
+            // Beside those that can: many of them must not hold the others up.
+            let (publisher, token) = (worker.publisher.clone(), held.token());
             let give_up = worker.give_back.load_full();
-            if settle::publish(&worker.publisher, message, &give_up).await {
-                delivery.ack(BasicAckOptions::default()).await.ok();
-            }
+            tokio::spawn(async move {
+                if settle::publish(&publisher, message, &give_up).await {
+                    delivery.ack(BasicAckOptions::default()).await.ok();
+                }
+                drop(token);
+            });
             None
         }
     }

@@ -63,7 +63,7 @@ pub(crate) async fn alone(
     held: TaskTracker,
 ) {
     let returned = cancel(channel, &mut consumer, worker).await.into_iter().map(async |delivery| {
-        if let Some(job) = consume::read(delivery, worker, &held).await {
+        if let Some(job) = consume::read(delivery, worker, &held) {
             settle::give_back(worker, &job).await;
         }
     });

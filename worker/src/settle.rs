@@ -5,13 +5,13 @@
 use std::time::Duration;
 
 use chrono::Utc;
-use event::History;
+use event::{DecodeError, History};
 use queue::{
-    Letter, Message, Publisher, Route,
+    Letter, Message, Publisher, ReceivedHeaders, Route,
     lapin::{message::Delivery, types::ShortString},
 };
 use rand::RngExt;
-use retry::{Cause, Failure, Next};
+use retry::{Cause, Failure, Kind, Next, RetrySchedule};
 use runtime::Trace;
 use store::{Commit, LogLine, Status};
 use tokio_util::sync::CancellationToken;
@@ -159,18 +159,32 @@ pub(crate) fn id_of(delivery: &Delivery) -> &str {
     if id.len() <= 64 { id } else { "too long" }
 }
 
-/// The way to the dead letters for what no version of this program can read.
-pub(crate) fn undecodable(
+/// The way of what this version cannot read, its bytes as they are. What a newer one has written
+/// waits as for an outage: during an upgrade a newer worker takes it. Anything else is a dead letter.
+pub(crate) fn unreadable(
+    schedule: &RetrySchedule,
     delivery: &Delivery,
-    error: &event::DecodeError,
+    headers: &ReceivedHeaders,
+    error: &DecodeError,
     trace: &Trace,
 ) -> Message {
+    let message = |route| bytes(delivery, route, trace);
+    let reason = format!("The message could not be read: {error}.");
+    let letter = Letter { cause: Cause::InvalidEvent.as_str().to_owned(), reason: reason.clone() };
+    if !matches!(error, DecodeError::Version(_)) {
+        return message(Route::Dead).with_letter(&letter);
+    }
+    let failure = Failure::new(Cause::InvalidEvent, Kind::Outage, reason);
+    match schedule.next(&headers.history, &failure, Utc::now()) {
+        Next::Again(delay, history) => message(Route::Retry(delay)).with_history(&history),
+        Next::Dead(history) => message(Route::Dead).with_history(&history).with_letter(&letter),
+    }
+}
+
+/// A message with the bytes of a delivery.
+pub(crate) fn bytes(delivery: &Delivery, route: Route, trace: &Trace) -> Message {
     let id = delivery.properties.message_id().as_ref().map(ShortString::as_str);
-    let letter = Letter {
-        cause: Cause::InvalidEvent.as_str().to_owned(),
-        reason: format!("The message could not be read: {error}."),
-    };
-    Message::undecodable(delivery.data.clone(), id, trace.context()).with_letter(&letter)
+    Message::of_bytes(delivery.data.clone(), id, route, trace.context())
 }
 
 /// Publishes until it is confirmed; false when `give_up` came first.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use event::Envelope;
+use event::{DecodeError, Envelope};
 use queue::{
     DEAD, Link, Message, QueueError, ReceivedHeaders, RetryQueue, Route, UNROUTED,
     lapin::{Connection, message::Delivery},
@@ -47,17 +47,29 @@ pub(crate) async fn drain(
 fn again(delivery: &Delivery, worker: &Worker) -> Message {
     let headers = ReceivedHeaders::read(&delivery.properties);
     let trace = queue::process(delivery, &headers, UNROUTED);
+    let route = route(delivery.routing_key.as_str(), &worker.schedule.delays());
     let envelope = match Envelope::decode(&delivery.data) {
         Ok(envelope) => envelope,
-        Err(error) => return settle::undecodable(delivery, &error, &trace),
+        // Whoever consumes it there may know it.
+        Err(DecodeError::Version(_)) => {
+            let message = settle::bytes(delivery, route, &trace);
+            return with_headers(message, headers, route);
+        }
+        Err(error) => {
+            return settle::unreadable(&worker.schedule, delivery, &headers, &error, &trace);
+        }
     };
-    let route = route(delivery.routing_key.as_str(), &worker.schedule.delays());
     tracing::info!(
         event_id = envelope.event_id, delivery_id = %envelope.delivery_id,
         campus_id = %envelope.campus_id, route = route.key(), trace_id = %trace.id(),
         "an event that found no queue is sent on its way again"
     );
-    let message = Message::new(&envelope, route, trace.context()).with_history(&headers.history);
+    with_headers(Message::new(&envelope, route, trace.context()), headers, route)
+}
+
+/// What was tried, and why it is dead where it goes there.
+fn with_headers(message: Message, headers: ReceivedHeaders, route: Route) -> Message {
+    let message = message.with_history(&headers.history);
     match headers.letter {
         Some(letter) if route == Route::Dead => message.with_letter(&letter),
         _ => message,

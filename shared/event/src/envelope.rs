@@ -32,6 +32,18 @@ pub struct Envelope {
     pub received_at: DateTime<Utc>,
 }
 
+/// All that a reader may count on in an envelope of any version.
+#[derive(Deserialize)]
+struct Stamp {
+    schema_version: u32,
+}
+
+/// The version of an envelope that is newer than this program knows, whatever else is in it.
+pub fn newer_version(body: &[u8]) -> Option<u32> {
+    let stamp: Stamp = serde_json::from_slice(body).ok()?;
+    Some(stamp.schema_version).filter(|version| *version > SCHEMA_VERSION)
+}
+
 /// A message body that is no envelope.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
@@ -59,7 +71,11 @@ impl Envelope {
     /// Reads a message body. What it answers can be stored: one value that Postgres refuses, in a
     /// query about many events, would hold them all up.
     pub fn decode(body: &[u8]) -> Result<Self, DecodeError> {
-        let mut envelope: Self = serde_json::from_slice(body)?;
+        let mut envelope: Self =
+            serde_json::from_slice(body).map_err(|error| match newer_version(body) {
+                Some(version) => DecodeError::Version(version),
+                None => DecodeError::Json(error),
+            })?;
         if envelope.schema_version > SCHEMA_VERSION {
             return Err(DecodeError::Version(envelope.schema_version));
         }
@@ -115,6 +131,11 @@ mod tests {
     fn newer_and_incomplete_envelopes_are_refused() {
         let newer = Envelope { schema_version: SCHEMA_VERSION + 1, ..envelope() };
         assert!(matches!(Envelope::decode(&newer.encode()), Err(DecodeError::Version(2))));
+        // A newer one may have other fields: it is not malformed.
+        let other = br#"{"schema_version": 7, "delivery_id": 1, "events": []}"#;
+        assert!(matches!(Envelope::decode(other), Err(DecodeError::Version(7))));
+        assert_eq!(newer_version(other), Some(7));
+        assert_eq!(newer_version(&envelope().encode()), None);
         let nobody = Envelope { member_id: None, ..envelope() };
         assert!(matches!(Envelope::decode(&nobody.encode()), Err(DecodeError::NoMember)));
         assert!(matches!(Envelope::decode(b"{}"), Err(DecodeError::Json(_))));

@@ -9,7 +9,7 @@ mod history;
 mod identifier;
 mod rejection;
 
-pub use envelope::{DecodeError, Envelope, SCHEMA_VERSION};
+pub use envelope::{DecodeError, Envelope, SCHEMA_VERSION, newer_version};
 pub use event_type::EventType;
 pub use history::History;
 pub use identifier::{is_event_id, is_event_type, is_member_id};

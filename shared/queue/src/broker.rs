@@ -15,9 +15,16 @@ use lapin::{
     uri::{AMQPScheme, AMQPUri},
 };
 use runtime::{SettingError, Settings, variables};
+use tokio::{sync::mpsc, time::timeout};
 
 /// How long one node may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a node may be silent before the next one is tried too.
+const NEXT_NODE: Duration = Duration::from_millis(500);
+
+/// A node, and what came of connecting to it.
+type Answer = (usize, Result<lapin::Connection, QueueError>);
 
 /// Seconds between heartbeats, where the URL does not say: a dead peer is found in twice that.
 const HEARTBEAT_SECONDS: u16 = 10;
@@ -36,6 +43,9 @@ pub enum QueueError {
     /// The node did not answer in time.
     #[error("RabbitMQ at {0} does not answer")]
     Timeout(String),
+    /// A message came back: neither its own queue nor the one that keeps such messages is there.
+    #[error("RabbitMQ has no queue for {0}")]
+    Unroutable(String),
     /// A queue takes nothing.
     #[error("RabbitMQ refuses every message to {0}")]
     Refusing(String),
@@ -82,6 +92,11 @@ impl QueueError {
     /// Whether the broker has no such thing (AMQP 404). The channel is closed then.
     pub fn is_not_found(&self) -> bool {
         self.is_answer(404)
+    }
+
+    /// Whether trying again changes nothing until somebody gives a right, or makes what is missing.
+    pub(crate) fn is_about_rights(&self) -> bool {
+        self.is_access_refused() || self.is_not_found()
     }
 
     /// What the broker says is there already, in its own words (AMQP 406).
@@ -170,22 +185,55 @@ impl Broker {
         Self { config: Arc::new(config), name, preferred: Arc::default() }
     }
 
-    /// Connects to the first node that answers, each tried once.
+    /// Connects to the first node that answers. Each is tried once: the next one when the one before
+    /// has failed, or beside it when it has not answered for a moment.
     pub async fn connect(&self) -> Result<lapin::Connection, QueueError> {
-        let nodes = &self.config.nodes;
+        let count = self.config.nodes.len();
         let first = self.preferred.load(Ordering::Relaxed);
-        let mut last_error = QueueError::Timeout(String::new());
-        for step in 0..nodes.len() {
-            let index = (first + step) % nodes.len();
-            match self.connect_to(&nodes[index]).await {
+        let mut last_error = QueueError::Timeout("no node".to_owned());
+        let mut order = (0..count).map(|step| (first + step) % count);
+        let (answers, mut answered) = mpsc::channel(count.max(1));
+        let mut trying = 0;
+        loop {
+            if let Some(index) = order.next() {
+                tokio::spawn(self.clone().try_node(index, answers.clone()));
+                trying += 1;
+            } else if trying == 0 {
+                return Err(last_error);
+            }
+            let patience = if order.len() > 0 { NEXT_NODE } else { CONNECT_TIMEOUT * 2 };
+            // Nothing within it: the next node is tried too.
+            let Ok(Some((index, answer))) = timeout(patience, answered.recv()).await else {
+                continue;
+            };
+            match answer {
                 Ok(connection) => {
                     self.preferred.store(index, Ordering::Relaxed);
                     return Ok(connection);
                 }
-                Err(error) => last_error = error,
+                Err(error) => {
+                    trying -= 1;
+                    last_error = error;
+                }
             }
         }
-        Err(last_error)
+    }
+
+    /// The node that answered last is of no use: the next one is tried first.
+    pub(crate) fn avoid(&self) {
+        let next = (self.preferred.load(Ordering::Relaxed) + 1) % self.config.nodes.len().max(1);
+        self.preferred.store(next, Ordering::Relaxed);
+    }
+
+    /// Connects to one node, and leaves again where another has answered first.
+    async fn try_node(self, index: usize, answers: mpsc::Sender<Answer>) {
+        let Some(node) = self.config.nodes.get(index) else { return };
+        let answer = self.connect_to(node).await;
+        if let Err(mpsc::error::SendError((_, Ok(connection)))) =
+            answers.send((index, answer)).await
+        {
+            connection.close(200, "another node was faster".into()).await.ok();
+        }
     }
 
     async fn connect_to(&self, node: &AMQPUri) -> Result<lapin::Connection, QueueError> {
@@ -197,7 +245,7 @@ impl Broker {
             .with_uri(node.clone())
             .with_properties(properties)
             .with_tls_config(self.tls(node));
-        match tokio::time::timeout(CONNECT_TIMEOUT, builder.connect()).await {
+        match timeout(CONNECT_TIMEOUT, builder.connect()).await {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(source)) => {
                 Err(QueueError::Connect { address: address(), source: Box::new(source) })

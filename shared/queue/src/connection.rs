@@ -1,18 +1,22 @@
 //! A connection that is made again for ever: lapin's own recovery is not used, since it can hang
 //! after a broker restart.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lapin::{Channel, Connection};
 use rand::RngExt;
 use runtime::Check;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Broker, QueueError, Ways};
+use crate::{Broker, QueueError, Ways, standing};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// CONTRACT §1: a dependency that is away is tried at least every 5 s.
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+/// A connection that stood for so long was a good one: its end is the first failure, not one more.
+pub(crate) const STEADY: Duration = Duration::from_secs(10);
+/// How long the declaration of queues may take, while their leaders are elected for instance.
+const DECLARE_LIMIT: Duration = Duration::from_secs(10);
 
 /// What one connection is made of and watched for.
 #[derive(Clone)]
@@ -36,15 +40,24 @@ impl Link {
         W: Future<Output = Result<(), QueueError>>,
     {
         let mut pause = FIRST_PAUSE;
+        let mut doubt = false;
+        // Why the last connection failed is said until the next one is at work: one steady reason.
+        let mut failed = false;
         while !shutdown.is_cancelled() {
-            match self.open().await {
+            match self.open(doubt).await {
                 Ok(connection) => {
-                    pause = FIRST_PAUSE;
-                    self.check.failing("connected, and not at work yet");
+                    if !failed {
+                        self.check.failing("connected, and not at work yet");
+                    }
+                    let began = Instant::now();
                     let result = work(connection).await;
                     if shutdown.is_cancelled() {
                         return;
                     }
+                    if began.elapsed() >= STEADY {
+                        pause = FIRST_PAUSE;
+                    }
+                    doubt = result.as_ref().is_err_and(QueueError::is_about_rights);
                     let reason = result.err().map_or_else(
                         || "the connection was closed".to_owned(),
                         |error| error.to_string(),
@@ -57,6 +70,7 @@ impl Link {
                     tracing::warn!(%error, "RabbitMQ is away");
                 }
             }
+            failed = true;
             // Jitter, so that a fleet does not come back in one instant.
             let jittered = pause.mul_f64(rand::rng().random_range(0.5..1.0));
             tokio::select! {
@@ -67,12 +81,28 @@ impl Link {
         }
     }
 
-    async fn open(&self) -> Result<Connection, QueueError> {
+    /// Connects, and declares. `doubt` whether anything can be published: the last connection ended
+    /// for that.
+    async fn open(&self, doubt: bool) -> Result<Connection, QueueError> {
         let connection = self.broker.connect().await?;
-        match tokio::time::timeout(Duration::from_secs(10), self.declare(&connection)).await {
+        let prepare = async {
+            self.declare(&connection).await?;
+            match self.ways.exchange().filter(|_| doubt) {
+                Some(exchange) => standing::may_publish(&connection, exchange).await,
+                None => Ok(()),
+            }
+        };
+        match tokio::time::timeout(DECLARE_LIMIT, prepare).await {
             Ok(Ok(())) => Ok(connection),
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(QueueError::Timeout("the declaration of queues".to_owned())),
+            Ok(Err(error)) => {
+                // Not left to its drop: what is wrong here may be wrong for long.
+                connection.close(200, "of no use".into()).await.ok();
+                Err(error)
+            }
+            Err(_) => {
+                self.broker.avoid();
+                Err(QueueError::Timeout("the declaration of queues".to_owned()))
+            }
         }
     }
 

@@ -2,9 +2,11 @@
 //! when the broker has confirmed, and the message that an event travels in.
 
 mod broker;
+mod condition;
 mod connection;
 mod declare;
 mod depth;
+mod lane;
 mod message;
 mod publisher;
 mod spans;

@@ -68,10 +68,15 @@ impl Message {
         Self::of(Route::Rejections, rejection.encode(), properties, from)
     }
 
-    /// A message with bytes that are no envelope, on their way to the dead letters.
-    pub fn undecodable(body: Vec<u8>, message_id: Option<&str>, from: &TraceContext) -> Self {
+    /// A message with bytes that this program cannot read: they stay as they are.
+    pub fn of_bytes(
+        body: Vec<u8>,
+        message_id: Option<&str>,
+        route: Route,
+        from: &TraceContext,
+    ) -> Self {
         let properties = message_id.map(with_id).unwrap_or_default();
-        Self::of(Route::Dead, body, properties, from)
+        Self::of(route, body, properties, from)
     }
 
     fn of(route: Route, body: Vec<u8>, properties: BasicProperties, from: &TraceContext) -> Self {

@@ -1,18 +1,13 @@
 //! Publishing that is over only when the broker has confirmed: the message is then on the disks of
 //! a majority of a quorum queue's replicas.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::{Duration, Instant},
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
 };
 
 use arc_swap::ArcSwapOption;
-use futures_util::{StreamExt, stream::FuturesUnordered};
-use lapin::{BasicProperties, Channel, Confirmation, Connection, options::BasicPublishOptions};
+use lapin::{Connection, options::ConfirmSelectOptions};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
@@ -20,21 +15,16 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Link, Message, QueueError, Route, connection::open_channel, spans};
+use crate::{
+    Link, Message, QueueError,
+    condition::Condition,
+    connection::open_channel,
+    lane::{Lane, Request},
+    spans, standing,
+};
 
-/// A publish that takes longer hangs: a frozen broker, a half-open or a blocked connection. The
-/// connection is then given up, and with it everything unconfirmed on it.
-const CONFIRM_LIMIT: Duration = Duration::from_secs(15);
-
-/// How long a queue may refuse everything before the connection is made anew.
-///
-/// It may be full. But a channel that was opened while the queue's leader was being elected may ask
-/// the dead leader for ever, and RabbitMQ (3.10 at least) then refuses each message although the
-/// queue is well; a new channel asks the new leader.
-const REFUSAL_LIMIT: Duration = Duration::from_secs(3);
-
-/// How often a lane looks for a blocked connection.
-const BLOCKED_POLL: Duration = Duration::from_millis(100);
+/// How long a connection may take to be closed.
+const CLOSE_LIMIT: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// A message was not confirmed. It may nonetheless be in the queue: publish again, and let the
 /// reader tell twins apart.
@@ -49,9 +39,6 @@ pub enum PublishError {
     /// RabbitMQ refused the message: its queue is full.
     #[error("RabbitMQ refused the message, its queue is full")]
     Refused,
-    /// More is waiting to be published than may wait.
-    #[error("too many messages wait to be published")]
-    Busy,
 }
 
 impl PublishError {
@@ -61,7 +48,6 @@ impl PublishError {
             Self::Away => "away",
             Self::Blocked => "blocked",
             Self::Refused => "refused",
-            Self::Busy => "busy",
         }
     }
 }
@@ -80,11 +66,6 @@ impl Default for PublisherOptions {
     fn default() -> Self {
         Self { channels: 4, waiting: 512 }
     }
-}
-
-struct Request {
-    message: Message,
-    answer: oneshot::Sender<Result<(), PublishError>>,
 }
 
 /// The lanes of the connection that stands now.
@@ -109,16 +90,18 @@ impl Publisher {
     ) -> (Self, tokio::task::JoinHandle<()>) {
         let lanes = Arc::new(ArcSwapOption::empty());
         let publisher = Self { lanes: Arc::clone(&lanes) };
+        let condition = Arc::new(Condition::new(link.check.clone()));
         let task = tokio::spawn(async move {
             link.keep(&shutdown, |connection| {
-                serve(connection, Arc::clone(&lanes), options, shutdown.clone(), link.check.clone())
+                serve(connection, &link, &lanes, options, &shutdown, &condition)
             })
             .await;
         });
         (publisher, task)
     }
 
-    /// Publishes a message and waits for its confirm.
+    /// Publishes a message and waits for its confirm, and before that for room among those that
+    /// wait: who has a deadline puts it around this.
     ///
     /// Dropping this future drops no confirm: the lane goes on waiting for it.
     pub async fn publish(&self, message: Message) -> Result<(), PublishError> {
@@ -131,38 +114,37 @@ impl Publisher {
     async fn hand_over(&self, message: Message) -> Result<(), PublishError> {
         let lanes = self.lanes.load_full().ok_or(PublishError::Away)?;
         let (answer, answered) = oneshot::channel();
-        lanes.send(Request { message, answer })?;
+        lanes.send(Request { message, answer }).await?;
         answered.await.unwrap_or(Err(PublishError::Away))
     }
 }
 
 impl Lanes {
-    /// Hands the request to the next lane with room.
-    fn send(&self, mut request: Request) -> Result<(), PublishError> {
+    /// Hands the request to the next lane with room, and where none has any, waits for one.
+    async fn send(&self, mut request: Request) -> Result<(), PublishError> {
         let first = self.next.fetch_add(1, Ordering::Relaxed);
-        let mut failure = PublishError::Away;
+        let lane = |step: usize| &self.senders[first.wrapping_add(step) % self.senders.len()];
         for step in 0..self.senders.len() {
-            match self.senders[first.wrapping_add(step) % self.senders.len()].try_send(request) {
+            match lane(step).try_send(request) {
                 Ok(()) => return Ok(()),
-                Err(mpsc::error::TrySendError::Full(back)) => {
-                    failure = PublishError::Busy;
-                    request = back;
-                }
-                Err(mpsc::error::TrySendError::Closed(back)) => request = back,
+                Err(
+                    mpsc::error::TrySendError::Full(back) | mpsc::error::TrySendError::Closed(back),
+                ) => request = back,
             }
         }
-        Err(failure)
+        lane(0).send(request).await.map_err(|_| PublishError::Away)
     }
 }
 
-/// Opens the lanes on a new connection and waits until one of them fails, or all have finished
-/// after `shutdown`.
+/// Opens the lanes on a new connection and waits until one of them fails, the queues are gone, or
+/// all have finished after `shutdown`.
 async fn serve(
     connection: Connection,
-    lanes: Arc<ArcSwapOption<Lanes>>,
+    link: &Link,
+    lanes: &ArcSwapOption<Lanes>,
     options: PublisherOptions,
-    shutdown: CancellationToken,
-    check: runtime::Check,
+    shutdown: &CancellationToken,
+    condition: &Arc<Condition>,
 ) -> Result<(), QueueError> {
     let connection = Arc::new(connection);
     // Kept until the connection is closed: lapin takes a channel that is dropped, and so closed,
@@ -173,7 +155,7 @@ async fn serve(
     for _ in 0..options.channels {
         let channel = open_channel(&connection).await?;
         channel
-            .confirm_select(lapin::options::ConfirmSelectOptions::default())
+            .confirm_select(ConfirmSelectOptions::default())
             .await
             .map_err(QueueError::during("turn on publisher confirms"))?;
         let (sender, receiver) = mpsc::channel(options.waiting);
@@ -184,153 +166,25 @@ async fn serve(
             connection: Arc::clone(&connection),
             receiver,
             limit: options.waiting,
-            check: check.clone(),
+            condition: Arc::clone(condition),
         };
         tasks.spawn(lane.run());
     }
+    condition.begun();
     lanes.store(Some(Arc::new(Lanes { senders, next: AtomicUsize::new(0) })));
-    check.well();
     let result = tokio::select! {
         first = tasks.join_next() => first.and_then(Result::ok).unwrap_or(Ok(())),
+        Err(error) = standing::watch(&connection, &link.ways, condition) => Err(error),
         () = shutdown.cancelled() => Ok(()),
     };
     // No lane takes more: waiting publishers of a lost connection hear `Away` at once, and after a
     // shutdown each lane ends when what it has taken is confirmed.
     lanes.store(None);
+    condition.ended(result.as_ref().err());
     if result.is_ok() {
         while tasks.join_next().await.is_some() {}
     }
     tasks.shutdown().await;
-    timeout(Duration::from_secs(2), connection.close(200, "closed".into())).await.ok();
+    timeout(CLOSE_LIMIT, connection.close(200, "closed".into())).await.ok();
     result
-}
-
-/// The only owner of one confirm-mode channel: tasks that share one can swap their confirms.
-struct Lane {
-    channel: Channel,
-    connection: Arc<Connection>,
-    receiver: mpsc::Receiver<Request>,
-    limit: usize,
-    check: runtime::Check,
-}
-
-impl Lane {
-    async fn run(self) -> Result<(), QueueError> {
-        let Self { channel, connection, mut receiver, limit, check } = self;
-        let mut under_way = FuturesUnordered::new();
-        let mut refusals = Refusals::default();
-        let mut open = true;
-        let mut blocked = false;
-        let mut watch = tokio::time::interval(BLOCKED_POLL);
-        while open || !under_way.is_empty() {
-            tokio::select! {
-                request = receiver.recv(), if open && under_way.len() < limit => {
-                    let Some(Request { message, answer }) = request else { open = false; continue };
-                    // Whoever gave up before it was published has told its sender so: a twin less.
-                    if answer.is_closed() {
-                        continue;
-                    }
-                    if connection.status().blocked() {
-                        answer.send(Err(PublishError::Blocked)).ok();
-                        continue;
-                    }
-                    // Begun here and not waited for: lapin answers a publish when it is written to
-                    // the socket, and one after another would be a write each.
-                    let channel = &channel;
-                    under_way.push(async move {
-                        let Message { route, body, properties, .. } = message;
-                        let publish = publish(channel, &route, &body, properties);
-                        let confirmed = timeout(CONFIRM_LIMIT, publish).await;
-                        (route, answer, confirmed)
-                    });
-                }
-                Some((route, answer, confirmed)) = under_way.next() => {
-                    let confirmed =
-                        confirmed.map_err(|_| QueueError::Timeout("a publish".to_owned()))??;
-                    // A waiter that gave up no longer listens; its message is in the queue.
-                    let outcome = outcome(&confirmed);
-                    answer.send(outcome).ok();
-                    refusals.judge(&route, outcome)?;
-                }
-                _ = watch.tick() => {
-                    if !connection.status().connected() {
-                        return Err(QueueError::Timeout("the connection".to_owned()));
-                    }
-                    let now = connection.status().blocked();
-                    if now != blocked {
-                        blocked = now;
-                        report(&check, blocked);
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Publishes and waits for the confirm. The first poll takes the delivery tag and queues the frames,
-/// so that one task that polls many of these keeps them apart. It hangs while the broker blocks the
-/// connection.
-async fn publish(
-    channel: &Channel,
-    route: &Route,
-    body: &[u8],
-    properties: BasicProperties,
-) -> Result<Confirmation, QueueError> {
-    channel
-        .basic_publish(
-            route.exchange().into(),
-            route.key().into(),
-            // Not `mandatory`: pipelined, a returned message can reach another's confirm. The
-            // alternate exchange keeps what finds no queue.
-            BasicPublishOptions::default(),
-            body,
-            properties,
-        )
-        .await
-        .map_err(QueueError::during("publish a message"))?
-        .await
-        .map_err(QueueError::during("have a message confirmed"))
-}
-
-/// Since when each queue has refused everything.
-#[derive(Default)]
-struct Refusals(HashMap<Route, Instant>);
-
-impl Refusals {
-    /// An error when the queue has refused everything for too long.
-    fn judge(
-        &mut self,
-        route: &Route,
-        outcome: Result<(), PublishError>,
-    ) -> Result<(), QueueError> {
-        if outcome.is_ok() {
-            self.0.remove(route);
-            return Ok(());
-        }
-        let since = self.0.entry(*route).or_insert_with(Instant::now);
-        if since.elapsed() <= REFUSAL_LIMIT {
-            return Ok(());
-        }
-        Err(QueueError::Refusing(route.key()))
-    }
-}
-
-fn report(check: &runtime::Check, blocked: bool) {
-    if blocked {
-        tracing::warn!("RabbitMQ blocks publishers: an alarm for memory or disk");
-        check.failing("RabbitMQ blocks publishers: an alarm for memory or disk");
-    } else {
-        tracing::info!("RabbitMQ takes messages again");
-        check.well();
-    }
-}
-
-fn outcome(confirmation: &Confirmation) -> Result<(), PublishError> {
-    match confirmation {
-        Confirmation::Ack(None) => Ok(()),
-        Confirmation::Ack(Some(_)) | Confirmation::Nack(_) | Confirmation::NotRequested => {
-            Err(PublishError::Refused)
-        }
-    }
 }

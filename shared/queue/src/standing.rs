@@ -8,7 +8,7 @@
 //! that is not there is an error; to this one, with a key that is bound to nothing, it is confirmed
 //! and comes to no queue. The right to write to it is all that asking needs.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use lapin::{
     BasicProperties, Channel, Connection, ExchangeKind,
@@ -18,15 +18,22 @@ use lapin::{
     },
     types::FieldTable,
 };
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use crate::{QueueError, WORK, connection::open_channel, topology::DECLARED};
+use crate::{
+    Count, QueueError, WORK, Ways,
+    condition::Condition,
+    connection::open_channel,
+    depth,
+    lane::{CONFIRM_LIMIT, SLOW},
+    topology::DECLARED,
+};
 
 /// Bound to no queue.
 const QUESTION: &str = "standing";
 
-/// A broker that takes longer is as good as away.
-const PATIENCE: Duration = Duration::from_millis(1300);
+/// How often it is asked while a connection is at work.
+const EVERY: Duration = Duration::from_millis(500);
 
 /// Says that the queues are declared. The work queue must just have been.
 pub(crate) async fn mark(channel: &Channel) -> Result<(), QueueError> {
@@ -61,8 +68,7 @@ impl Standing {
         Ok(Self(channel))
     }
 
-    /// An error when the work queue is not there, or is not known to be as it must be, or when
-    /// RabbitMQ does not answer.
+    /// An error when the work queue is not there, or is not known to be as it must be.
     pub(crate) async fn ask(&self) -> Result<(), QueueError> {
         let asked = async {
             let (options, properties) =
@@ -72,9 +78,8 @@ impl Standing {
                 .await?
                 .await
         };
-        timeout(PATIENCE, asked)
+        asked
             .await
-            .map_err(|_| QueueError::Timeout("a question".to_owned()))?
             .map(drop)
             .map_err(QueueError::during("find the queues, which a worker declares when it starts"))
     }
@@ -90,4 +95,77 @@ pub async fn look_for_queues(connection: &Connection) -> Result<(), QueueError> 
     standing.ask().await?;
     standing.close().await;
     Ok(())
+}
+
+/// Asks again and again on a connection that is at work, and tells what it hears; ends with an error
+/// when the queues are gone, or the broker says nothing for long.
+pub(crate) async fn watch(
+    connection: &Connection,
+    ways: &Ways,
+    condition: &Condition,
+) -> Result<(), QueueError> {
+    let standing =
+        if ways.are_of_events() { Some(Standing::open(connection).await?) } else { None };
+    loop {
+        sleep(EVERY).await;
+        // A broker with an alarm hears nothing.
+        if let Some(standing) = standing.as_ref().filter(|_| !connection.status().blocked()) {
+            ask_patiently(standing, connection, condition).await?;
+        }
+        if let Some(full) = condition.full() {
+            let counted = timeout(CONFIRM_LIMIT, depth(connection, &full.key())).await;
+            condition.counted(match counted {
+                Ok(Ok(Count::Of(depth))) => Some(depth.messages),
+                _ => None,
+            });
+        }
+        condition.tick();
+    }
+}
+
+async fn ask_patiently(
+    standing: &Standing,
+    connection: &Connection,
+    condition: &Condition,
+) -> Result<(), QueueError> {
+    let mut asked = pin!(standing.ask());
+    let channel = standing.0.id();
+    let answer = match timeout(SLOW, &mut asked).await {
+        Ok(answer) => answer,
+        Err(_) => loop {
+            condition.slow(channel, true);
+            match timeout(CONFIRM_LIMIT, &mut asked).await {
+                Ok(answer) => break answer,
+                Err(_) if connection.status().blocked() => {}
+                Err(_) => return Err(QueueError::Timeout("a question".to_owned())),
+            }
+        },
+    };
+    condition.slow(channel, false);
+    answer
+}
+
+/// Whether this user may publish to an exchange, and it is there, found out without a message: one
+/// is published that RabbitMQ looks at last of all, and refuses (406) for what it says of itself.
+pub(crate) async fn may_publish(
+    connection: &Connection,
+    exchange: &'static str,
+) -> Result<(), QueueError> {
+    let channel = open_channel(connection).await?;
+    let operation = QueueError::during("publish a message");
+    let properties = BasicProperties::default()
+        .with_expiration("none".into())
+        .with_user_id("nobody of that name".into());
+    let options = BasicPublishOptions::default();
+    let asked = async {
+        channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        channel
+            .basic_publish(exchange.into(), QUESTION.into(), options, b"", properties)
+            .await?
+            .await
+    };
+    match asked.await.map_err(operation) {
+        Err(error) if error.is_precondition_failed() => Ok(()),
+        answer => answer.map(drop),
+    }
 }

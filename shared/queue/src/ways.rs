@@ -3,7 +3,8 @@
 use lapin::Connection;
 
 use crate::{
-    QueueError, RetryQueue, Topology, declare, declare_rejections, declare_retries, look_for_queues,
+    EXCHANGE, QueueError, REJECTIONS, RetryQueue, Topology, declare, declare_rejections,
+    declare_retries, look_for_queues,
 };
 
 /// The ways that a connection's messages go.
@@ -42,6 +43,20 @@ impl Ways {
     pub fn and_rejections(mut self) -> Self {
         self.rejections = true;
         self
+    }
+
+    /// The exchange that is published to.
+    pub(crate) fn exchange(&self) -> Option<&'static str> {
+        match self {
+            Self { events: Some(_), .. } => Some(EXCHANGE),
+            Self { rejections: true, .. } => Some(REJECTIONS),
+            _ => None,
+        }
+    }
+
+    /// Whether events go there.
+    pub(crate) fn are_of_events(&self) -> bool {
+        self.events.is_some()
     }
 
     /// Declares everything again, for whoever finds something missing.

@@ -11,6 +11,7 @@ mod heads;
 mod payloads;
 mod postgres;
 mod published;
+mod queues;
 mod rabbitmq;
 mod refused;
 mod slow;

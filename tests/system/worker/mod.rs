@@ -18,6 +18,7 @@ mod isolation;
 pub(crate) mod load;
 pub(crate) mod lookups;
 mod merging;
+mod newer;
 mod ordering;
 mod outages;
 mod ownership;

@@ -56,8 +56,13 @@ pub(super) fn undecode(letter: &mut DeadLetter) {
     }
 }
 
+/// The bytes; with its version, what a newer program wrote can be replayed: see `faithctl`.
 fn undecoded(bytes: &[u8]) -> Value {
-    json!({"base64": BASE64_STANDARD.encode(bytes)})
+    let mut body = json!({"base64": BASE64_STANDARD.encode(bytes)});
+    if let Some(version) = event::newer_version(bytes) {
+        body["schema_version"] = json!(version);
+    }
+    body
 }
 
 /// Without a moment that Postgres cannot hold: a letter with one would be tried again for ever.

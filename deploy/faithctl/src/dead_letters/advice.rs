@@ -32,8 +32,8 @@ pub(super) fn advice(cause: Cause) -> &'static str {
              replay; or discard them if it stays so."
         }
         Cause::InvalidEvent => {
-            "Messages that are no events, and cannot be replayed: somebody else wrote to the queue, \
-             or a newer version did. Look at one (`show`), then discard them."
+            "Messages that could not be read. What a newer version wrote is replayed once its workers \
+             run; the rest is no event, and somebody else wrote it: look at one (`show`), discard it."
         }
         Cause::Database => {
             "Postgres refuses the member's values: its log says which. Mend what refuses them, then \

@@ -88,7 +88,7 @@ impl Choice {
             .query(
                 &format!(
                     "SELECT d.id FROM dead_letters d
-                     WHERE {CONDITION} AND d.dead_at < $8 AND (d.event_id IS NOT NULL OR NOT $9)
+                     WHERE {CONDITION} AND d.dead_at < $8 AND (d.envelope ? 'schema_version' OR NOT $9)
                      ORDER BY d.dead_at, d.id LIMIT $10"
                 ),
                 &parameters.with(&[&at, &wanted.events_only, &self.limit.map(i64::from)]),
@@ -99,7 +99,7 @@ impl Choice {
             .query_one(
                 &format!(
                     "SELECT count(*) FROM dead_letters d
-                     WHERE {CONDITION} AND d.dead_at < $8 AND d.event_id IS NULL AND $9"
+                     WHERE {CONDITION} AND d.dead_at < $8 AND NOT d.envelope ? 'schema_version' AND $9"
                 ),
                 &parameters.with(&[&at, &wanted.events_only]),
             )
@@ -121,7 +121,7 @@ impl Choice {
     ) -> Result<Chosen, DatabaseError> {
         let rows = client
             .query(
-                "SELECT id, status, event_id IS NOT NULL AS is_event FROM dead_letters
+                "SELECT id, status, envelope ? 'schema_version' AS is_event FROM dead_letters
                  WHERE id = ANY($1) ORDER BY dead_at, id",
                 &[&self.ids],
             )

@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use clap::Args;
 use database::Client;
-use event::{Envelope, History};
+use event::{DecodeError, Envelope, History};
 use indicatif::HumanCount;
 use queue::{Message, PublishError, Route};
 use runtime::{TRACES, Trace, TraceContext};
-use serde_json::json;
+use serde_json::{Value, json};
 use store::dead_letters::{Claim, Replayable};
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
@@ -213,16 +214,23 @@ impl Replay<'_> {
 /// It goes on in the trace that it began in, where its row says it is; that and the replay's own
 /// trace are linked, so that what becomes of it is found from both.
 fn message(letter: &Replayable, run: &Span) -> Option<Message> {
-    let envelope = Envelope::decode(&serde_json::to_vec(&letter.envelope).ok()?).ok()?;
+    let bytes = original(&letter.envelope)?;
+    let envelope = match Envelope::decode(&bytes) {
+        Ok(envelope) => Some(envelope),
+        // A worker that knows it may run; one that does not lets it wait.
+        Err(DecodeError::Version(_)) => None,
+        Err(_) => return None,
+    };
     let history = History { replays: letter.replay_count.saturating_add(1), ..History::default() };
     let replay = Trace::of(tracing::info_span!(
         target: TRACES,
         parent: run.id(),
         "replay dead letter",
-        faithtracker.event.id = envelope.event_id,
-        "faithtracker.event.type" = envelope.event_type.label(),
-        faithtracker.campus.id = %envelope.campus_id,
-        messaging.message.id = %envelope.delivery_id,
+        faithtracker.event.id = envelope.as_ref().map(|envelope| envelope.event_id.as_str()),
+        "faithtracker.event.type" = envelope.as_ref().map(|envelope| envelope.event_type.label()),
+        faithtracker.campus.id =
+            envelope.as_ref().map(|envelope| tracing::field::display(envelope.campus_id)),
+        messaging.message.id = %letter.id,
         faithtracker.replay = i64::from(history.replays),
     ));
     let origin = letter.trace_id.as_deref().and_then(TraceContext::of_trace);
@@ -232,7 +240,20 @@ fn message(letter: &Replayable, run: &Span) -> Option<Message> {
         None => Trace::of(resumed),
     };
     runtime::share(replay.span(), std::iter::once(resumed.span()), "replay");
-    Some(Message::new(&envelope, Route::Work, resumed.context()).with_history(&history))
+    let context = resumed.context();
+    let message = match envelope {
+        Some(envelope) => Message::new(&envelope, Route::Work, context),
+        None => Message::of_bytes(bytes, Some(&letter.id.to_string()), Route::Work, context),
+    };
+    Some(message.with_history(&history))
+}
+
+/// The message as it was: the envelope, or the bytes of one that a newer program wrote.
+fn original(envelope: &Value) -> Option<Vec<u8>> {
+    match envelope.get("base64").and_then(Value::as_str) {
+        Some(bytes) => BASE64_STANDARD.decode(bytes).ok(),
+        None => serde_json::to_vec(envelope).ok(),
+    }
 }
 
 fn report(arguments: &Arguments, chosen: &Chosen, tally: &Tally) -> anyhow::Result<()> {

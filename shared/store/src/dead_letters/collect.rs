@@ -20,7 +20,7 @@ pub struct DeadLetter {
     pub id: Uuid,
     /// The event, where the message could be decoded.
     pub envelope: Option<Envelope>,
-    /// The envelope, or `{"base64": "…"}`.
+    /// The envelope, or `{"base64": "…"}`, with `schema_version` where a newer program wrote it.
     pub body: Value,
     /// One of the closed list of causes.
     pub cause: String,
