@@ -3,7 +3,15 @@
 use chrono::{Datelike, NaiveDate};
 use serde_json::Value;
 
-/// The date of `2001-02-29`-like text, or the date part, as written, of an ISO date-time. None for anything
+/// Nobody who is alive was born before; what core databases have there stands for nothing (`0001-01-01`).
+const FIRST_YEAR: i32 = 1900;
+
+/// A birth date: a date that somebody who is alive may have been born on. None for anything else.
+pub(crate) fn birth_date(value: &Value) -> Option<NaiveDate> {
+    date(value).filter(|date| date.year() >= FIRST_YEAR)
+}
+
+/// The date of `2001-02-28`-like text, or the date part, as written, of an ISO date-time. None for anything
 /// else, impossible dates included.
 pub(crate) fn date(value: &Value) -> Option<NaiveDate> {
     let text = value.as_str()?.trim();
@@ -44,7 +52,7 @@ mod tests {
     use chrono::NaiveDate;
     use serde_json::json;
 
-    use super::{age, date};
+    use super::{age, birth_date, date};
 
     fn day(year: i32, month: u32, day: u32) -> NaiveDate {
         NaiveDate::from_ymd_opt(year, month, day).unwrap()
@@ -78,6 +86,15 @@ mod tests {
             assert_eq!(date(&json!(text)), None, "{text}");
         }
         assert_eq!(date(&json!(19_900_115)), None);
+    }
+
+    #[test]
+    fn nobody_was_born_before_1900() {
+        assert_eq!(birth_date(&json!("1900-01-01")), Some(day(1900, 1, 1)));
+        for before in ["1899-12-31", "0001-01-01", "0001-01-01T00:00:00Z"] {
+            assert!(date(&json!(before)).is_some());
+            assert_eq!(birth_date(&json!(before)), None, "{before}");
+        }
     }
 
     #[test]

@@ -22,4 +22,4 @@ pub use filter::{Filter, FilterError};
 pub use locale::Locale;
 pub use phone::{Country, UnknownCountry};
 pub use photo::{Photo, PhotoRefusal};
-pub use profile::Profile;
+pub use profile::{Column, MAPPING_VERSION, Profile};

@@ -49,12 +49,19 @@ pub fn normalize(raw: &str, country: Country) -> String {
 }
 
 /// The number in E.164, read as one of `country` where it has no prefix of its own. None where it is not valid.
+///
+/// Digits that begin with the country's calling code are read internationally first: cores store numbers so,
+/// and as national ones some would be other numbers that are valid too (`62811111111` in the area 62).
 pub fn to_e164(raw: &str, country: Country) -> Option<String> {
-    let number: String = raw.chars().filter(|c| !is_invisible(*c)).collect();
+    let number: String = raw.chars().filter(|c| !is_invisible(*c)).map(ascii_digit).collect();
     if number.len() > LONGEST_NUMBER || !number.chars().all(is_dialled) {
         return None;
     }
-    valid(&number, country).or_else(|| valid(&with_plus(&number, country)?, country))
+    if number.contains(['+', '＋']) {
+        return valid(&number, country);
+    }
+    let international = with_plus(&number, country);
+    international.and_then(|number| valid(&number, country)).or_else(|| valid(&number, country))
 }
 
 fn valid(number: &str, country: Country) -> Option<String> {
@@ -64,8 +71,8 @@ fn valid(number: &str, country: Country) -> Option<String> {
         .then(|| parsed.format_as(PhoneNumberFormat::E164).into_owned())
 }
 
-/// Ways to write a number for other countries that its own country's dialling rules do not know: `62812…`, as
-/// messengers show Indonesian numbers, and `0062812…`, the international prefix of most of the world.
+/// Ways to write a number without a plus as one for every country: `62812…`, as FaithFlow stores and messengers
+/// show Indonesian numbers, and `0062812…`, the international prefix of most of the world.
 fn with_plus(number: &str, country: Country) -> Option<String> {
     let digits: String = number.chars().filter(char::is_ascii_digit).collect();
     if let Some(international) = digits.strip_prefix("00") {
@@ -75,10 +82,21 @@ fn with_plus(number: &str, country: Country) -> Option<String> {
     digits.starts_with(&calling_code.to_string()).then(|| format!("+{digits}"))
 }
 
+/// Full-width and Arabic digits as the ones that are dialled.
+fn ascii_digit(c: char) -> char {
+    let zero = match c {
+        '\u{ff10}'..='\u{ff19}' => 0xff10,
+        '\u{660}'..='\u{669}' => 0x660,
+        '\u{6f0}'..='\u{6f9}' => 0x6f0,
+        _ => return c,
+    };
+    char::from_digit(u32::from(c) - zero, 10).unwrap_or(c)
+}
+
 /// Digits and the signs people group them with. The library would skip over letters, a second number after a
 /// slash, or an extension, and so make another number of it.
 fn is_dialled(c: char) -> bool {
-    c.is_numeric()
+    c.is_ascii_digit()
         || c.is_whitespace()
         || matches!(c, '+' | '＋' | '-' | '‐'..='―' | '−' | '.' | '(' | ')' | '[' | ']')
 }
@@ -118,6 +136,8 @@ mod tests {
             "\u{202a}+62 812\u{2011}3456\u{2011}7890\u{202c}",
             "0812\u{a0}3456\u{a0}7890",
             "006281234567890",
+            "６２８１２３４５６７８９０",
+            "٠٨١٢٣٤٥٦٧٨٩٠",
         ];
         for raw in written {
             assert_eq!(to_e164(raw, country("ID")).as_deref(), Some("+6281234567890"), "{raw}");
@@ -129,6 +149,46 @@ mod tests {
         assert_eq!(to_e164("6591234567", country("SG")).as_deref(), Some("+6591234567"));
         assert_eq!(to_e164("442079460958", country("GB")).as_deref(), Some("+442079460958"));
         assert_eq!(to_e164("12025550173", country("US")).as_deref(), Some("+12025550173"));
+    }
+
+    #[test]
+    fn what_begins_with_the_calling_code_is_no_national_number() {
+        let indonesian = [
+            ("62811111111", "+62811111111"),
+            ("62215701234", "+62215701234"),
+            ("62361225678", "+62361225678"),
+            ("62 361 225678", "+62361225678"),
+            ("0811-111-111", "+62811111111"),
+            ("0361 225678", "+62361225678"),
+            ("+1 650 253 0000", "+16502530000"),
+        ];
+        for (raw, expected) in indonesian {
+            assert_eq!(to_e164(raw, country("ID")).as_deref(), Some(expected), "{raw}");
+        }
+        assert_eq!(normalize("6281", country("ID")), "6281");
+    }
+
+    #[test]
+    fn digits_of_a_whole_number_are_that_number_in_its_own_country() {
+        let numbers = [
+            ("ID", "+62811111111"),
+            ("SG", "+6563123456"),
+            ("MY", "+60321234567"),
+            ("PH", "+639171234567"),
+            ("AU", "+61412345678"),
+            ("NL", "+31612345678"),
+            ("DE", "+4915123456789"),
+            ("IN", "+919123456789"),
+            ("BR", "+5511961234567"),
+            ("US", "+16502530000"),
+            ("RU", "+79123456789"),
+        ];
+        for (code, number) in numbers {
+            let digits = number.trim_start_matches('+');
+            assert_eq!(to_e164(digits, country(code)).as_deref(), Some(number), "{code}");
+        }
+        // A national number that merely begins like that, and is none with a plus before it.
+        assert_eq!(to_e164("9123456789", country("IN")).as_deref(), Some("+919123456789"));
     }
 
     #[test]

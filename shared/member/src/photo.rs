@@ -32,7 +32,7 @@ pub struct Photo {
     pub sha256: [u8; 32],
 }
 
-/// Why a photo that the core sent counts as none.
+/// Why a photo that the core sent is not kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum PhotoRefusal {
     /// The value is no string.
@@ -47,6 +47,14 @@ pub enum PhotoRefusal {
     /// The bytes are no picture that browsers are sure to show.
     #[error("the member's photo is neither JPEG, PNG nor WebP")]
     Unsupported,
+}
+
+impl PhotoRefusal {
+    /// Whether it cannot even be told what was sent. Other than for a photo that may not be kept, one that was
+    /// kept before stays.
+    pub fn is_unreadable(self) -> bool {
+        matches!(self, Self::NotText | Self::NotBase64)
+    }
 }
 
 impl Photo {
@@ -73,16 +81,17 @@ pub fn decode(value: &Value) -> Result<Option<Photo>, PhotoRefusal> {
     if encoded.len() / 2 > LARGEST_PHOTO {
         return Err(PhotoRefusal::TooLarge);
     }
-    let encoded: Vec<u8> = encoded
-        .bytes()
-        .filter(|byte| !byte.is_ascii_whitespace() && *byte != 0)
-        .map(standard)
-        .collect();
-    if encoded.is_empty() {
-        return Ok(None);
-    }
-    let image = BASE64.decode(encoded).map_err(|_| PhotoRefusal::NotBase64)?;
-    Photo::of(image).map(Some)
+    let image = match BASE64.decode(encoded) {
+        Ok(image) => image,
+        // Only what is written otherwise is written anew: it is as large as all else together.
+        Err(_) => BASE64.decode(respelled(encoded)).map_err(|_| PhotoRefusal::NotBase64)?,
+    };
+    if image.is_empty() { Ok(None) } else { Photo::of(image).map(Some) }
+}
+
+/// Without line breaks, and in the standard alphabet.
+fn respelled(encoded: &str) -> Vec<u8> {
+    encoded.bytes().filter(|byte| !byte.is_ascii_whitespace() && *byte != 0).map(standard).collect()
 }
 
 /// What follows `data:…;base64,`, or the whole text where it is no data URL (RFC 2397).

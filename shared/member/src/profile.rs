@@ -3,13 +3,18 @@
 use std::fmt;
 
 use chrono::NaiveDate;
+use serde_json::Value;
 use url::Url;
 
 use crate::{
     CoreMember, Field, Locale, birth, phone,
     photo::{self, Photo, PhotoRefusal},
-    text::{clean, first_text, without_nul},
+    text::{Unreadable, clean, first_text, without_nul},
 };
+
+/// Which mapping this is. A change of what a core's value becomes makes it another one, so that nothing is
+/// taken as settled that was decided under the one before.
+pub const MAPPING_VERSION: u32 = 2;
 
 /// Longer photo addresses count as none: cut short they would lead nowhere.
 const LONGEST_URL: usize = 8192;
@@ -23,9 +28,10 @@ pub struct Profile {
     pub phone: Field<String>,
     /// `gender`, in the core's words.
     pub gender: Field<String>,
-    /// `date_of_birth`; null where that is no possible date.
+    /// `date_of_birth`, from 1900 on.
     pub birth_date: Field<NaiveDate>,
-    /// Whole years at the campus's today; null for a birth date that is null or still to come.
+    /// Whole years at the campus's today; null for a birth date that is null or still to come, absent where
+    /// the birth date is.
     pub age: Field<i32>,
     /// `member_status`.
     pub category: Field<String>,
@@ -33,45 +39,110 @@ pub struct Profile {
     pub photo_url: Field<String>,
     /// The photo to keep in `member_photos`; null where the core has none, or has it at `photo_url`.
     pub photo: Field<Photo>,
-    /// Why a photo that the core sent counts as null.
+    /// Why a photo that the core sent is not kept.
     pub photo_refusal: Option<PhotoRefusal>,
+    /// The columns whose value is there and cannot be read. They count as absent: what nobody understands
+    /// says nothing about what is stored.
+    pub unreadable: Vec<Column>,
 }
 
-impl Profile {
-    /// Reads the synced columns. Whatever the core sends, this has an answer: odd values count as null.
-    pub fn of(member: &CoreMember, locale: &Locale) -> Self {
-        let birth_date = birth_date(member);
-        let photo_url = photo_url(member);
-        let (photo, photo_refusal) = kept_photo(member, &photo_url);
-        Self {
-            name: name(member),
-            phone: first_text(member, &["phone", "phone_whatsapp"])
-                .map(|raw| phone::normalize(&raw, locale.country)),
-            gender: first_text(member, &["gender"]),
-            birth_date,
-            age: birth_date.and_then(|date| birth::age(date, locale.today)),
-            category: first_text(member, &["member_status"]),
-            photo_url,
-            photo,
-            photo_refusal,
+/// A synced column whose value may be of a kind that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Column {
+    /// `members.name`
+    Name,
+    /// `members.phone`
+    Phone,
+    /// `members.gender`
+    Gender,
+    /// `members.birth_date`
+    BirthDate,
+    /// `members.category`
+    Category,
+    /// `member_photos`
+    Photo,
+}
+
+impl Column {
+    /// Every one.
+    pub const ALL: [Self; 6] =
+        [Self::Name, Self::Phone, Self::Gender, Self::BirthDate, Self::Category, Self::Photo];
+
+    /// Its name in the tables, for metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Phone => "phone",
+            Self::Gender => "gender",
+            Self::BirthDate => "birth_date",
+            Self::Category => "category",
+            Self::Photo => "photo",
         }
     }
 }
 
-fn name(member: &CoreMember) -> Field<String> {
-    let name = first_text(member, &["full_name", "name"]);
-    if name.value().is_some() {
-        return name;
+impl Profile {
+    /// Reads the synced columns. Whatever the core sends, this has an answer.
+    pub fn of(member: &CoreMember, locale: &Locale) -> Self {
+        let mut unreadable = Vec::new();
+        let mut text = |column, read| readable(read, column, &mut unreadable);
+        let name = text(Column::Name, name(member));
+        let phone = text(Column::Phone, first_text(member, &["phone", "phone_whatsapp"]));
+        let gender = text(Column::Gender, first_text(member, &["gender"]));
+        let category = text(Column::Category, first_text(member, &["member_status"]));
+        let birth_date = readable(birth_date(member), Column::BirthDate, &mut unreadable);
+        let photo_url = photo_url(member);
+        let (photo, photo_refusal) = kept_photo(member, &photo_url);
+        if photo_refusal.is_some_and(PhotoRefusal::is_unreadable) {
+            unreadable.push(Column::Photo);
+        }
+        Self {
+            name,
+            phone: phone.map(|raw| phone::normalize(&raw, locale.country)),
+            gender,
+            birth_date,
+            age: birth_date.and_then(|date| birth::age(date, locale.today)),
+            category,
+            photo_url,
+            photo,
+            photo_refusal,
+            unreadable,
+        }
     }
-    let parts: Vec<String> =
-        ["first_name", "last_name"].into_iter().filter_map(|key| clean(member.get(key)?)).collect();
-    if parts.is_empty() { name } else { Field::Value(parts.join(" ")) }
 }
 
-fn birth_date(member: &CoreMember) -> Field<NaiveDate> {
-    member
-        .get("date_of_birth")
-        .map_or(Field::Absent, |value| birth::date(value).map_or(Field::Null, Field::Value))
+/// What was read, or nothing said, with the column put down.
+fn readable<T>(
+    read: Result<Field<T>, Unreadable>,
+    column: Column,
+    unreadable: &mut Vec<Column>,
+) -> Field<T> {
+    read.unwrap_or_else(|Unreadable| {
+        unreadable.push(column);
+        Field::Absent
+    })
+}
+
+fn name(member: &CoreMember) -> Result<Field<String>, Unreadable> {
+    let whole = first_text(member, &["full_name", "name"]);
+    if matches!(whole, Ok(Field::Value(_))) {
+        return whole;
+    }
+    let parts: Vec<String> = ["first_name", "last_name"]
+        .into_iter()
+        .filter_map(|key| clean(member.get(key)?).ok().flatten())
+        .collect();
+    if parts.is_empty() { whole } else { Ok(Field::Value(parts.join(" "))) }
+}
+
+/// Blank text says that there is none, as in the other columns.
+fn birth_date(member: &CoreMember) -> Result<Field<NaiveDate>, Unreadable> {
+    match member.get("date_of_birth") {
+        None => Ok(Field::Absent),
+        Some(Value::Null) => Ok(Field::Null),
+        Some(Value::String(text)) if text.trim().is_empty() => Ok(Field::Null),
+        Some(value) => birth::birth_date(value).map(Field::Value).ok_or(Unreadable),
+    }
 }
 
 fn photo_url(member: &CoreMember) -> Field<String> {
@@ -108,6 +179,8 @@ fn kept_photo(
     match photo::decode(value) {
         Ok(Some(photo)) => (Field::Value(photo), None),
         Ok(None) => (Field::Null, None),
+        Err(refusal) if refusal.is_unreadable() => (Field::Absent, Some(refusal)),
+        // It is a photo, and the one that was kept is not the member's any more.
         Err(refusal) => (Field::Null, Some(refusal)),
     }
 }
@@ -126,6 +199,7 @@ impl fmt::Debug for Profile {
             .field("photo_url", &self.photo_url)
             .field("photo", &self.photo)
             .field("photo_refusal", &self.photo_refusal)
+            .field("unreadable", &self.unreadable)
             .finish()
     }
 }

@@ -10,13 +10,19 @@ use crate::{CoreMember, Field};
 /// travel on into log messages and indexes (a btree row ends at 2,704 bytes).
 const LONGEST_TEXT: usize = 500;
 
-/// The first of `keys` that holds text. Null where some of them are there and none has any.
-pub(crate) fn first_text(member: &CoreMember, keys: &[&str]) -> Field<String> {
-    let mut found = Field::Absent;
+/// The value is of a kind that no text can be read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unreadable;
+
+/// The first of `keys` that holds text. Null where some of them are there and none has any; unreadable where
+/// none has any and one has something else.
+pub(crate) fn first_text(member: &CoreMember, keys: &[&str]) -> Result<Field<String>, Unreadable> {
+    let mut found = Ok(Field::Absent);
     for key in keys {
         match member.get(key).map(clean) {
-            Some(Some(text)) => return Field::Value(text),
-            Some(None) => found = Field::Null,
+            Some(Ok(Some(text))) => return Ok(Field::Value(text)),
+            Some(Ok(None)) => found = found.map(|_| Field::Null),
+            Some(Err(unreadable)) => found = Err(unreadable),
             None => {}
         }
     }
@@ -24,17 +30,18 @@ pub(crate) fn first_text(member: &CoreMember, keys: &[&str]) -> Field<String> {
 }
 
 /// The text of a value, trimmed and shortened; a number counts as its decimal digits, because some senders
-/// write phones so. Blank text, booleans, lists and objects count as none.
-pub(crate) fn clean(value: &Value) -> Option<String> {
+/// write phones so. Null and blank text are none. Booleans, lists and objects cannot be read.
+pub(crate) fn clean(value: &Value) -> Result<Option<String>, Unreadable> {
     let text = match value {
         Value::String(text) => without_nul(text),
         Value::Number(number) => Cow::Owned(decimal(number)),
-        _ => return None,
+        Value::Null => return Ok(None),
+        Value::Bool(_) | Value::Array(_) | Value::Object(_) => return Err(Unreadable),
     };
     let text = text.trim();
     let end = text.char_indices().nth(LONGEST_TEXT).map_or(text.len(), |(end, _)| end);
     let text = text[..end].trim_end();
-    (!text.is_empty()).then(|| text.to_owned())
+    Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 
 /// Postgres text cannot hold U+0000, and JSON can.
@@ -52,29 +59,34 @@ fn decimal(number: &Number) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
-    use super::clean;
+    use super::{Unreadable, clean};
 
-    #[test]
-    fn text_is_trimmed_and_freed_of_nul() {
-        assert_eq!(clean(&json!("  Budi\u{0} S ")).as_deref(), Some("Budi S"));
-        assert_eq!(clean(&json!(" \u{0} ")), None);
-        assert_eq!(clean(&json!("")), None);
+    fn text(value: &Value) -> Option<String> {
+        clean(value).unwrap_or_default()
     }
 
     #[test]
-    fn a_number_is_its_digits_and_other_types_are_nothing() {
-        assert_eq!(clean(&json!(6_281_234_567_890_u64)).as_deref(), Some("6281234567890"));
-        assert_eq!(clean(&json!(6_281_234_567_890.0)).as_deref(), Some("6281234567890"));
-        for value in [json!(true), json!(["a"]), json!({"a": 1}), json!(null)] {
-            assert_eq!(clean(&value), None);
+    fn text_is_trimmed_and_freed_of_nul() {
+        assert_eq!(text(&json!("  Budi\u{0} S ")).as_deref(), Some("Budi S"));
+        for blank in [json!(" \u{0} "), json!(""), json!(null)] {
+            assert_eq!(clean(&blank), Ok(None));
+        }
+    }
+
+    #[test]
+    fn a_number_is_its_digits_and_other_types_cannot_be_read() {
+        assert_eq!(text(&json!(6_281_234_567_890_u64)).as_deref(), Some("6281234567890"));
+        assert_eq!(text(&json!(6_281_234_567_890.0)).as_deref(), Some("6281234567890"));
+        for value in [json!(true), json!(["a"]), json!({"a": 1})] {
+            assert_eq!(clean(&value), Err(Unreadable));
         }
     }
 
     #[test]
     fn long_text_is_cut_between_characters() {
-        let text = clean(&json!("李".repeat(10_000))).unwrap_or_default();
+        let text = text(&json!("李".repeat(10_000))).unwrap_or_default();
         assert_eq!(text.chars().count(), 500);
     }
 }

@@ -4,7 +4,8 @@
 use chrono::{NaiveDate, TimeZone, Utc};
 use chrono_tz::{America::Los_Angeles, Asia::Jakarta};
 use member::{
-    ArchiveReason, CoreMember, Field, Filter, KEYS, Locale, PhotoRefusal, Profile, Verdict, judge,
+    ArchiveReason, Column, CoreMember, Field, Filter, KEYS, Locale, PhotoRefusal, Profile, Verdict,
+    judge,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -136,17 +137,54 @@ fn names_and_phones_fall_back() {
     );
     assert_eq!(phone(json!({"phone": "", "phone_whatsapp": ""})), Field::Null);
     assert_eq!(phone(json!({"phone": 6_281_234_567_890_u64})), text("+6281234567890"));
-    assert_eq!(phone(json!({"phone": ["0812"]})), Field::Null);
+    assert_eq!(
+        phone(json!({"phone": ["0812"], "phone_whatsapp": "0812 3456 7890"})),
+        text("+6281234567890")
+    );
     assert_eq!(phone(json!({"phone": "ask his wife"})), text("ask his wife"));
 }
 
 #[test]
-fn a_date_to_come_is_kept_without_an_age_and_an_impossible_one_is_not() {
+fn a_date_to_come_is_kept_without_an_age() {
     let future = profile(json!({"date_of_birth": "2030-01-01"}));
     assert!(future.birth_date.value().is_some());
     assert_eq!(future.age, Field::Null);
-    let impossible = profile(json!({"date_of_birth": "2001-02-29"}));
-    assert_eq!((impossible.birth_date, impossible.age), (Field::Null, Field::Null));
+}
+
+#[test]
+fn what_cannot_be_read_leaves_its_column_and_is_told() {
+    let dates = [
+        json!("15/01/1990"),
+        json!("2001-02-29"),
+        json!("0001-01-01"),
+        json!("1899-12-31T00:00:00Z"),
+        json!(19_900_115),
+        json!({"$date": "1990-01-15"}),
+    ];
+    for date in dates {
+        let odd = profile(json!({"date_of_birth": date}));
+        assert_eq!((odd.birth_date, odd.age), (Field::Absent, Field::Absent), "{date}");
+        assert_eq!(odd.unreadable, [Column::BirthDate], "{date}");
+    }
+    let odd = profile(json!({
+        "full_name": {"first": "A"}, "name": null, "phone": ["0812"], "phone_whatsapp": "", "gender": true,
+        "member_status": {}, "photo_base64": 5,
+    }));
+    assert!(
+        odd.name.is_absent()
+            && odd.phone.is_absent()
+            && odd.gender.is_absent()
+            && odd.category.is_absent()
+            && odd.photo.is_absent()
+    );
+    let columns = [Column::Name, Column::Phone, Column::Gender, Column::Category, Column::Photo];
+    assert_eq!(odd.unreadable, columns);
+    // Nothing, however it is written, can be read.
+    let blank = profile(json!({"date_of_birth": "", "gender": " ", "phone": null}));
+    assert_eq!((blank.birth_date, blank.gender), (Field::Null, Field::Null));
+    assert_eq!(blank.unreadable, []);
+    // Another key stands in.
+    assert_eq!(profile(json!({"full_name": [], "name": "C"})).unreadable, []);
 }
 
 #[test]
@@ -190,6 +228,11 @@ fn a_photo_lives_in_one_place() {
     assert_eq!(
         (refused.photo, refused.photo_refusal),
         (Field::Null, Some(PhotoRefusal::Unsupported))
+    );
+    let broken = profile(json!({"photo_base64": "not base64!"}));
+    assert_eq!(
+        (broken.photo, broken.photo_refusal),
+        (Field::Absent, Some(PhotoRefusal::NotBase64))
     );
 }
 

@@ -141,7 +141,7 @@ impl Rule {
     pub(super) fn matches(&self, member: &CoreMember, today: NaiveDate) -> bool {
         let value = member.get(&self.field).filter(|value| !value.is_null());
         if self.kind == Kind::Age {
-            let age = value.and_then(birth::date).and_then(|date| birth::age(date, today));
+            let age = value.and_then(birth::birth_date).and_then(|date| birth::age(date, today));
             return self.test.holds(age.map(Value::from).as_ref());
         }
         self.test.holds(value)
