@@ -1,12 +1,12 @@
 //! Members asked for by id: the list finds, the id decides.
 
 use chrono::{DateTime, Utc};
-use core_api::{CoreError, SessionError};
+use core_api::{Charge, CoreError, SessionError};
 use futures_util::{StreamExt, stream};
 use retry::{Cause, Kind, classify};
 use store::Finding;
 
-use campus_core::{CoreSession, judge, photo_refusal};
+use campus_core::{CoreSession, judge, keys, photo_refusal};
 
 use crate::{
     campus::Campus,
@@ -29,8 +29,9 @@ pub(crate) async fn findings(
     now: DateTime<Utc>,
     members: &[&str],
 ) -> Result<Vec<Option<Finding>>, RunError> {
+    let (keys, charge) = (keys(&campus.config), Charge::free());
     let mut answers = stream::iter(members)
-        .map(|member| patiently(|| core.member(member), is_final))
+        .map(|member| patiently(|| core.fetch(member, &keys, &charge), is_final))
         .buffered(AT_ONCE);
     let mut findings = Vec::with_capacity(members.len());
     let (mut silences, mut weight) = (0, 0);

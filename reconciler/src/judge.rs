@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use core_api::{Keys, Rows};
-use member::{CoreMember, Filter, Locale};
+use member::{Column, CoreMember, Filter, Locale};
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -22,12 +22,16 @@ pub(crate) struct Judge {
     keys: Keys,
 }
 
+/// How many values could not be read, by [`Column`].
+pub(crate) type Unreadable = [u64; Column::ALL.len()];
+
 /// A page whose rows are being judged, each where it was read.
 pub(crate) struct Judging {
     judge: Arc<Judge>,
     staging: Staging,
     foreign: u64,
     unusable: u64,
+    unreadable: Unreadable,
     spoken: BTreeSet<String>,
     fingerprint: Sha256,
 }
@@ -41,6 +45,8 @@ pub(crate) struct Judged {
     pub(crate) foreign: u64,
     /// Rows whose id cannot be one.
     pub(crate) unusable: u64,
+    /// Values that cannot be read.
+    pub(crate) unreadable: Unreadable,
     /// The filter's fields that some row has a value in.
     pub(crate) spoken: BTreeSet<String>,
     /// Of the ids of all that came, in their order.
@@ -67,6 +73,7 @@ impl Judge {
             staging: Staging::new(seen_from),
             foreign: 0,
             unusable: 0,
+            unreadable: Unreadable::default(),
             spoken: BTreeSet::new(),
             fingerprint: Sha256::new(),
         }
@@ -92,7 +99,12 @@ impl Rows for Judging {
             }
         }
         match ListRow::read(row, &judge.filter, judge.locale) {
-            Some(row) => self.staging.add(row),
+            Some(row) => {
+                for column in &row.unreadable {
+                    self.unreadable[*column as usize] += 1;
+                }
+                self.staging.add(row);
+            }
             None => self.unusable += 1,
         }
     }
@@ -104,6 +116,7 @@ impl Judging {
             staging: self.staging,
             foreign: self.foreign,
             unusable: self.unusable,
+            unreadable: self.unreadable,
             spoken: self.spoken,
             fingerprint: self.fingerprint.finalize().into(),
         }

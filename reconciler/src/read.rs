@@ -9,7 +9,7 @@ use store::Session;
 use crate::{
     campus::Campus,
     error::RunError,
-    judge::Judge,
+    judge::{Judge, Unreadable},
     pages::{Page, Pages},
     phases::{Phase, Phases},
     plan::Listed,
@@ -23,6 +23,8 @@ pub(crate) struct List {
     pub(crate) listed: Listed,
     /// Rows whose id cannot be one.
     pub(crate) unusable: u64,
+    /// Values that cannot be read, and leave their columns as they are.
+    pub(crate) unreadable: Unreadable,
     /// Whether the rows have what the sync filter asks for. A field that is empty throughout is left
     /// out of lists, and what the filter makes of it means nothing.
     pub(crate) is_filterable: bool,
@@ -78,5 +80,8 @@ impl List {
         self.listed.foreign += page.judged.foreign;
         self.listed.total = page.total.or(self.listed.total);
         self.unusable += page.judged.unusable;
+        for (sum, number) in self.unreadable.iter_mut().zip(page.judged.unreadable) {
+            *sum += number;
+        }
     }
 }

@@ -266,6 +266,7 @@ fn listed(row: &Row) -> Finding {
         // One that was not staged comes with the id, on another night.
         photo: photo.map_or(Field::Absent, Field::Value),
         photo_refusal: None,
+        unreadable: Vec::new(),
     };
     match row.get("standing") {
         "i" => Verdict::Inactive(profile).into(),

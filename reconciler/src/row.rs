@@ -2,7 +2,7 @@
 //! the worker would judge the member.
 
 use chrono::NaiveDate;
-use member::{CoreMember, Field, Filter, Locale, Photo, Profile, Verdict};
+use member::{Column, CoreMember, Field, Filter, Locale, MAPPING_VERSION, Photo, Profile, Verdict};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -54,8 +54,11 @@ pub(crate) struct ListRow {
     pub(crate) photo: Option<Photo>,
     /// Which columns the row speaks of: [`spoken`].
     pub(crate) spoken: i32,
-    /// Of all the above and when the core last changed the member.
+    /// Of all the above, when the core last changed the member, and by which mapping it was read: what an id
+    /// decided is remembered by it.
     pub(crate) hash: [u8; 16],
+    /// The columns whose value cannot be read: the row does not speak of them.
+    pub(crate) unreadable: Vec<Column>,
 }
 
 /// The bits of [`ListRow::spoken`].
@@ -95,7 +98,7 @@ impl ListRow {
         let category = take(profile.category, spoken::CATEGORY, &mut bits);
         let photo = take(profile.photo, spoken::PHOTO, &mut bits);
         let age = profile.age.into_value();
-        let hash = [0; 16];
+        let (hash, unreadable) = ([0; 16], profile.unreadable);
         Self {
             member,
             standing,
@@ -109,12 +112,14 @@ impl ListRow {
             photo,
             spoken: bits,
             hash,
+            unreadable,
         }
     }
 
     /// Without the age, which is another one every year without the core having said anything.
     fn digest(&self, updated_at: Option<&Value>) -> [u8; 16] {
         let mut hash = Sha256::new();
+        hash.update(MAPPING_VERSION.to_le_bytes());
         let birth_date = self.birth_date.map(|date| date.to_string());
         let texts = [
             Some(self.standing.letter()),

@@ -64,6 +64,7 @@ pub(crate) async fn reconcile(run: &mut Run) -> Result<(), RunError> {
     run.tally.fetched = list.listed.members;
     run.tally.foreign = list.listed.foreign;
     run.tally.unusable = list.unusable;
+    run.tally.unreadable = list.unreadable;
 
     run.progress.step("comparing", None);
     let comparing = Instant::now();

@@ -6,6 +6,7 @@ use std::{
 };
 
 use database::{Client, DatabaseError};
+use member::Column;
 use opentelemetry::{
     KeyValue,
     metrics::{Counter, Histogram},
@@ -13,12 +14,13 @@ use opentelemetry::{
 use runtime::metrics::{Reading, meter, observe_each};
 use uuid::Uuid;
 
-use crate::{log::Status, phases::Phase, report::Report, tally::Kind};
+use crate::{judge::Unreadable, log::Status, phases::Phase, report::Report, tally::Kind};
 
 pub(crate) struct RunMetrics {
     runs: Counter<u64>,
     drift: Counter<u64>,
     asked: Counter<u64>,
+    unreadable: Counter<u64>,
     duration: Histogram<f64>,
     phases: Counter<f64>,
     last_look: Arc<Mutex<Vec<CampusState>>>,
@@ -57,6 +59,10 @@ impl RunMetrics {
             runs: counter("reconciler_runs", "Reconciliation runs, by status"),
             drift: counter("reconciler_drift_members", "Members that differed, by campus and kind"),
             asked: counter("reconciler_members_asked", "Members asked for by id"),
+            unreadable: counter(
+                "reconciler_values_unreadable",
+                "Values of the list that cannot be read and leave their column as it is",
+            ),
             duration: meter
                 .f64_histogram("reconciler_run_duration_seconds")
                 .with_description("How long runs took")
@@ -72,6 +78,7 @@ impl RunMetrics {
             metrics.runs.add(0, &[KeyValue::new("status", status.as_str())]);
         }
         metrics.asked.add(0, &[]);
+        metrics.read(&Unreadable::default());
         for phase in Phase::ALL {
             metrics.phases.add(0.0, &[KeyValue::new("phase", phase.as_str())]);
         }
@@ -108,6 +115,7 @@ impl RunMetrics {
         self.runs.add(1, &[KeyValue::new("status", report.outcome.as_str())]);
         self.duration.record(report.duration_seconds, &[]);
         self.asked.add(report.tally.asked, &[]);
+        self.read(&report.tally.unreadable);
         for phase in Phase::ALL {
             let labels = [KeyValue::new("phase", phase.as_str())];
             self.phases.add(report.tally.phases.seconds(phase), &labels);
@@ -115,6 +123,12 @@ impl RunMetrics {
         for kind in Kind::ALL {
             let labels = [campus(report.campus_id), KeyValue::new("kind", kind.as_str())];
             self.drift.add(report.tally.of(kind), &labels);
+        }
+    }
+
+    fn read(&self, unreadable: &Unreadable) {
+        for (column, number) in Column::ALL.into_iter().zip(unreadable) {
+            self.unreadable.add(*number, &[KeyValue::new("column", column.as_str())]);
         }
     }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use store::Effect;
 
-use crate::phases::Phases;
+use crate::{judge::Unreadable, phases::Phases};
 
 /// Samples of each kind that are kept.
 const SAMPLES: usize = 100;
@@ -61,6 +61,8 @@ pub(crate) struct Tally {
     pub(crate) foreign: u64,
     /// Rows of the list whose id cannot be one.
     pub(crate) unusable: u64,
+    /// Values of the list that cannot be read.
+    pub(crate) unreadable: Unreadable,
     /// Members that nothing could be decided about.
     pub(crate) undecided: u64,
     /// Members asked for by id.

@@ -26,6 +26,7 @@ pub const VARIABLES: &[Variable] = &[
     variables::QUEUE_MAX_LENGTH,
     variables::WORKER_PREFETCH,
     variables::WORKER_CORE_CONCURRENCY,
+    variables::WORKER_ANSWER_BYTES,
     variables::RETRY_DELAYS,
     variables::RETRY_OUTAGE_AGE,
     variables::CORE_URLS_ALLOW,
@@ -46,6 +47,8 @@ pub struct Config {
     pub(crate) prefetch: u16,
     /// Requests under way for each campus.
     pub(crate) core_concurrency: usize,
+    /// Bytes of the core's answers held at once.
+    pub(crate) answer_bytes: usize,
 }
 
 impl Config {
@@ -54,6 +57,8 @@ impl Config {
         let prefetch = settings.number(variables::WORKER_PREFETCH, ranges::WORKER_PREFETCH)?;
         let concurrency =
             settings.number(variables::WORKER_CORE_CONCURRENCY, ranges::WORKER_CORE_CONCURRENCY)?;
+        let answer_bytes =
+            settings.number(variables::WORKER_ANSWER_BYTES, ranges::WORKER_ANSWER_BYTES)?;
         Ok(Self {
             database: DatabaseConfig::from_settings(settings, "worker")?,
             amqp: AmqpConfig::from_settings(settings)?,
@@ -63,6 +68,7 @@ impl Config {
             allowed_hosts: AllowedHosts::from_settings(settings)?,
             prefetch: u16::try_from(prefetch).unwrap_or(u16::MAX),
             core_concurrency: usize::try_from(concurrency).unwrap_or(usize::MAX),
+            answer_bytes: usize::try_from(answer_bytes).unwrap_or(usize::MAX),
         })
     }
 }

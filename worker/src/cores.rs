@@ -9,7 +9,10 @@ use std::{
 use campus::Sealer;
 use campus_core::{CampusCores, CoreSession};
 use chrono::{DateTime, Utc};
-use core_api::{AllowedHosts, ClientError, ClientSettings, CoreError, SessionError};
+use core_api::{
+    AllowedHosts, AnswerMemory, Charge, ClientError, ClientSettings, CoreError, Keys, MemoryShare,
+    SessionError,
+};
 use database::Pool;
 use member::CoreMember;
 use retry::{Cause, Failure, Kind, RetrySchedule, bridge, classify, is_blip};
@@ -69,6 +72,7 @@ pub(crate) struct Room {
 pub(crate) struct Cores {
     opened: CampusCores,
     share: Share,
+    memory: Arc<AnswerMemory>,
     campuses: Mutex<HashMap<Uuid, Core>>,
     pool: Pool,
     stopping: CancellationToken,
@@ -81,6 +85,9 @@ struct Core {
     version: i64,
     session: Arc<CoreSession>,
     gate: Arc<Gate>,
+    /// What is looked at of a member.
+    keys: Arc<Keys>,
+    memory: Arc<MemoryShare>,
     metrics: Arc<CampusMetrics>,
 }
 
@@ -92,18 +99,27 @@ pub(crate) struct CoreState {
     pub(crate) under_way: usize,
 }
 
+impl Core {
+    /// Asks for a member only to see whether the core answers.
+    async fn look(&self, member: &str) -> Result<CoreMember, SessionError<store::TokenError>> {
+        self.session.fetch(member, &Keys::only(["id"]), &Charge::free()).await
+    }
+}
+
 impl Cores {
     pub(crate) fn new(
         pool: Pool,
         sealer: Sealer,
         allowed: AllowedHosts,
         share: Share,
+        memory: Arc<AnswerMemory>,
         stopping: CancellationToken,
     ) -> Result<Self, ClientError> {
         let settings = ClientSettings { allowed, ..Default::default() };
         Ok(Self {
             opened: CampusCores::new(pool.clone(), sealer, settings)?,
             share,
+            memory,
             campuses: Mutex::default(),
             pool,
             stopping,
@@ -155,7 +171,7 @@ impl Cores {
         &self,
         campus: &CampusConfig,
         wish: &Wish<'_>,
-    ) -> Result<CoreMember, Unfetched> {
+    ) -> Result<(CoreMember, Charge), Unfetched> {
         let core = self.core(campus).map_err(Unfetched::Failed)?;
         let mut pass = core
             .gate
@@ -170,9 +186,11 @@ impl Cores {
         }
         // The number drawn at admission stays good for a repeated request: an earlier number only
         // makes the interval wider. What failed before it returned nothing to apply.
+        let charge = core.memory.enter().await;
+        pass.begin();
         let begin = Instant::now();
         let answer = bridge(
-            || core.session.member(wish.member),
+            || core.session.fetch(wish.member, &core.keys, &charge),
             |error| matches!(error, SessionError::Core(error) if is_blip(error)),
         )
         .await;
@@ -182,7 +200,7 @@ impl Cores {
                 let was_tripped = core.gate.is_tripped();
                 core.gate.readable(pass, wish.member);
                 tell_of_recovery(campus, &core, was_tripped);
-                return Ok(member);
+                return Ok((member, charge));
             }
             Err(SessionError::Core(error)) => error,
             Err(error) => return Err(hold(campus, &error).await),
@@ -219,7 +237,7 @@ impl Cores {
             Verdict::Doubtful => {
                 let known = self.known(campus, core).await;
                 let is_core = match &known {
-                    Some(known) => fails(&core.session.member(known).await, trouble),
+                    Some(known) => fails(&core.look(known).await, trouble),
                     None => true,
                 };
                 if is_core {
@@ -250,7 +268,7 @@ impl Cores {
         mut pass: Pass,
     ) -> Result<Pass, Unfetched> {
         let Some(known) = self.known(campus, core).await else { return Ok(pass) };
-        match core.session.member(&known).await {
+        match core.look(&known).await {
             Ok(_) => {
                 core.gate.readable(pass, &known);
                 tell_of_recovery(campus, core, true);
@@ -307,7 +325,11 @@ impl Cores {
         let metrics = campuses
             .get(&campus.id)
             .map_or_else(|| Arc::new(self.metrics.of(campus.id)), |core| Arc::clone(&core.metrics));
-        let core = Core { version: campus.version, session, gate: Arc::new(gate), metrics };
+        let memory = campuses
+            .get(&campus.id)
+            .map_or_else(|| self.memory.share(), |core| Arc::clone(&core.memory));
+        let (gate, keys) = (Arc::new(gate), Arc::new(campus_core::keys(campus)));
+        let core = Core { version: campus.version, session, gate, keys, memory, metrics };
         campuses.insert(campus.id, core.clone());
         Ok(core)
     }

@@ -90,6 +90,13 @@ pub(crate) struct Pass {
     _slot: Slot,
 }
 
+impl Pass {
+    /// The request is sent only now: until here it waited for something of ours.
+    pub(crate) fn begin(&mut self) {
+        self.begin = Instant::now();
+    }
+}
+
 impl Gate {
     pub(crate) fn new(share: Share) -> Self {
         let pace = Pace::new(share.requests, Instant::now());

@@ -29,6 +29,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
+use core_api::AnswerMemory;
 use database::Pool;
 use queue::{
     Broker, DEAD, Link, Publisher, PublisherOptions, QueueError, QueueWatch, REJECTIONS,
@@ -99,11 +100,14 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
         Arc::clone(&metrics),
         stop.clone(),
     );
+    let memory = AnswerMemory::new(config.answer_bytes);
+    metrics::observe_answers(&memory);
     let cores = Cores::new(
         pool.clone(),
         config.sealer.clone(),
         config.allowed_hosts.clone(),
         Share::of(usize::from(config.prefetch), config.core_concurrency),
+        memory,
         shutdown.clone(),
     )
     .context("cannot make the client of the core")?;

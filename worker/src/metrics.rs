@@ -10,6 +10,8 @@ use std::{
 };
 
 use chrono::Utc;
+use core_api::AnswerMemory;
+use member::Column;
 use opentelemetry::{
     KeyValue,
     metrics::{Counter, Histogram},
@@ -29,6 +31,7 @@ pub(crate) struct Metrics {
     ended: Counter<u64>,
     failures: Counter<u64>,
     collected: Counter<u64>,
+    unreadable: Counter<u64>,
     commits: Counter<u64>,
     admission_batch: Histogram<u64>,
     commit_batch: Histogram<u64>,
@@ -73,6 +76,10 @@ impl Metrics {
             collected: counter(
                 "worker_dead_letters_collected",
                 "Dead letters stored in Postgres, by cause",
+            ),
+            unreadable: counter(
+                "worker_values_unreadable",
+                "Values of the core that cannot be read and leave their column as it is",
             ),
             commits: counter("worker_commits", "Transactions that wrote members and logs"),
             admission_batch: sizes(
@@ -123,6 +130,9 @@ impl Metrics {
                 self.failures.add(0, &labels);
             }
         }
+        for column in Column::ALL {
+            self.unreadable.add(0, &[KeyValue::new("column", column.as_str())]);
+        }
         self.commits.add(0, &[]);
     }
 
@@ -130,6 +140,13 @@ impl Metrics {
         self.held.fetch_add(1, Ordering::Relaxed);
         self.last_taken.take(job.envelope.received_at, job.history.is_first_attempt());
         self.received.add(1, &[KeyValue::new("event_type", job.envelope.event_type.label())]);
+    }
+
+    /// The core's answer has values in these columns that cannot be read.
+    pub(crate) fn unreadable(&self, columns: &[Column]) {
+        for column in columns {
+            self.unreadable.add(1, &[KeyValue::new("column", column.as_str())]);
+        }
     }
 
     pub(crate) fn admitted(&self, events: usize) {
@@ -183,6 +200,16 @@ impl Metrics {
     pub(crate) fn collected(&self, cause: &str) {
         self.collected.add(1, &[KeyValue::new("cause", cause.to_owned())]);
     }
+}
+
+/// Shows what the core's answers take, whenever the metrics are asked for.
+pub(crate) fn observe_answers(memory: &Arc<AnswerMemory>) {
+    let memory = Arc::clone(memory);
+    meter()
+        .u64_observable_gauge("worker_answer_bytes_held")
+        .with_description("Bytes of the core's answers in memory, photos included")
+        .with_callback(move |gauge| gauge.observe(memory.held() as u64, &[]))
+        .build();
 }
 
 /// Shows how the campuses' cores are dealt with, whenever the metrics are asked for.

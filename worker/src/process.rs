@@ -2,7 +2,7 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
-use campus_core::{judge, photo_refusal};
+use campus_core::{judge, photo_refusal, unreadable};
 use chrono::{DateTime, TimeDelta, Utc};
 use event::EventType;
 use futures_util::{FutureExt, future::join_all};
@@ -199,8 +199,12 @@ async fn sync_member(worker: &Worker, group: &Group, ticket: &Ticket, jobs: &[&J
         is_overdue: jobs.iter().any(|job| worker.schedule.is_overdue(&job.history, now)),
     };
     match worker.cores.fetch(campus, &wish).await {
-        Ok(member) => match judge(campus, &member, now) {
+        // What it takes is charged until the commit, or whatever else comes of it.
+        Ok((member, mut charge)) => match judge(campus, &member, now) {
             Ok(finding) => {
+                drop(member);
+                charge.keep(finding.photo().map_or(0, |photo| photo.image.len()));
+                worker.metrics.unreadable(unreadable(&finding));
                 if let Some(refusal) = photo_refusal(&finding) {
                     for job in jobs {
                         report::photo_refused(job, &refusal);

@@ -1,7 +1,8 @@
 //! What the core's answer means for a campus.
 
 use chrono::{DateTime, Utc};
-use member::{CoreMember, PhotoRefusal};
+use core_api::Keys;
+use member::{Column, CoreMember, PhotoRefusal};
 use retry::{Cause, Failure, Kind};
 use store::{CampusConfig, Finding};
 
@@ -39,8 +40,19 @@ pub fn judge(
     Ok(verdict.into())
 }
 
+/// What of the core's members [`judge`] looks at for this campus.
+pub fn keys(campus: &CampusConfig) -> Keys {
+    Keys::only(member::KEYS.into_iter().chain(campus.filter.fields()))
+}
+
 /// Why the photo that the core has of the member is not kept, where it is not.
 pub fn photo_refusal(finding: &Finding) -> Option<PhotoRefusal> {
     let Finding::Read(verdict) = finding else { return None };
     verdict.profile()?.photo_refusal
+}
+
+/// The columns that keep what they have, because the core's value cannot be read.
+pub fn unreadable(finding: &Finding) -> &[Column] {
+    let Finding::Read(verdict) = finding else { return &[] };
+    verdict.profile().map_or(&[], |profile| &profile.unreadable)
 }

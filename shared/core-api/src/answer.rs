@@ -1,8 +1,7 @@
-//! The shapes of the core's smaller answers. Anything else is an error.
+//! The shape of a login's answer. Anything else is an error.
 
 use std::time::Duration;
 
-use member::CoreMember;
 use serde_json::Value;
 
 use crate::{BadAnswer, Token};
@@ -35,24 +34,6 @@ impl IssuedToken {
     }
 }
 
-/// The member with this id, bare or as `{"data":{…}}`.
-pub(crate) fn member(body: &[u8], id: &str) -> Result<CoreMember, BadAnswer> {
-    let Value::Object(mut answer) = json(body)? else {
-        return Err(BadAnswer::UnknownShape);
-    };
-    if !answer.contains_key("id")
-        && let Some(Value::Object(data)) = answer.get_mut("data")
-    {
-        answer = std::mem::take(data);
-    }
-    let member = CoreMember::from(answer);
-    match member.id() {
-        Some(found) if found == id => Ok(member),
-        Some(_) => Err(BadAnswer::OtherMember),
-        None => Err(BadAnswer::NoId),
-    }
-}
-
 /// serde's own message may quote the text; where it went wrong is enough.
 fn json(body: &[u8]) -> Result<Value, BadAnswer> {
     serde_json::from_slice(body)
@@ -64,19 +45,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn a_member_is_the_one_that_was_asked_for() {
-        let of = |value: Value| member(value.to_string().as_bytes(), "a");
-        assert!(of(json!({"id": "a"})).is_ok());
-        assert_eq!(of(json!({"data": {"id": "a", "x": 1}})).unwrap().get("x"), Some(&json!(1)));
-        // A member that has a field called data is still the member.
-        assert!(of(json!({"id": "a", "data": {"id": "b"}})).unwrap().get("data").is_some());
-        assert_eq!(of(json!({"id": "b"})), Err(BadAnswer::OtherMember));
-        assert_eq!(of(json!({"id": 5})), Err(BadAnswer::NoId));
-        assert_eq!(of(json!({})), Err(BadAnswer::NoId));
-        assert_eq!(of(json!([{"id": "a"}])), Err(BadAnswer::UnknownShape));
-    }
 
     #[test]
     fn a_login_gives_a_token_with_its_lifetime() {

@@ -2,26 +2,47 @@
 
 use reqwest::Response;
 
-use crate::{CoreError, Operation};
+use crate::{Charge, CoreError, Operation, clock::Clock};
 
-/// The whole body, decompressed. It is measured as it comes, because a length that is announced may be
-/// wrong, and a compressed one says nothing.
+/// What is believed of a length that is announced, until as much has come.
+const BELIEVED: usize = 8 * 1024 * 1024;
+
+/// The least that a body takes.
+const LEAST: usize = 16 * 1024;
+
+/// The whole body, decompressed, charged for as it comes. It is measured, because a length that is
+/// announced may be wrong, and a compressed one says nothing.
 pub(crate) async fn read(
     operation: Operation,
     mut response: Response,
     limit: usize,
+    clock: &mut Clock,
+    charge: &Charge,
 ) -> Result<Vec<u8>, CoreError> {
     let announced = response.content_length().and_then(|length| usize::try_from(length).ok());
-    let mut body = Vec::with_capacity(announced.unwrap_or_default().min(limit));
-    while let Some(chunk) =
-        response.chunk().await.map_err(|source| CoreError::reading(operation, source))?
-    {
+    let mut body = Vec::new();
+    let first = announced.unwrap_or_default().clamp(LEAST, BELIEVED);
+    clock.pause(charge.hold(first)).await;
+    body.reserve_exact(first);
+    loop {
+        let Some(chunk) = clock
+            .run(response.chunk())
+            .await
+            .ok_or(CoreError::slow(operation))?
+            .map_err(|source| CoreError::reading(operation, source))?
+        else {
+            return Ok(body);
+        };
         if body.len() + chunk.len() > limit {
             return Err(CoreError::TooLarge { operation });
         }
+        if body.len() + chunk.len() > body.capacity() {
+            let room = (body.len() + chunk.len()).max((2 * body.capacity()).min(limit));
+            clock.pause(charge.hold(room)).await;
+            body.reserve_exact(room - body.len());
+        }
         body.extend_from_slice(&chunk);
     }
-    Ok(body)
 }
 
 /// Whether this is nothing that an API says: empty, or a text that no JSON begins with. Proxies

@@ -18,8 +18,9 @@ use tracing::{Instrument, Span};
 use url::Url;
 
 use crate::{
-    AllowedHosts, BadAnswer, CoreError, Credentials, Endpoint, IssuedToken, Operation, Page, Rows,
-    Token, answer, body, resolver::PublicResolver, retry_after::retry_after, span,
+    AllowedHosts, BadAnswer, Charge, CoreError, Credentials, Endpoint, IssuedToken, Keys,
+    Operation, Page, Rows, Token, body, clock::Clock, resolver::PublicResolver,
+    retry_after::retry_after, single, span,
 };
 
 const MOST_REDIRECTS: usize = 3;
@@ -31,7 +32,8 @@ pub struct ClientSettings {
     pub allowed: AllowedHosts,
     /// For a connection, TLS included.
     pub connect_timeout: Duration,
-    /// For a whole request, from the connection to the last byte of the answer.
+    /// For a whole request, from the connection to the last byte of the answer, without what it waits for
+    /// memory.
     pub request_timeout: Duration,
     /// The largest answer, in bytes once decompressed.
     pub largest_answer: usize,
@@ -66,6 +68,7 @@ pub enum ClientError {
 #[derive(Clone, Debug)]
 pub struct CoreClient {
     http: Client,
+    request_timeout: Duration,
     largest_answer: usize,
 }
 
@@ -91,12 +94,12 @@ impl CoreClient {
             // Shorter than the usual servers' own: a connection that they just closed costs a retry.
             .pool_idle_timeout(Duration::from_secs(4))
             .connect_timeout(settings.connect_timeout)
-            .timeout(settings.request_timeout)
             .gzip(true)
             .user_agent(concat!("faithtracker-sync/", env!("CARGO_PKG_VERSION")))
             .default_headers(headers)
             .build()?;
-        Ok(Self { http, largest_answer: settings.largest_answer })
+        let ClientSettings { request_timeout, largest_answer, .. } = settings;
+        Ok(Self { http, request_timeout, largest_answer })
     }
 
     /// Gets a token. Every try counts towards the core's limit of five a minute, failed ones too.
@@ -108,22 +111,35 @@ impl CoreClient {
         let Credentials { email, password } = credentials;
         let login = json!({"email": email, "password": password});
         let (operation, url) = (Operation::LogIn, endpoint.login());
-        let body = self.send(operation, Method::POST, url, |request| request.json(&login)).await?;
+        let dress = |request: RequestBuilder| request.json(&login);
+        let body = self.send(operation, Method::POST, url, dress, &Charge::free()).await?;
         IssuedToken::parse(&body).map_err(|why| bad(Operation::LogIn, why))
     }
 
-    /// Asks for one member. The answer is that member, or an error.
+    /// Asks for one member, with everything that the core says of it. The answer is that member, or an error.
     pub async fn member(
         &self,
         endpoint: &Endpoint,
         token: &Token,
         id: &str,
     ) -> Result<CoreMember, CoreError> {
+        self.fetch(endpoint, token, id, &Keys::ALL, &Charge::free()).await
+    }
+
+    /// Asks for some keys of one member; what its answer takes is charged.
+    pub async fn fetch(
+        &self,
+        endpoint: &Endpoint,
+        token: &Token,
+        id: &str,
+        keys: &Keys,
+        charge: &Charge,
+    ) -> Result<CoreMember, CoreError> {
         let operation = Operation::FetchMember;
         let url = endpoint.member(id).ok_or_else(|| bad(operation, BadAnswer::UnaskableId))?;
         let dress = |request: RequestBuilder| request.bearer_auth(token.reveal());
-        let body = self.send(operation, Method::GET, url, dress).await?;
-        answer::member(&body, id).map_err(|why| bad(operation, why))
+        let body = self.send(operation, Method::GET, url, dress, charge).await?;
+        single::member(&body, id, keys).map_err(|why| bad(operation, why))
     }
 
     /// Asks for the page of the member list that begins after `skip` rows; `limit` is 1 to 1000.
@@ -138,7 +154,8 @@ impl CoreClient {
         let operation = Operation::ListMembers;
         let dress = |request: RequestBuilder| request.bearer_auth(token.reveal());
         let fetching = Instant::now();
-        let body = self.send(operation, Method::GET, endpoint.page(skip, limit), dress).await?;
+        let url = endpoint.page(skip, limit);
+        let body = self.send(operation, Method::GET, url, dress, &Charge::free()).await?;
         let (fetched_in, parsing) = (fetching.elapsed(), Instant::now());
         let page = Page::parse(&body, rows).map_err(|why| bad(operation, why))?;
         Ok(Page { fetched_in, parsed_in: parsing.elapsed(), ..page })
@@ -151,10 +168,11 @@ impl CoreClient {
         method: Method,
         url: Url,
         dress: impl FnOnce(RequestBuilder) -> RequestBuilder,
+        charge: &Charge,
     ) -> Result<Vec<u8>, CoreError> {
         let span = span::begin(operation, &method, &url);
         let request = dress(self.http.request(method, url));
-        self.ask(operation, request, &span)
+        self.ask(operation, request, &span, charge)
             .instrument(span.clone())
             .await
             .inspect_err(|error| span::failed(&span, error))
@@ -165,12 +183,18 @@ impl CoreClient {
         operation: Operation,
         request: RequestBuilder,
         span: &Span,
+        charge: &Charge,
     ) -> Result<Vec<u8>, CoreError> {
-        let response =
-            request.send().await.map_err(|source| CoreError::sending(operation, source))?;
+        let mut clock = Clock::start(self.request_timeout);
+        let response = clock
+            .run(request.send())
+            .await
+            .ok_or(CoreError::slow(operation))?
+            .map_err(|source| CoreError::sending(operation, source))?;
         span::answered(span, response.status());
         if response.status() == StatusCode::OK {
-            let body = body::read(operation, response, self.largest_answer).await?;
+            let body =
+                body::read(operation, response, self.largest_answer, &mut clock, charge).await?;
             if body::is_no_api(&body) {
                 return Err(CoreError::NotAnApi { operation });
             }

@@ -40,9 +40,9 @@ pub enum CoreError {
         operation: Operation,
         /// How far it got.
         kind: Unreachable,
-        /// The client's own words, without the address.
+        /// The client's own words, without the address; none where we stopped waiting.
         #[source]
-        source: reqwest::Error,
+        source: Option<reqwest::Error>,
     },
     /// The core, or a proxy before it, is in trouble: 5xx, 408 or 425.
     #[error("{operation}: it answered with status {status}")]
@@ -278,6 +278,11 @@ impl CoreError {
         }
     }
 
+    /// A request whose whole answer took too long.
+    pub(crate) fn slow(operation: Operation) -> Self {
+        Self::Unreachable { operation, kind: Unreachable::Timeout, source: None }
+    }
+
     /// A request that failed before its answer began.
     pub(crate) fn sending(operation: Operation, source: reqwest::Error) -> Self {
         let kind = if source.is_timeout() {
@@ -291,14 +296,14 @@ impl CoreError {
         } else {
             Unreachable::Interrupted
         };
-        Self::Unreachable { operation, kind, source: source.without_url() }
+        Self::Unreachable { operation, kind, source: Some(source.without_url()) }
     }
 
     /// An answer that failed while its body came.
     pub(crate) fn reading(operation: Operation, source: reqwest::Error) -> Self {
         let kind =
             if source.is_timeout() { Unreachable::Timeout } else { Unreachable::Interrupted };
-        Self::Unreachable { operation, kind, source: source.without_url() }
+        Self::Unreachable { operation, kind, source: Some(source.without_url()) }
     }
 }
 

@@ -67,7 +67,7 @@ impl Rows for Vec<CoreMember> {
     }
 }
 
-/// Which keys of a row are wanted; the others count as absent.
+/// Which keys of a member are wanted; the others count as absent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keys(Option<Vec<Vec<String>>>);
 
@@ -88,7 +88,7 @@ impl Keys {
     }
 
     /// Forty keys of a row are asked about, and most of them only by their length.
-    fn want(&self, key: &str) -> bool {
+    pub(crate) fn want(&self, key: &str) -> bool {
         let Some(by_length) = &self.0 else { return true };
         by_length.get(key.len()).is_some_and(|keys| keys.iter().any(|wanted| wanted == key))
     }

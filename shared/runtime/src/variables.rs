@@ -47,6 +47,7 @@ catalogue! {
     QUEUE_MAX_LENGTH, Some("10000000"), "events the work queue holds before the gateway answers 503";
     WORKER_PREFETCH, Some("256"), "unacknowledged events a worker holds";
     WORKER_CORE_CONCURRENCY, Some("16"), "core API requests a worker has under way per campus";
+    WORKER_ANSWER_BYTES, Some("134217728"), "bytes of the core's answers that a worker holds at once, photos included; over it, fetches wait";
     RETRY_DELAYS, Some("5s,30s,2m,10m,1h"), "the delays before attempt 2, 3, …";
     RETRY_OUTAGE_AGE, Some("24h"), "how long an outage keeps an event retrying at the last delay";
     CORE_URLS_ALLOW, None, "hosts, comma-separated, that a core API may have although they are plain http or a private address";
@@ -70,6 +71,8 @@ pub mod ranges {
     pub const WORKER_PREFETCH: RangeInclusive<u64> = 1..=65_535;
     /// More than any core bears.
     pub const WORKER_CORE_CONCURRENCY: RangeInclusive<u64> = 1..=10_000;
+    /// However little it is, one answer is always possible.
+    pub const WORKER_ANSWER_BYTES: RangeInclusive<u64> = 1..=4_294_967_295;
 }
 
 /// What a program's `--help` says of the variables that it reads.

@@ -139,6 +139,7 @@ async fn doctor_finds_what_is_wrong_with_settings_schema_rights_and_campuses() {
         ("QUEUE_MAX_LENGTH", "9223372036854775808"),
         ("WORKER_PREFETCH", "65536"),
         ("WORKER_CORE_CONCURRENCY", "10001"),
+        ("WORKER_ANSWER_BYTES", "4294967296"),
     ];
     assert_eq!(findings(&report(&settings).await, "setting").len(), settings.len());
     let key = [("SECRETS_KEY", "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=")];

@@ -107,6 +107,7 @@ const BAD: &[(&str, &[&str])] = &[
     ("QUEUE_MAX_LENGTH", &["0", "-1", "9223372036854775808"]),
     ("WORKER_PREFETCH", &["0", "65536"]),
     ("WORKER_CORE_CONCURRENCY", &["0", "10001"]),
+    ("WORKER_ANSWER_BYTES", &["0", "128MB", "4294967296"]),
     ("RETRY_DELAYS", &["5", "5s,", "0s", "50d", "5s;30s"]),
     ("RETRY_OUTAGE_AGE", &["1 day", "24", "-1h"]),
     ("CORE_URLS_ALLOW", &["http://hunter2", "host:port"]),

@@ -11,3 +11,4 @@ mod photos;
 mod retention;
 mod schedule;
 mod side_by_side;
+mod values;

@@ -17,6 +17,7 @@ mod filter;
 mod isolation;
 pub(crate) mod load;
 pub(crate) mod lookups;
+mod memory;
 mod merging;
 mod newer;
 mod ordering;

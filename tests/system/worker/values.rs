@@ -26,6 +26,17 @@ async fn phones_are_e164_by_the_country_of_the_campus_or_stay_as_they_came() {
             "{written}"
         );
     }
+    // As FaithFlow stores them. Some would be valid in an area of Indonesia, too.
+    for (stored, number) in [
+        ("62811111111", "+62811111111"),
+        ("62215701234", "+62215701234"),
+        ("62361225678", "+62361225678"),
+        ("0811-111-111", "+62811111111"),
+        ("+1 650 253 0000", "+16502530000"),
+        ("6281", "6281"),
+    ] {
+        assert_eq!(phone_of(json!({"phone_whatsapp": stored})).await, number, "{stored}");
+    }
     assert_eq!(phone_of(json!({"phone_whatsapp": "+65 9123 4567"})).await, "+6591234567");
     for invalid in ["call me", "12", "0812-3456-7890 / 0813-1111-2222"] {
         assert_eq!(phone_of(json!({"phone_whatsapp": invalid})).await, invalid);
@@ -101,13 +112,50 @@ async fn leap_days_future_and_impossible_dates_have_the_ages_of_the_contract() {
             break;
         }
     }
-    for impossible in
-        [json!("2001-02-29"), json!("1990-13-01"), json!("15/01/1990"), json!(19_900_115)]
-    {
-        assert_eq!(age_of(json!("1990-01-15")).await.0, "1990-01-15");
+    assert_eq!(age_of(json!("1990-01-15T00:00:00Z")).await.0, "1990-01-15");
+    // A date that there cannot be stands for nothing; where there was none, there is no age either.
+    assert_eq!(age_of(Value::Null).await, (Value::Null, Value::Null));
+    for impossible in [json!("2001-02-29"), json!("0001-01-01"), json!("1899-12-31")] {
         assert_eq!(age_of(impossible).await, (Value::Null, Value::Null));
     }
-    assert_eq!(age_of(json!("1990-01-15T00:00:00Z")).await.0, "1990-01-15");
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_leaves_its_column_as_it_is_and_is_counted() {
+    let system = TestSystem::spawn().await;
+    let church = Church::first(&system);
+    let good = json!({
+        "full_name": "Budi", "phone_whatsapp": "0812 3456 7890", "gender": "Male", "member_status": "Visitor",
+        "date_of_birth": "1990-01-15",
+    });
+    let member = church.bring(good).await;
+    let columns = ["name", "phone", "gender", "birth_date", "age", "category"];
+    let before = church.member(&member).await;
+    let dates = ["15/01/1990", "1990-13-01", "2001-02-29", "0001-01-01", "1899-12-31", "soon"];
+    for date in dates.map(Value::from).into_iter().chain([json!(19_900_115), json!(true)]) {
+        church.change(&member, json!({"date_of_birth": date}));
+        assert_eq!(church.sync("member.updated", &member).await["status"], "processed");
+    }
+    let odd = json!({
+        "full_name": {"first": "Budi"}, "name": null, "first_name": null, "last_name": null,
+        "phone_whatsapp": ["0812"], "gender": false, "member_status": {},
+    });
+    church.change(&member, odd);
+    assert_eq!(church.sync("member.updated", &member).await["status"], "processed");
+    let after = church.member(&member).await;
+    for column in columns {
+        assert_eq!(after[column], before[column], "{column}");
+    }
+    let counted = |column| system.worker_metric(0, "worker_values_unreadable_total", column);
+    assert!((counted("birth_date").await - 9.0).abs() < 0.5);
+    for column in ["name", "phone", "gender", "category"] {
+        assert!((counted(column).await - 1.0).abs() < 0.5, "{column}");
+    }
+    // Null is an answer.
+    church.change(&member, json!({"date_of_birth": null, "gender": null}));
+    church.sync("member.updated", &member).await;
+    let cleared = church.member(&member).await;
+    assert_eq!([&cleared["birth_date"], &cleared["age"], &cleared["gender"]], [&Value::Null; 3]);
 }
 
 fn today_at(hours: i32) -> NaiveDate {

@@ -47,6 +47,7 @@ fn problems(environment: &Environment) -> Vec<Option<SettingError>> {
         Topology::from_settings(settings).err(),
         number(variables::WORKER_PREFETCH, ranges::WORKER_PREFETCH),
         number(variables::WORKER_CORE_CONCURRENCY, ranges::WORKER_CORE_CONCURRENCY),
+        number(variables::WORKER_ANSWER_BYTES, ranges::WORKER_ANSWER_BYTES),
         RetrySchedule::from_settings(settings).err(),
         environment.allowed_hosts().err(),
         settings.duration(variables::LOG_RETENTION).err(),

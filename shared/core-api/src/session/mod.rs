@@ -39,7 +39,9 @@ use thiserror::Error;
 use tracing::{Instrument, info, info_span, warn};
 use uuid::Uuid;
 
-use crate::{CoreClient, CoreError, Credentials, Endpoint, LoginTrouble, Operation, Page, Rows};
+use crate::{
+    Charge, CoreClient, CoreError, Credentials, Endpoint, Keys, LoginTrouble, Operation, Page, Rows,
+};
 pub use sessions::Sessions;
 pub use store::{Lease, StoredToken, TokenStore};
 use token::{Held, Renewal};
@@ -126,9 +128,22 @@ impl<S: TokenStore> Session<S> {
         Self { client, store, campus, endpoint, credentials, renewal, config_version, state, gate }
     }
 
-    /// Asks the core for one member.
+    /// Asks the core for one member, with everything that it says of it.
     pub async fn member(&self, id: &str) -> Result<CoreMember, SessionError<S::Error>> {
-        self.call(|token| async move { self.client.member(&self.endpoint, &token, id).await }).await
+        self.fetch(id, &Keys::ALL, &Charge::free()).await
+    }
+
+    /// Asks the core for some keys of one member; what its answer takes is charged.
+    pub async fn fetch(
+        &self,
+        id: &str,
+        keys: &Keys,
+        charge: &Charge,
+    ) -> Result<CoreMember, SessionError<S::Error>> {
+        self.call(|token| async move {
+            self.client.fetch(&self.endpoint, &token, id, keys, charge).await
+        })
+        .await
     }
 
     /// Asks the core for a page of its member list, whose rows go into what `rows` makes: something new
