@@ -218,11 +218,11 @@ pub(crate) fn observe(
 pub(crate) fn observe_certificate(tls: Option<Arc<Tls>>) {
     let current = tls.clone();
     runtime::metrics::observe(
-        "gateway_certificate_expires_in_seconds",
-        "How long the certificate in use is still good; +Inf without TLS",
+        "gateway_certificate_expiry_timestamp_seconds",
+        "Until when the certificate in use is good, since 1970; 0 without TLS",
         move || {
-            let left = current.as_ref().map(|tls| tls.expires_in());
-            left.map_or(Some(f64::INFINITY), |left| Some(left?.as_secs_f64()))
+            let expires = current.as_ref().map(|tls| tls.expires());
+            expires.map_or(Some(0.0), |expires| Some(expires?.as_secs_f64()))
         },
     );
     gauge(

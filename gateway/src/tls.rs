@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -104,10 +104,9 @@ impl Tls {
         self.is_renewal_failing.load(Ordering::Relaxed)
     }
 
-    /// How long the certificate in use is still good.
-    pub(crate) fn expires_in(&self) -> Option<Duration> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-        Some(self.current.load().expires?.saturating_sub(now))
+    /// Until when the certificate in use is good, since 1970.
+    pub(crate) fn expires(&self) -> Option<Duration> {
+        self.current.load().expires
     }
 
     /// Takes up renewed certificates until `stop`. What cannot be used, a renewal that is half

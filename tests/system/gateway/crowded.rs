@@ -144,7 +144,6 @@ async fn bodies_that_stall_give_their_memory_to_those_that_do_not() {
         wire.answer().await.starts_with("HTTP/1.1 202 ")
     })
     .await;
-    assert!(cut(&system, "memory").await > Some(0.0));
     drop(attackers);
 }
 
