@@ -26,8 +26,11 @@ const SOON: Duration = Duration::from_secs(30);
 
 async fn readiness(system: &TestSystem) -> (u16, String) {
     let url = format!("{}/readyz", system.admin_url("gateway", 0));
-    let answer = reqwest::get(url).await.unwrap();
-    (answer.status().as_u16(), answer.text().await.unwrap())
+    // A gateway that has just been started may not listen yet.
+    match reqwest::get(url).await {
+        Ok(answer) => (answer.status().as_u16(), answer.text().await.unwrap()),
+        Err(error) => (0, error.to_string()),
+    }
 }
 
 async fn not_ready(system: &TestSystem, reason: &str) {
