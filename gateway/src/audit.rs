@@ -70,7 +70,7 @@ impl Audit {
             event_id: claims.event_id,
             event_type: claims.event_type,
             member_id: claims.member_id,
-            signature_valid: refusal != Refusal::InvalidSignature,
+            signature_valid: refusal.is_of_verified(),
             reason: refusal.sentence(),
             received_at,
         };

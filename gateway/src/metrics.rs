@@ -208,6 +208,16 @@ pub(crate) fn observe(
         "How long ago a campus's webhook secret was set",
         move || secret_ages(&ages),
     );
+    let sealed = directory.clone();
+    gauge(
+        "gateway_campuses_unreadable",
+        "Campuses whose webhook secret does not open with SECRETS_KEY",
+        move || {
+            let snapshot = sealed.snapshot();
+            let campuses = snapshot.iter().flat_map(|snapshot| snapshot.campuses());
+            campuses.filter(|campus| campus.secrets.unreadable.is_some()).count()
+        },
+    );
     let directory = directory.clone();
     gauge("gateway_campuses", "Campuses in the snapshot", move || {
         directory.snapshot().map_or(0, |snapshot| snapshot.len())
@@ -265,7 +275,7 @@ fn secret_ages(directory: &DirectoryHandle) -> Vec<Reading> {
     campuses
         .filter(|campus| campus.is_enabled)
         .filter_map(|campus| {
-            let age = (now - campus.secret_set_at?).to_std().unwrap_or_default();
+            let age = (now - campus.secrets.set_at?).to_std().unwrap_or_default();
             Some((vec![("campus", campus.id.to_string())], age.as_secs_f64()))
         })
         .collect()

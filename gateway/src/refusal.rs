@@ -72,6 +72,8 @@ impl<R: Into<Refusal>> From<R> for Declined {
 pub enum Unavailable {
     /// No campus could be read from Postgres since the start.
     NoCampuses,
+    /// The campus is configured, and its secret does not open with `SECRETS_KEY`.
+    Sealed,
     /// The bodies in flight take all the memory they may.
     Memory,
     /// RabbitMQ has not confirmed within the time that the sender waits.
@@ -126,6 +128,11 @@ impl Refusal {
         }
     }
 
+    /// Whether what was refused had been signed with the campus's secret, once the campus was known.
+    pub(crate) fn is_of_verified(self) -> bool {
+        !matches!(self, Self::InvalidSignature | Self::Unavailable(Unavailable::Sealed))
+    }
+
     /// The answer in words, for the audit.
     pub(crate) fn sentence(self) -> String {
         let detail = self.body().trim_start_matches(r#"{"detail":""#).trim_end_matches(r#""}"#);
@@ -164,7 +171,7 @@ impl Refusal {
     }
 
     /// Every label, so that each is a metric from the start.
-    pub(crate) const LABELS: [&str; 21] = [
+    pub(crate) const LABELS: [&str; 22] = [
         "bad_request",
         "head_too_large",
         "not_found",
@@ -181,6 +188,7 @@ impl Refusal {
         "missing_member",
         "rate_limited",
         "no_campuses",
+        "secret_unreadable",
         "memory",
         "queue_slow",
         "queue_away",
@@ -193,6 +201,7 @@ impl Unavailable {
     fn label(self) -> &'static str {
         match self {
             Self::NoCampuses => "no_campuses",
+            Self::Sealed => "secret_unreadable",
             Self::Memory => "memory",
             Self::Slow => "queue_slow",
             Self::Queue(PublishError::Away) => "queue_away",

@@ -29,6 +29,11 @@ impl Signature {
         }
     }
 
+    /// Whether it could be right under any secret.
+    pub(crate) fn is_possible(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Proves that one of `secrets` signed `body`.
     pub fn verify<'body, 'secret>(
         &self,

@@ -2,22 +2,12 @@
 
 use std::{collections::HashMap, num::NonZeroU32, sync::Arc};
 
-use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::Secret;
+use crate::Secrets;
 
 /// Webhooks a campus may send each second.
 pub type RateLimit = NonZeroU32;
-
-/// The secret before the last rotation.
-#[derive(Debug, Clone)]
-pub struct PreviousSecret {
-    /// What it was.
-    pub secret: Secret,
-    /// Until when it still works.
-    pub expires_at: DateTime<Utc>,
-}
 
 /// A campus, as far as its webhooks are concerned.
 #[derive(Debug, Clone)]
@@ -29,22 +19,9 @@ pub struct Campus {
     /// Whether its members are synced at all.
     pub is_enabled: bool,
     /// What its sender signs with.
-    pub secret: Secret,
-    /// Since when; none where the gateway's role may not read that.
-    pub secret_set_at: Option<DateTime<Utc>>,
-    /// What it signed with before, within the grace of a rotation.
-    pub previous_secret: Option<PreviousSecret>,
+    pub secrets: Secrets,
     /// Events a second it may send; none: as many as it likes.
     pub rate_limit: Option<RateLimit>,
-}
-
-impl Campus {
-    /// The secrets that are good at `now`: the current one, and the previous within its grace.
-    pub fn secrets(&self, now: DateTime<Utc>) -> impl Iterator<Item = &Secret> {
-        let previous =
-            self.previous_secret.iter().filter(move |previous| now < previous.expires_at);
-        std::iter::once(&self.secret).chain(previous.map(|previous| &previous.secret))
-    }
 }
 
 /// All campuses at one moment.
@@ -63,6 +40,11 @@ impl Directory {
     /// All campuses, in no order.
     pub fn campuses(&self) -> impl Iterator<Item = &Campus> {
         self.by_id.values().map(|campus| &**campus)
+    }
+
+    /// A campus by its own id.
+    pub fn campus(&self, id: Uuid) -> Option<&Campus> {
+        self.by_id.get(&id).map(|campus| &**campus)
     }
 
     /// How many campuses there are.
@@ -90,8 +72,6 @@ impl FromIterator<Campus> for Directory {
 
 #[cfg(test)]
 mod tests {
-    use chrono::TimeDelta;
-
     use super::*;
 
     fn campus(church: &str) -> Campus {
@@ -99,9 +79,7 @@ mod tests {
             id: Uuid::new_v4(),
             core_church_id: church.to_owned(),
             is_enabled: true,
-            secret: Secret::new("current"),
-            secret_set_at: None,
-            previous_secret: None,
+            secrets: Secrets::default(),
             rate_limit: None,
         }
     }
@@ -115,16 +93,5 @@ mod tests {
         assert_eq!(directory.find(&first.id.to_string()).unwrap().id, second.id);
         assert_eq!(directory.find(&second.id.to_string()).unwrap().id, second.id);
         assert!(directory.find("unknown").is_none());
-    }
-
-    #[test]
-    fn the_previous_secret_is_good_within_its_grace_only() {
-        let now = Utc::now();
-        let previous = |expires_at| Campus {
-            previous_secret: Some(PreviousSecret { secret: Secret::new("previous"), expires_at }),
-            ..campus("c")
-        };
-        assert_eq!(previous(now + TimeDelta::seconds(1)).secrets(now).count(), 2);
-        assert_eq!(previous(now).secrets(now).count(), 1);
     }
 }

@@ -6,26 +6,29 @@ use chrono::{DateTime, Utc};
 use database::{Client, DatabaseError, Row};
 use uuid::Uuid;
 
-use crate::{Campus, Directory, PreviousSecret, Purpose, SealError, Sealer};
+use crate::{Campus, Directory, Sealer, Secrets, secrets::SealedSecrets};
 
 const CAMPUSES: &str = "
     SELECT campus_id, core_church_id, is_enabled, rate_limit, webhook_secret_sealed,
            previous_secret_sealed, previous_secret_expires_at
     FROM sync_configs";
 
-/// Reads all campuses. One whose secret does not open is left out and said so: the others must
-/// not suffer for it.
-pub async fn load(client: &Client, sealer: &Sealer) -> Result<Directory, DatabaseError> {
+/// Reads all campuses. Of one whose secrets do not open, those in the `last` directory are kept; the
+/// others must not suffer for it.
+pub async fn load(
+    client: &Client,
+    sealer: &Sealer,
+    last: Option<&Directory>,
+) -> Result<Directory, DatabaseError> {
     let rows =
         client.query(CAMPUSES, &[]).await.map_err(DatabaseError::during("read the campuses"))?;
     let mut set_at = secrets_set_at(client).await;
-    let campuses = rows.iter().filter_map(|row| match campus(row, sealer) {
-        Ok(campus) => Some(Campus { secret_set_at: set_at.remove(&campus.id), ..campus }),
-        Err(error) => {
-            let campus: Uuid = row.get("campus_id");
-            tracing::error!(%campus, %error, "a campus cannot be served");
-            None
-        }
+    let campuses = rows.iter().map(|row| {
+        let id: Uuid = row.get("campus_id");
+        let known = last.and_then(|last| last.campus(id)).map(|campus| &campus.secrets);
+        let campus = campus(row, set_at.remove(&id), sealer, known);
+        report(&campus, known);
+        campus
     });
     Ok(campuses.collect())
 }
@@ -43,23 +46,48 @@ async fn secrets_set_at(client: &Client) -> HashMap<Uuid, DateTime<Utc>> {
     }
 }
 
-fn campus(row: &Row, sealer: &Sealer) -> Result<Campus, SealError> {
+fn campus(
+    row: &Row,
+    set_at: Option<DateTime<Utc>>,
+    sealer: &Sealer,
+    known: Option<&Secrets>,
+) -> Campus {
     let id = row.get("campus_id");
-    let open = |sealed: &[u8]| sealer.open(id, Purpose::WebhookSecret, sealed);
     let previous: Option<&[u8]> = row.get("previous_secret_sealed");
+    let sealed = SealedSecrets {
+        campus: id,
+        current: row.get("webhook_secret_sealed"),
+        set_at,
+        previous: previous.zip(row.get("previous_secret_expires_at")),
+    };
     let rate_limit: Option<i32> = row.get("rate_limit");
-    Ok(Campus {
+    Campus {
         id,
         core_church_id: row.get("core_church_id"),
         is_enabled: row.get("is_enabled"),
-        secret: open(row.get("webhook_secret_sealed"))?,
-        secret_set_at: None,
-        previous_secret: previous
-            .zip(row.get("previous_secret_expires_at"))
-            .map(|(sealed, expires_at)| Ok(PreviousSecret { secret: open(sealed)?, expires_at }))
-            .transpose()?,
+        secrets: Secrets::open(sealed, sealer, known, Utc::now()),
         rate_limit: rate_limit
             .and_then(|limit| u32::try_from(limit).ok())
             .and_then(crate::RateLimit::new),
-    })
+    }
+}
+
+/// Tells what does not open, once: it is read every half minute.
+fn report(campus: &Campus, known: Option<&Secrets>) {
+    let (campus, secrets) = (campus.id, &campus.secrets);
+    let known = known.map(|known| (known.unreadable, known.previous_unreadable));
+    let (told, previous_told) = known.unwrap_or_default();
+    match secrets.unreadable {
+        Some(error) if told.is_none() => {
+            let is_kept = secrets.current.is_some();
+            tracing::error!(%campus, %error, is_kept, "a campus's webhook secret does not open");
+        }
+        None if told.is_some() => tracing::info!(%campus, "its webhook secret opens again"),
+        _ => {}
+    }
+    if let Some(error) = secrets.previous_unreadable
+        && previous_told.is_none()
+    {
+        tracing::warn!(%campus, %error, "a campus's previous webhook secret does not open");
+    }
 }

@@ -14,6 +14,7 @@ mod published;
 mod queues;
 mod rabbitmq;
 mod refused;
+mod sealed;
 mod slow;
 mod tls;
 mod wire;
