@@ -22,6 +22,8 @@ pub(crate) enum Accepted {
     },
     /// A member changed.
     Member {
+        /// What is said of it.
+        message: &'static str,
         /// Who.
         member_id: String,
         /// The event, by its sender's name or by the one we gave.
@@ -50,16 +52,17 @@ struct Body<'text> {
 impl Accepted {
     /// What is said of an event that is queued now.
     pub(crate) fn new(envelope: Envelope) -> Self {
-        match (envelope.event_type, envelope.member_id) {
-            (EventType::Test | EventType::Ping, _) => {
-                Self::Test { received_at: envelope.received_at }
+        let message = match envelope.event_type {
+            EventType::Test | EventType::Ping => {
+                return Self::Test { received_at: envelope.received_at };
             }
-            (EventType::Other(event_type), _) => Self::Unhandled { event_type },
-            (_, member_id) => Self::Member {
-                member_id: member_id.unwrap_or_default(),
-                event_id: envelope.event_id,
-            },
-        }
+            EventType::Other(event_type) => return Self::Unhandled { event_type },
+            EventType::MemberCreated => "Member creation accepted",
+            EventType::MemberUpdated => "Member update accepted",
+            EventType::MemberDeleted => "Member deletion accepted",
+        };
+        let member_id = envelope.member_id.unwrap_or_default();
+        Self::Member { message, member_id, event_id: envelope.event_id }
     }
 
     /// The answer's status.
@@ -80,8 +83,8 @@ impl Accepted {
                 timestamp: Some(&received_at.to_rfc3339_opts(SecondsFormat::Micros, false)),
                 ..rest
             }),
-            Self::Member { member_id, event_id } => encode(&Body {
-                message: "Member update accepted",
+            Self::Member { message, member_id, event_id } => encode(&Body {
+                message,
                 member_id: Some(member_id),
                 event_id: Some(event_id),
                 ..rest
@@ -147,9 +150,13 @@ mod tests {
                 r#"{"success":true,"message":"Webhook test successful! FaithTracker is ready to receive member updates.","timestamp":"2025-11-20T01:40:03.519522+00:00"}"#,
             ),
             (
-                Accepted::Member { member_id: "m\"1".into(), event_id: "e".into() },
+                Accepted::Member {
+                    message: "Member deletion accepted",
+                    member_id: "m\"1".into(),
+                    event_id: "e".into(),
+                },
                 202,
-                r#"{"success":true,"message":"Member update accepted","member_id":"m\"1","event_id":"e"}"#,
+                r#"{"success":true,"message":"Member deletion accepted","member_id":"m\"1","event_id":"e"}"#,
             ),
             (
                 Accepted::Unhandled { event_type: "a\"b\u{1}".into() },

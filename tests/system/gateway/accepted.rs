@@ -29,7 +29,11 @@ async fn tests_are_answered_with_the_guides_message_and_a_moment() {
 #[tokio::test]
 async fn member_events_are_answered_with_their_ids() {
     let system = gateway_alone().spawn().await;
-    for event_type in ["member.created", "member.updated", "member.deleted"] {
+    for (event_type, what) in [
+        ("member.created", "creation"),
+        ("member.updated", "update"),
+        ("member.deleted", "deletion"),
+    ] {
         let body = json!({
             "event_type": event_type,
             "church_id": system.campus.core_church_id,
@@ -37,9 +41,11 @@ async fn member_events_are_answered_with_their_ids() {
             "event_id": "e-1",
         });
         let answer = post(&system, &body).await;
-        let text = "{\"success\":true,\"message\":\"Member update accepted\",\
-                    \"member_id\":\"m \\\"1\\\" 李\",\"event_id\":\"e-1\"}";
-        assert_answer(&answer, 202, text);
+        let text = format!(
+            "{{\"success\":true,\"message\":\"Member {what} accepted\",\
+             \"member_id\":\"m \\\"1\\\" 李\",\"event_id\":\"e-1\"}}"
+        );
+        assert_answer(&answer, 202, &text);
         assert!(answer.took < ANSWER_WITHIN);
     }
 }
