@@ -1,6 +1,8 @@
 //! Reading a few top-level fields of a JSON object, and skipping the rest without copying it: a
 //! member's `data` may be megabytes of photo.
 
+mod lenient;
+
 use std::{borrow::Cow, fmt};
 
 use serde::{
@@ -10,7 +12,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 /// The allow-listed fields of an object, of duplicate keys the last.
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Fields<'body> {
     pub(crate) event_id: Field<'body>,
     pub(crate) event_type: Field<'body>,
@@ -21,15 +23,16 @@ pub(crate) struct Fields<'body> {
 }
 
 /// A field's value as it stands in the body, of whatever type; none where the field is absent.
-#[derive(Default, Clone, Copy)]
-pub(crate) struct Field<'body>(Option<&'body RawValue>);
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Field<'body>(Option<&'body str>);
 
 impl<'body> Fields<'body> {
-    /// Reads a body; none where it is not one JSON object in UTF-8.
+    /// Reads a body; none where it is not one JSON object in UTF-8, numbers that are none allowed in
+    /// what is skipped.
     pub(crate) fn read(body: &'body [u8]) -> Option<Self> {
         // What is skipped is not looked at for its encoding, hence this first.
         let text = std::str::from_utf8(body).ok()?;
-        serde_json::from_str(text).ok()
+        serde_json::from_str(text).ok().or_else(|| lenient::read(text))
     }
 
     fn named(&mut self, key: &[u8]) -> Option<&mut Field<'body>> {
@@ -63,7 +66,7 @@ impl<'body> Field<'body> {
     }
 
     fn string(self) -> Option<Cow<'body, [u8]>> {
-        string(self.0?.get()).filter(|text| !text.is_empty())
+        string(self.0?).filter(|text| !text.is_empty())
     }
 }
 
@@ -86,7 +89,7 @@ impl<'de> Visitor<'de> for Object {
         let mut fields = Fields::default();
         while let Some(key) = object.next_key::<&RawValue>()? {
             match string(key.get()).and_then(|key| fields.named(&key)) {
-                Some(field) => *field = Field(Some(object.next_value()?)),
+                Some(field) => *field = Field(Some(object.next_value::<&RawValue>()?.get())),
                 None => {
                     object.next_value::<IgnoredAny>()?;
                 }

@@ -180,7 +180,7 @@ mod tests {
             r#"{church_id:"a"}"#,
             r#"{"church_id":"a" "b":1}"#,
             r#"{"church_id":NaN}"#,
-            r#"{"data":NaN,"church_id":"a"}"#,
+            r#"{"data":NaN,"church_id":NaN}"#,
             r#"{"data":[1,],"church_id":"a"}"#,
             r#"{"data":"\x","church_id":"a"}"#,
             r#"{"data":"\u12g4","church_id":"a"}"#,

@@ -27,6 +27,9 @@ async fn keys_may_come_in_any_order_escaped_and_twice() {
         format!(
             r#"{{"data":[1e999,-0,"\ud800",[[[]]]],"church_id":"{church}","event_type":"member.updated","member_id":"m","event_id":"e"}}"#
         ),
+        format!(
+            r#"{{"data":{{"score":NaN,"limits":[-Infinity, Infinity]}},"church_id":"{church}","event_type":"member.updated","member_id":"m","event_id":"e"}}"#
+        ),
     ];
     for body in bodies {
         let answer = system.post_signed(&system.campus.secret, &body).await;
