@@ -1,13 +1,15 @@
 //! The audit of refused deliveries: told to `webhook-rejections`, as far as that costs nobody
-//! anything. An attacker fills neither memory nor the database with it, and nobody waits for it.
+//! anything. An attacker fills neither memory nor the database with it, and nobody waits for it:
+//! where it fails, a metric counts what was not told.
 
 use std::time::{Duration, Instant};
 
 use campus::{Campus, RateLimit};
 use chrono::{DateTime, Utc};
 use event::{Rejection, SCHEMA_VERSION};
+use opentelemetry::metrics::Counter;
 use queue::{Message, Publisher};
-use runtime::{Trace, TraceContext};
+use runtime::{Trace, TraceContext, metrics::meter};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -28,24 +30,25 @@ pub(crate) struct Audit {
     limiter: Limiter,
     rate: Option<RateLimit>,
     rejections: mpsc::Sender<Refused>,
+    failures: Counter<u64>,
 }
 
 impl Audit {
     /// Starts the task that publishes; it ends when the audit is dropped.
     pub(crate) fn start(publisher: Publisher) -> Self {
-        let (rejections, mut waiting) = mpsc::channel::<Refused>(WAITING);
-        tokio::spawn(async move {
-            while let Some((rejection, trace)) = waiting.recv().await {
-                let message = Message::rejection(&rejection, &trace);
-                if let Err(error) = publisher.publish(message).await {
-                    tracing::debug!(
-                        %error, trace_id = %trace.trace_id(),
-                        "a refused delivery is not told to the audit"
-                    );
-                }
-            }
-        });
-        Self { limiter: Limiter::new(BURST), rate: RateLimit::new(RATE), rejections }
+        let failures = meter()
+            .u64_counter("gateway_audit_failures")
+            .with_description("Refused deliveries that could not be told to webhook-rejections")
+            .build();
+        failures.add(0, &[]);
+        let (rejections, waiting) = mpsc::channel::<Refused>(WAITING);
+        tokio::spawn(tell(waiting, publisher, failures.clone()));
+        Self {
+            limiter: Limiter::new(BURST),
+            rate: RateLimit::new(RATE),
+            rejections,
+            failures,
+        }
     }
 
     /// Tells that a webhook for a known campus was refused; best effort.
@@ -74,6 +77,28 @@ impl Audit {
             reason: refusal.sentence(),
             received_at,
         };
-        self.rejections.try_send((rejection, trace.context().clone())).ok();
+        if self.rejections.try_send((rejection, trace.context().clone())).is_err() {
+            self.failures.add(1, &[]);
+        }
+    }
+}
+
+/// Publishes one after another; says once that it fails, and once that it works again.
+async fn tell(mut waiting: mpsc::Receiver<Refused>, publisher: Publisher, failures: Counter<u64>) {
+    let mut is_failing = false;
+    while let Some((rejection, trace)) = waiting.recv().await {
+        match publisher.publish(Message::rejection(&rejection, &trace)).await {
+            Ok(()) if is_failing => tracing::info!("refused deliveries are audited again"),
+            Ok(()) => {}
+            Err(error) => {
+                failures.add(1, &[]);
+                if !is_failing {
+                    tracing::warn!(%error, "refused deliveries are not audited; nothing else fails");
+                }
+                is_failing = true;
+                continue;
+            }
+        }
+        is_failing = false;
     }
 }

@@ -58,6 +58,9 @@ const SMALL_BODY_RESERVE_BYTES: usize = 32 * 1024 * 1024;
 /// How much may be on its way to RabbitMQ at once.
 const PUBLISHING: PublisherOptions = PublisherOptions { channels: 4, waiting: 512 };
 
+/// How much of the audit may be.
+const AUDITING: PublisherOptions = PublisherOptions { channels: 1, waiting: 64 };
+
 /// What a campus may send at once: a second's worth of its limit.
 const RATE_LIMIT_BURST: Duration = Duration::from_secs(1);
 
@@ -80,10 +83,18 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
     let directory = DirectoryHandle::default();
     tokio::spawn(directory.clone().refresh(config.database, config.sealer, campuses, stop.clone()));
     tokio::spawn(depths::watch(config.amqp.clone(), config.topology, stop.clone()));
+    // Nobody's webhook may suffer for the audit: it has a connection of its own, and a health that
+    // nobody asks.
+    let audit_link = Link {
+        broker: Broker::new(config.amqp.clone(), "gateway audit"),
+        ways: Ways::of_rejections(),
+        check: Health::default().check("rabbitmq"),
+    };
+    let (audit_publisher, auditing) = Publisher::start(audit_link, AUDITING, stop.clone());
     let link = Link {
         broker: Broker::new(config.amqp, PROGRAM.name),
         // Delays are the worker's business.
-        ways: Ways::of_events(config.topology).and_rejections(),
+        ways: Ways::of_events(config.topology),
         check: rabbitmq,
     };
     let (publisher, publishing) = Publisher::start(link, PUBLISHING, stop.clone());
@@ -106,7 +117,7 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
             connections: Arc::clone(&connections),
         },
         limiter: Limiter::new(RATE_LIMIT_BURST),
-        audit: Arc::new(Audit::start(publisher.clone())),
+        audit: Arc::new(Audit::start(audit_publisher)),
         publisher,
         metrics: Arc::clone(&metrics),
     };
@@ -122,7 +133,8 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
     Server { listener, tls, service, connections, metrics, tasks, shutdown }.serve().await;
 
     stop.cancel();
-    tokio::time::timeout(CLOSE_LIMIT, publishing).await.ok();
+    let closed = async { tokio::join!(publishing, auditing) };
+    tokio::time::timeout(CLOSE_LIMIT, closed).await.ok();
     Ok(())
 }
 
