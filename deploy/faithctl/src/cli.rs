@@ -58,10 +58,13 @@ enum Command {
 /// Runs the command that the arguments ask for, and answers its exit code.
 pub(crate) fn execute() -> ExitCode {
     let cli = Cli::parse();
-    let environment = Environment::of_this_process();
     // Outside of the runtime, as the exporter's own thread demands.
-    let telemetry = match Telemetry::start("faithctl", environment.settings()) {
-        Ok(telemetry) => telemetry,
+    let started = Environment::of_this_process().and_then(|environment| {
+        let telemetry = Telemetry::start("faithctl", environment.settings())?;
+        Ok((environment, telemetry))
+    });
+    let (environment, telemetry) = match started {
+        Ok(started) => started,
         Err(error) => return failure::report(&error.into()),
     };
     runtime::install_crypto_provider();

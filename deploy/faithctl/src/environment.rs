@@ -20,14 +20,12 @@ impl Environment {
     /// lapin would also report the missing queues that `status` asks for, a connection each try to
     /// make it again, which a replay tells in its own words, and rustls a machine without
     /// certificates, which is provided for.
-    pub(crate) fn of_this_process() -> Self {
-        let settings = Settings::from_environment();
-        Self {
-            settings: settings.with_default(
-                variables::RUST_LOG,
-                "warn,lapin=off,queue::connection=off,rustls_platform_verifier=off",
-            ),
-        }
+    pub(crate) fn of_this_process() -> Result<Self, SettingError> {
+        let settings = Settings::from_environment()?.with_default(
+            variables::RUST_LOG,
+            "warn,lapin=off,queue::connection=off,rustls_platform_verifier=off",
+        );
+        Ok(Self { settings })
     }
 
     /// The settings themselves.

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use runtime::{SettingError, exit_code};
 use thiserror::Error;
 
+use crate::output::printable;
+
 /// A command that was used wrongly, beyond what the parser of the command line can see.
 #[derive(Debug, Error)]
 #[error("{0}")]
@@ -50,10 +52,12 @@ pub(crate) fn in_words(error: &anyhow::Error) -> String {
     words
 }
 
-/// Writes a line for the person at the terminal: never data, so it goes to stderr.
+/// Writes for the person at the terminal: never data, so it goes to stderr. What names and answers
+/// from outside would do to a terminal is written out.
 #[allow(clippy::print_stderr, reason = "the one place that talks to the operator on stderr")]
 pub(crate) fn say(line: &str) {
-    eprintln!("{line}");
+    let lines: Vec<String> = line.split('\n').map(printable).collect();
+    eprintln!("{}", lines.join("\n"));
 }
 
 #[cfg(test)]

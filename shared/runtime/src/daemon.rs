@@ -62,10 +62,10 @@ pub fn run_daemon<C, W>(
 where
     W: Future<Output = anyhow::Result<()>>,
 {
-    let settings = Settings::from_environment();
-    let configured = configure(&settings)
-        .and_then(|config| Ok((config, settings.address(program.admin_listen)?)))
-        .and_then(|ready| Ok((ready, Telemetry::start(program.name, &settings)?)));
+    let configured = Settings::from_environment().and_then(|settings| {
+        let ready = (configure(&settings)?, settings.address(program.admin_listen)?);
+        Ok((ready, Telemetry::start_beside(program.name, &settings)?))
+    });
     let ((config, admin_listen), _telemetry) = match configured {
         Ok(configured) => configured,
         Err(error) => return bad_setting(program.name, &error),
@@ -84,6 +84,7 @@ where
             Err(error) => return bad_setting(program.name, &error),
         };
         let admin_address = listener.local_addr().unwrap_or(admin_listen);
+        outlive_terminal();
         let health = Health::default();
         metrics::observe_program(program.name, &health);
         let daemon = Daemon {
@@ -178,12 +179,30 @@ pub fn shutdown_signal() -> CancellationToken {
     token
 }
 
+/// Lets SIGHUP, which ends a program by default, pass: it comes when the terminal is closed that a
+/// daemon was started from, and from habits of reloading. What is renewed is taken up without it.
+fn outlive_terminal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::hangup()) {
+        Ok(mut hangups) => {
+            tokio::spawn(async move {
+                while hangups.recv().await.is_some() {
+                    tracing::debug!("SIGHUP changes nothing");
+                }
+            });
+        }
+        Err(error) => tracing::warn!(%error, "SIGHUP would end the program"),
+    }
+}
+
 /// Settings for a one-shot command, or the exit code after saying what is wrong with them.
 pub fn settings_or_exit<C>(
     program: &str,
     configure: impl FnOnce(&Settings) -> Result<C, SettingError>,
 ) -> Result<C, ExitCode> {
-    configure(&Settings::from_environment()).map_err(|error| bad_setting(program, &error))
+    Settings::from_environment()
+        .and_then(|settings| configure(&settings))
+        .map_err(|error| bad_setting(program, &error))
 }
 
 #[allow(clippy::print_stderr, reason = "a bad setting is told before there is a log")]

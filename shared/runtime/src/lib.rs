@@ -11,6 +11,7 @@ mod health;
 pub mod metrics;
 mod settings;
 mod telemetry;
+pub mod text;
 mod tls;
 mod trace;
 pub mod variables;

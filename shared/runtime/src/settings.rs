@@ -1,6 +1,9 @@
 //! Settings are read once, before any port is bound, from a source that tests can inject.
 
-use std::{collections::HashMap, fmt, net::SocketAddr, str::FromStr, time::Duration};
+use std::{
+    borrow::Cow, collections::HashMap, ffi::OsString, fmt, net::SocketAddr, str::FromStr,
+    time::Duration,
+};
 
 use zeroize::Zeroizing;
 
@@ -11,7 +14,7 @@ use crate::{Variable, parse_duration, variables};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{variable}: {problem}; expected {expected}")]
 pub struct SettingError {
-    variable: &'static str,
+    variable: Cow<'static, str>,
     problem: String,
     expected: String,
 }
@@ -23,7 +26,7 @@ impl SettingError {
         problem: impl Into<String>,
         expected: impl Into<String>,
     ) -> Self {
-        Self { variable: variable.name, problem: problem.into(), expected: expected.into() }
+        Self { variable: variable.name.into(), problem: problem.into(), expected: expected.into() }
     }
 }
 
@@ -41,15 +44,32 @@ impl fmt::Debug for Settings {
 }
 
 impl Settings {
-    /// The settings of this process. A variable that is not UTF-8 counts as unset.
-    pub fn from_environment() -> Self {
-        let values = variables::ALL
-            .iter()
-            .filter_map(|variable| {
-                Some((variable.name.to_owned(), std::env::var(variable.name).ok()?))
-            })
-            .collect();
-        Self { values }
+    /// The settings of this process. What is not UTF-8 is none, and must not count as unset.
+    pub fn from_environment() -> Result<Self, SettingError> {
+        Self::from_variables(std::env::vars_os())
+    }
+
+    fn from_variables(
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, SettingError> {
+        let mut values = HashMap::new();
+        for (name, value) in variables {
+            let Ok(name) = name.into_string() else { continue };
+            // OpenTelemetry's library reads more of its variables than we do.
+            let is_ours = variables::ALL.iter().any(|variable| variable.name == name);
+            if !is_ours && !name.starts_with("OTEL_") {
+                continue;
+            }
+            match value.into_string() {
+                Ok(value) => values.insert(name, value),
+                Err(_) => {
+                    let (problem, expected) =
+                        ("is not UTF-8".to_owned(), "text in UTF-8".to_owned());
+                    return Err(SettingError { variable: name.into(), problem, expected });
+                }
+            };
+        }
+        Ok(Self { values })
     }
 
     /// Settings from pairs, for tests.
@@ -169,6 +189,22 @@ mod tests {
             error,
             "GATEWAY_LISTEN: cannot be read; expected an address and port such as 127.0.0.1:9101"
         );
+    }
+
+    #[test]
+    fn what_is_not_utf_8_is_told_by_its_name() {
+        use std::os::unix::ffi::OsStringExt;
+        let read = |name: &str| {
+            let latin = OsString::from_vec(b"hunter2\xe9".to_vec());
+            Settings::from_variables([(name.into(), latin)]).map_err(|error| error.to_string())
+        };
+        for name in ["AMQP_URL", "OTEL_SERVICE_NAME"] {
+            assert_eq!(
+                read(name).unwrap_err(),
+                format!("{name}: is not UTF-8; expected text in UTF-8")
+            );
+        }
+        assert!(read("LS_COLORS").is_ok());
     }
 
     #[test]

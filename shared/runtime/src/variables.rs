@@ -56,7 +56,9 @@ catalogue! {
     OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, None, "the same as a whole URL, http://…/v1/traces";
     OTEL_EXPORTER_OTLP_PROTOCOL, None, "http/protobuf, the only one that is spoken";
     OTEL_TRACES_EXPORTER, None, "none: traces are not exported although an endpoint is set";
-    OTEL_SDK_DISABLED, None, "true: the same";
+    OTEL_TRACES_SAMPLER, None, "which traces are kept: always_on, always_off, traceidratio, or parentbased_ with one of these";
+    OTEL_TRACES_SAMPLER_ARG, None, "the share of them for traceidratio, from 0 to 1";
+    OTEL_SDK_DISABLED, None, "true: traces are not exported although an endpoint is set";
     RUST_LOG, Some("info"), "which log lines are written, for example info,worker=debug";
     LOG_FORMAT, None, "pretty or json; unset: pretty on a terminal, else json";
 }

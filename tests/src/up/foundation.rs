@@ -28,7 +28,7 @@ pub(super) struct Foundation {
 impl Foundation {
     /// Starts what is not named in the environment.
     pub(super) async fn start(folder: &DataFolder) -> anyhow::Result<Self> {
-        let environment = Settings::from_environment();
+        let environment = Settings::from_environment()?;
         let named = |variable| environment.optional(variable).map(str::to_owned);
         let database = async {
             if let Some(url) = named(variables::DATABASE_URL) {

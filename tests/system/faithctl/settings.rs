@@ -116,7 +116,8 @@ const BAD: &[(&str, &[&str])] = &[
     ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &["http://"]),
     ("OTEL_EXPORTER_OTLP_PROTOCOL", &["grpc"]),
     ("OTEL_TRACES_EXPORTER", &["zipkin"]),
-    ("RUST_LOG", &["worker=loud", "a=b=c"]),
+    ("OTEL_TRACES_SAMPLER", &["always", "jaeger_remote"]),
+    ("RUST_LOG", &["worker=loud", "a=b=c", "inof", "wroker=debug"]),
     ("LOG_FORMAT", &["xml"]),
 ];
 

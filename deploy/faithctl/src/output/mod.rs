@@ -5,6 +5,7 @@ mod table;
 
 use std::io::{ErrorKind, IsTerminal, Write};
 
+use runtime::text::is_deceptive;
 use serde::Serialize;
 
 pub(crate) use sheet::Sheet;
@@ -46,13 +47,15 @@ pub(crate) fn is_colourful() -> bool {
         && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// Text from outside, without what a terminal would obey: senders choose event types and names.
+/// Text from outside, without what a terminal would obey, or show otherwise than it is: senders choose
+/// event types and names.
 pub(crate) fn printable(text: &str) -> String {
-    if !text.contains(char::is_control) {
+    let is_seen = |c: char| !c.is_control() && !is_deceptive(c);
+    if text.chars().all(is_seen) {
         return text.to_owned();
     }
     text.chars()
-        .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() })
+        .map(|c| if is_seen(c) { c.to_string() } else { c.escape_default().to_string() })
         .collect()
 }
 
@@ -73,5 +76,6 @@ mod tests {
     fn nothing_from_outside_moves_the_cursor() {
         assert_eq!(printable("Đặng 李"), "Đặng 李");
         assert_eq!(printable("a\u{1b}[2Jb\nc"), "a\\u{1b}[2Jb\\nc");
+        assert_eq!(printable("a\u{202e}b\u{200b}"), "a\\u{202e}b\\u{200b}");
     }
 }

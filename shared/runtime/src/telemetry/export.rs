@@ -87,7 +87,31 @@ fn is_wanted(settings: &Settings) -> Result<bool, SettingError> {
             ));
         }
     }
+    check_sampler(settings)?;
     Ok(has_endpoint && !is_disabled && is_exported)
+}
+
+/// The SDK takes what it does not know for its default, and keeps every trace.
+fn check_sampler(settings: &Settings) -> Result<(), SettingError> {
+    let name = settings.optional(variables::OTEL_TRACES_SAMPLER);
+    let base = name.map(|name| name.strip_prefix("parentbased_").unwrap_or(name));
+    if base.is_some_and(|base| !["always_on", "always_off", "traceidratio"].contains(&base)) {
+        return Err(SettingError::new(
+            variables::OTEL_TRACES_SAMPLER,
+            "is not a known sampler",
+            "always_on, always_off, traceidratio, or parentbased_ with one of these",
+        ));
+    }
+    let share = settings.optional(variables::OTEL_TRACES_SAMPLER_ARG);
+    let is_share = |text: &str| text.parse().is_ok_and(|share: f64| (0.0..=1.0).contains(&share));
+    if base == Some("traceidratio") && share.is_some_and(|share| !is_share(share)) {
+        return Err(SettingError::new(
+            variables::OTEL_TRACES_SAMPLER_ARG,
+            "is no share",
+            "a number from 0 to 1",
+        ));
+    }
+    Ok(())
 }
 
 /// The exporter itself would take `http://`, and fail for ever without a word.
@@ -209,6 +233,14 @@ mod tests {
         let refused = wanted(&[endpoint, ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]).unwrap_err();
         assert!(refused.contains("http/protobuf"), "{refused}");
         assert!(wanted(&[endpoint, ("OTEL_TRACES_EXPORTER", "zipkin")]).is_err());
+        let sampler = |name, share| {
+            wanted(&[("OTEL_TRACES_SAMPLER", name), ("OTEL_TRACES_SAMPLER_ARG", share)])
+        };
+        assert!(sampler("parentbased_traceidratio", "0.25").is_ok());
+        assert!(sampler("always_of", "").unwrap_err().starts_with("OTEL_TRACES_SAMPLER: "));
+        assert!(
+            sampler("traceidratio", "25%").unwrap_err().starts_with("OTEL_TRACES_SAMPLER_ARG: ")
+        );
         for wrong in ["http://", "127.0.0.1:4318", "grpc://127.0.0.1:4317", "collector"] {
             for (name, _) in [endpoint, of_traces] {
                 let refused = wanted(&[(name, wrong)]).unwrap_err();

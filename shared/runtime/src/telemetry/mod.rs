@@ -2,6 +2,8 @@
 
 mod discretion;
 mod export;
+mod levels;
+mod lines;
 mod panics;
 
 use std::{io::IsTerminal, time::Duration};
@@ -9,8 +11,9 @@ use std::{io::IsTerminal, time::Duration};
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing_subscriber::{
-    EnvFilter, Layer, Registry,
+    Layer, Registry,
     filter::{FilterExt, LevelFilter, filter_fn},
+    fmt::writer::BoxMakeWriter,
     layer::SubscriberExt,
     util::SubscriberInitExt,
 };
@@ -22,8 +25,10 @@ use crate::{SettingError, Settings, variables};
 /// nothing is exported they are switched off at their place in the code, and cost a look at an atomic.
 pub const TRACES: &str = "traces";
 
-/// How long the last spans may take to leave when a program ends; a drain's limit has room for it.
-pub(crate) const FLUSH_LIMIT: Duration = Duration::from_secs(2);
+/// How long the last spans may take to leave when a program ends.
+const SPANS_LIMIT: Duration = Duration::from_secs(2);
+/// How long they and the last lines may; a drain's limit has room for it.
+pub(crate) const FLUSH_LIMIT: Duration = SPANS_LIMIT.saturating_add(lines::FLUSH_LIMIT);
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,20 +55,41 @@ impl LogFormat {
     }
 }
 
-/// The process's logs and spans; dropping it sends what has not been exported yet, for up to two
-/// seconds.
+/// The process's logs and spans; dropping it sends what has not been exported or written yet, for a
+/// few seconds at most.
 pub struct Telemetry {
     tracers: Option<SdkTracerProvider>,
+    /// Dropped last: what the others still say is written too.
+    _lines: Option<lines::Flush>,
 }
 
 impl Telemetry {
-    /// Starts logging, and exporting spans where an endpoint is set.
+    /// Starts logging, and exporting spans where an endpoint is set. Lines are written by whoever
+    /// has them to say: for a command, which has nothing to do for others meanwhile.
     pub fn start(program: &'static str, settings: &Settings) -> Result<Self, SettingError> {
+        Self::begin(program, settings, BoxMakeWriter::new(std::io::stderr), None)
+    }
+
+    /// The same for a daemon, whose work goes on whether or not anybody reads its log.
+    pub(crate) fn start_beside(
+        program: &'static str,
+        settings: &Settings,
+    ) -> Result<Self, SettingError> {
+        let (writer, flush) = lines::beside();
+        Self::begin(program, settings, BoxMakeWriter::new(writer), Some(flush))
+    }
+
+    fn begin(
+        program: &'static str,
+        settings: &Settings,
+        writer: BoxMakeWriter,
+        lines: Option<lines::Flush>,
+    ) -> Result<Self, SettingError> {
         let tracers = export::tracers(program, settings)?;
-        let layers = layers(program, settings, tracers.as_ref())?;
+        let layers = layers(program, settings, tracers.as_ref(), writer)?;
         std::panic::set_hook(Box::new(panics::report));
         tracing_subscriber::registry().with(layers).init();
-        Ok(Self { tracers })
+        Ok(Self { tracers, _lines: lines })
     }
 }
 
@@ -73,18 +99,20 @@ fn layers(
     program: &'static str,
     settings: &Settings,
     tracers: Option<&SdkTracerProvider>,
+    writer: BoxMakeWriter,
 ) -> Result<Vec<Box<dyn Layer<Registry> + Send + Sync>>, SettingError> {
-    let levels = format!("{},{TRACES}=off", settings.required(variables::RUST_LOG)?);
-    let filter = EnvFilter::try_new(levels).map_err(|_| {
-        SettingError::new(variables::RUST_LOG, "cannot be read", "for example info,worker=debug")
-    })?;
+    let filter = levels::filter(settings)?;
     // The hints keep levels that nobody wants from being looked at, statement by statement.
     let lines_wanted =
         filter.and(filter_fn(discretion::allows).with_max_level_hint(LevelFilter::TRACE));
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer();
     let lines = match LogFormat::from_settings(settings)? {
-        LogFormat::Pretty => lines.with_target(false).boxed(),
-        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
+        LogFormat::Pretty => {
+            lines.with_target(false).with_writer(lines::Visible::on(writer)).boxed()
+        }
+        LogFormat::Json => {
+            lines.with_writer(writer).json().flatten_event(true).with_span_list(false).boxed()
+        }
     };
     let spans = tracers.map(|tracers| {
         tracing_opentelemetry::layer()
@@ -108,7 +136,7 @@ fn layers(
 impl Drop for Telemetry {
     fn drop(&mut self) {
         let Some(tracers) = &self.tracers else { return };
-        if let Err(error) = tracers.shutdown_with_timeout(FLUSH_LIMIT) {
+        if let Err(error) = tracers.shutdown_with_timeout(SPANS_LIMIT) {
             tracing::debug!(%error, "the last spans were not exported");
         }
     }
@@ -122,8 +150,8 @@ mod tests {
     #[test]
     fn spans_that_nobody_exports_are_not_made() {
         let settings = Settings::from_pairs([("RUST_LOG", "info"), ("LOG_FORMAT", "json")]);
-        let subscriber =
-            tracing_subscriber::registry().with(layers("gateway", &settings, None).unwrap());
+        let subscriber = tracing_subscriber::registry()
+            .with(layers("gateway", &settings, None, BoxMakeWriter::new(std::io::stderr)).unwrap());
         tracing::subscriber::with_default(subscriber, || {
             assert!(tracing::info_span!(target: TRACES, "POST").is_disabled());
             assert!(tracing::enabled!(tracing::Level::INFO));

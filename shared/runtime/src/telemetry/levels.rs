@@ -1,0 +1,96 @@
+//! `RUST_LOG`: which lines are written. A slip of the pen in it must not silence a program, since
+//! whoever looks for its lines at night finds none.
+
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
+
+use super::TRACES;
+use crate::{SettingError, Settings, variables};
+
+/// The targets of our own lines.
+const OURS: [&str; 14] = [
+    "gateway",
+    "worker",
+    "reconciler",
+    "faithctl",
+    "campus",
+    "campus_core",
+    "core_api",
+    "database",
+    "event",
+    "member",
+    "queue",
+    "retry",
+    "runtime",
+    "store",
+];
+
+/// The filter that it asks for.
+pub(super) fn filter(settings: &Settings) -> Result<EnvFilter, SettingError> {
+    let levels = settings.required(variables::RUST_LOG)?;
+    let wrong = |problem| {
+        SettingError::new(
+            variables::RUST_LOG,
+            problem,
+            "for example info or info,worker=debug, or off",
+        )
+    };
+    if is_silent(levels) {
+        return Err(wrong(
+            "silences everything: it has no level, and names no part of the program",
+        ));
+    }
+    EnvFilter::try_new(format!("{levels},{TRACES}=off")).map_err(|_| wrong("cannot be read"))
+}
+
+/// Whether nothing of ours would be written, and nobody asked for that: a word that is no level is a
+/// target, and turns everything else off.
+fn is_silent(levels: &str) -> bool {
+    let directives: Vec<&str> =
+        levels.split(',').map(str::trim).filter(|directive| !directive.is_empty()).collect();
+    if directives.iter().any(|word| word.parse::<LevelFilter>().is_ok()) {
+        return false;
+    }
+    // Without a level for all, each word must be meant: `inof,worker=debug` is not.
+    let is_bare = |directive: &&&str| !directive.contains(['=', '[']);
+    if directives.iter().filter(is_bare).any(|word| !is_ours(word)) {
+        return true;
+    }
+    !directives.iter().any(|directive| {
+        let target = directive.split(['=', '[']).next().unwrap_or_default();
+        target.is_empty() || is_ours(target)
+    })
+}
+
+fn is_ours(target: &str) -> bool {
+    OURS.iter().any(|ours| ours.starts_with(target) || target.starts_with(ours))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_means_it_is_silent() {
+        for meant in [
+            "info",
+            "OFF",
+            "off",
+            "3",
+            "info,worker=debug",
+            "worker=debug",
+            "gateway",
+            "queue::publisher",
+            "info,tower",
+            "warn,lapin=off",
+            "[span]=debug",
+            "info,wroker=debug",
+            "hyper=debug,gateway=info",
+        ] {
+            assert!(!is_silent(meant), "{meant}");
+        }
+        for slip in ["inof", "wroker=debug", "inof,worker=debug", "hyper=debug", "tru", "debu", ","]
+        {
+            assert!(is_silent(slip), "{slip}");
+        }
+    }
+}
