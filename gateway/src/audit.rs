@@ -43,12 +43,7 @@ impl Audit {
         failures.add(0, &[]);
         let (rejections, waiting) = mpsc::channel::<Refused>(WAITING);
         tokio::spawn(tell(waiting, publisher, failures.clone()));
-        Self {
-            limiter: Limiter::new(BURST),
-            rate: RateLimit::new(RATE),
-            rejections,
-            failures,
-        }
+        Self { limiter: Limiter::new(BURST), rate: RateLimit::new(RATE), rejections, failures }
     }
 
     /// Tells that a webhook for a known campus was refused; best effort.
