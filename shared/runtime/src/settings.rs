@@ -60,14 +60,11 @@ impl Settings {
             if !is_ours && !name.starts_with("OTEL_") {
                 continue;
             }
-            match value.into_string() {
-                Ok(value) => values.insert(name, value),
-                Err(_) => {
-                    let (problem, expected) =
-                        ("is not UTF-8".to_owned(), "text in UTF-8".to_owned());
-                    return Err(SettingError { variable: name.into(), problem, expected });
-                }
+            let Ok(value) = value.into_string() else {
+                let (problem, expected) = ("is not UTF-8".to_owned(), "text in UTF-8".to_owned());
+                return Err(SettingError { variable: name.into(), problem, expected });
             };
+            values.insert(name, value);
         }
         Ok(Self { values })
     }
