@@ -238,9 +238,9 @@ mod tests {
             r#"{"data":NaN,}"#,
             r#"{"data":[NaN,]}"#,
             r#"{"data":[NaN}}"#,
-            r#"{NaN:1}"#,
+            r"{NaN:1}",
             r#"{"data":NaN} x"#,
-            r#"[NaN]"#,
+            r"[NaN]",
             "NaN",
         ] {
             assert_eq!(Fields::read(body.as_bytes()), None, "{body}");
