@@ -40,7 +40,7 @@ GRANT SELECT ON campuses TO faith_worker, faith_reconciler;
 GRANT SELECT (campus_id, core_church_id, api_base_url, api_path_prefix, api_login_path, api_members_path,
               api_email, api_password_sealed, is_enabled, filter_mode, filter_rules,
               reconciliation_enabled, reconciliation_time, archive_limit, default_country,
-              last_sync_at, last_sync_status, last_sync_message, updated_at, version)
+              last_sync_at, last_sync_status, last_sync_message, updated_at, version, synced_version)
     ON sync_configs TO faith_worker, faith_reconciler;
 GRANT SELECT, INSERT, UPDATE ON core_tokens TO faith_worker, faith_reconciler;
 GRANT SELECT, INSERT, DELETE ON core_logins TO faith_worker, faith_reconciler;

@@ -244,6 +244,7 @@ pub(crate) fn observation(
         member,
         seen_from,
         first_drawn: seen_from,
+        config_version: run.campus.config.synced_version,
         finding,
         occurred_at: None,
         received_at: None,

@@ -43,7 +43,7 @@ impl Run {
         Mandate {
             run: self.log.unwrap_or_default(),
             campus: self.campus.id,
-            config_version: self.campus.config.version,
+            config_version: self.campus.config.synced_version,
             archives: None,
         }
     }
@@ -70,7 +70,7 @@ pub(crate) async fn reconcile(run: &mut Run) -> Result<(), RunError> {
     let comparing = Instant::now();
     let question = Question {
         campus: run.campus.id,
-        config_version: run.campus.config.version,
+        config_version: run.campus.config.synced_version,
         is_filterable: list.is_filterable,
     };
     let compared = diff::find(run.session.client(), &question).instrument(span::compare()).await?;

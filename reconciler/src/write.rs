@@ -1,5 +1,7 @@
 //! A batch of findings, written through the guarded write or, in a dry run, only reckoned.
 
+use std::ops::Range;
+
 use database::{Fault, fault};
 use store::{Effect, Mandate, Observation, Reconciliation, SyncWriter};
 
@@ -18,53 +20,75 @@ pub(crate) enum Written {
     Braked,
 }
 
-/// Writes a batch. Where one row is at fault each is written alone, and only that one suffers.
+/// Writes a batch. Where one row is at fault it is halved until that one is alone, and only it suffers;
+/// but if nothing can be written for a reason that may be everybody's, the session is to blame.
 pub(crate) async fn write(
     writer: &mut SyncWriter,
     batch: &[&Observation],
     mandate: &Mandate,
 ) -> Result<Written, RunError> {
-    if let Some(written) = write_at_once(writer, batch, mandate).await? {
-        return Ok(written);
-    }
-    let mut effects = Vec::with_capacity(batch.len());
-    for observation in batch {
-        match write_at_once(writer, &[observation], mandate).await? {
-            Some(Written::Done(mut effect)) => effects.append(&mut effect),
-            Some(Written::Braked) => return Ok(Written::Braked),
-            None => effects.push(None),
+    let mut effects: Vec<Option<Effect>> = vec![None; batch.len()];
+    let mut is_unclear = false;
+    let mut parts = Vec::from([Range { start: 0, end: batch.len() }]);
+    while let Some(part) = parts.pop() {
+        match write_at_once(writer, &batch[part.clone()], mandate).await? {
+            Attempt::Done(done) => {
+                for (place, effect) in part.zip(done) {
+                    effects[place] = Some(effect);
+                }
+            }
+            Attempt::Braked => return Ok(Written::Braked),
+            Attempt::Refused(_) if part.len() > 1 => {
+                let middle = part.start + part.len() / 2;
+                parts.extend([middle..part.end, part.start..middle]);
+            }
+            Attempt::Refused(fault) => is_unclear |= fault == Fault::Unclear,
         }
+    }
+    if is_unclear && effects.iter().all(Option::is_none) {
+        writer.give_up();
+        return Err(RunError::Lost);
     }
     Ok(Written::Done(effects))
 }
 
-/// Writes a batch in one transaction; none where a row is at fault, or locked.
+/// What became of a transaction.
+enum Attempt {
+    Done(Vec<Effect>),
+    Braked,
+    /// A row is at fault, or locked.
+    Refused(Fault),
+}
+
+/// Writes a batch in one transaction.
 async fn write_at_once(
     writer: &mut SyncWriter,
     batch: &[&Observation],
     mandate: &Mandate,
-) -> Result<Option<Written>, RunError> {
+) -> Result<Attempt, RunError> {
+    let mut last = Fault::Repeat;
     for _ in 0..REPEATS {
         let error =
             match writer.reconcile(batch, mandate).instrument(span::apply(batch.len())).await {
                 Ok(Reconciliation::Done(effects)) => {
-                    return Ok(Some(Written::Done(effects.into_iter().map(Some).collect())));
+                    return Ok(Attempt::Done(effects));
                 }
-                Ok(Reconciliation::Braked) => return Ok(Some(Written::Braked)),
+                Ok(Reconciliation::Braked) => return Ok(Attempt::Braked),
                 Ok(Reconciliation::ConfigurationChanged) => {
                     return Err(RunError::ConfigurationChanged);
                 }
                 Err(error) => error,
             };
         tracing::warn!(%error, members = batch.len(), "a batch could not be written");
-        match fault(&error) {
+        last = fault(&error);
+        match last {
             Fault::Repeat => {}
-            Fault::Row | Fault::Locked => return Ok(None),
+            Fault::Row | Fault::Locked | Fault::Unclear => break,
             Fault::Session => {
                 writer.give_up();
                 return Err(RunError::Lost);
             }
         }
     }
-    Ok(None)
+    Ok(Attempt::Refused(last))
 }

@@ -310,11 +310,12 @@ impl Cores {
         campuses.get(&campus).is_none_or(|current| current.version == core.version)
     }
 
-    /// The campus's core; made anew when its configuration changed.
+    /// The campus's core; made anew when its configuration changed. Who was admitted under an older one
+    /// asks by the newer: what it finds is not written, but asked for anew.
     fn core(&self, campus: &CampusConfig) -> Result<Core, Failure> {
         let mut campuses = self.campuses.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(core) = campuses.get(&campus.id)
-            && core.version == campus.version
+            && core.version >= campus.version
         {
             return Ok(core.clone());
         }

@@ -7,6 +7,7 @@ mod backlog;
 mod breaker;
 mod collect;
 mod commit;
+mod committer;
 mod config;
 mod consume;
 mod core_metrics;

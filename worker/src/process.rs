@@ -1,6 +1,6 @@
 //! The story of a group of events: fetch → map + filter → commit → settle.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use campus_core::{judge, photo_refusal, unreadable};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -23,6 +23,9 @@ use crate::{
 /// A delete older than this is not taken at its word (CORRECTNESS §2).
 const PROMPT: TimeDelta = TimeDelta::minutes(10);
 
+/// When a row that somebody keeps locked may be free again.
+const LOCK_WAIT: Duration = Duration::from_secs(1);
+
 /// What becomes of one delivery.
 #[derive(Debug, Clone)]
 pub(crate) enum Fate {
@@ -36,7 +39,8 @@ pub(crate) enum Fate {
     Again {
         /// Its delete may not be taken at its word.
         ask: bool,
-        /// Numbers drawn before are void: the session that drew them is gone.
+        /// Numbers drawn before are void: the session that drew them is gone, or what was read with
+        /// them was read under another configuration.
         void: bool,
     },
 }
@@ -173,8 +177,13 @@ async fn note(ticket: &Ticket, job: &Job) -> Fate {
 }
 
 async fn log(ticket: &Ticket, job: &Job, status: Status, message: &str) -> Fate {
-    let line =
-        LogLine { entry: job.entry(), status, message: Some(message.to_owned()), error: None };
+    let line = LogLine {
+        entry: job.entry(),
+        status,
+        message: Some(message.to_owned()),
+        error: None,
+        config_version: None,
+    };
     let committed = ticket.live.commit(Commit::Log(line), job.trace.span()).await;
     fates(committed, 1).pop().unwrap_or(Fate::LOST)
 }
@@ -190,7 +199,7 @@ async fn sync_member(worker: &Worker, group: &Group, ticket: &Ticket, jobs: &[&J
         && is_one_clock(jobs)
         && newest(jobs).is_some_and(|job| is_prompt_delete(job, now))
     {
-        return commit(group, ticket, jobs, Finding::DeleteUnasked).await;
+        return commit(group, ticket, campus, jobs, Finding::DeleteUnasked).await;
     }
     let Some((_, member_id)) = &group.key else { return Vec::new() };
     let wish = Wish {
@@ -210,51 +219,58 @@ async fn sync_member(worker: &Worker, group: &Group, ticket: &Ticket, jobs: &[&J
                         report::photo_refused(job, &refusal);
                     }
                 }
-                commit(group, ticket, jobs, finding).await
+                commit(group, ticket, campus, jobs, finding).await
             }
             Err(failure) => failed(jobs, &failure),
         },
-        Err(Unfetched::Absent(failure)) => commit_absence(group, ticket, jobs, &failure).await,
+        Err(Unfetched::Absent(failure)) => {
+            commit_absence(group, ticket, campus, jobs, &failure).await
+        }
         Err(Unfetched::Failed(failure)) => failed(jobs, &failure),
         Err(Unfetched::PutOff(off)) => vec![Fate::PutOff(off); jobs.len()],
         Err(Unfetched::Held) => vec![Fate::LOST; jobs.len()],
     }
 }
 
-/// The core has no such member. That confirms a delete; for any other event it is a refusal and
-/// never a reason to archive: a wrong path prefix answers the same for everybody.
+/// The core has no such member. That confirms a delete, one that is known already too: whatever else
+/// waits then came late. Otherwise it is a refusal and never a reason to archive: a wrong path prefix
+/// answers the same for everybody.
 async fn commit_absence(
     group: &Group,
     ticket: &Ticket,
+    campus: &CampusConfig,
     jobs: &[&Job],
     failure: &Failure,
 ) -> Vec<Fate> {
-    let deletes: Vec<&Job> = jobs.iter().copied().filter(|job| job.is_delete()).collect();
-    let mut confirmed = if deletes.is_empty() {
-        Vec::new()
-    } else {
-        commit(group, ticket, &deletes, Finding::ReadGone).await
-    }
-    .into_iter();
-    jobs.iter()
-        .map(|job| {
-            if job.is_delete() {
-                confirmed.next().unwrap_or(Fate::LOST)
-            } else {
-                Fate::Failed(failure.clone())
+    let Some((_, member)) = &group.key else { return Vec::new() };
+    if !jobs.iter().any(|job| job.is_delete()) {
+        match ticket.live.session.is_gone(campus.id, member).await {
+            Ok(true) => {}
+            Ok(false) => return failed(jobs, failure),
+            Err(error) => {
+                tracing::warn!(%error, "Postgres was lost, events are held");
+                return vec![Fate::LOST; jobs.len()];
             }
-        })
-        .collect()
+        }
+    }
+    commit(group, ticket, campus, jobs, Finding::ReadGone).await
 }
 
-async fn commit(group: &Group, ticket: &Ticket, jobs: &[&Job], finding: Finding) -> Vec<Fate> {
-    let Some((campus, member)) = group.key.clone() else { return Vec::new() };
+async fn commit(
+    group: &Group,
+    ticket: &Ticket,
+    campus: &CampusConfig,
+    jobs: &[&Job],
+    finding: Finding,
+) -> Vec<Fate> {
+    let Some((_, member)) = group.key.clone() else { return Vec::new() };
     let unasked = finding.is_unasked();
     let observation = Observation {
-        campus,
+        campus: campus.id,
         member,
         seen_from: ticket.number,
         first_drawn: group.first_drawn.unwrap_or(ticket.number),
+        config_version: campus.synced_version,
         finding,
         occurred_at: jobs.iter().filter_map(|job| job.envelope.occurred_at).max(),
         received_at: jobs.iter().map(|job| job.envelope.received_at).max(),
@@ -305,9 +321,11 @@ fn is_one_clock(jobs: &[&Job]) -> bool {
 
 /// Whether a delete may be taken at its word, as far as the event itself tells.
 fn is_prompt_delete(job: &Job, now: DateTime<Utc>) -> bool {
+    let is_prompt = |at: DateTime<Utc>| (now - at).abs() < PROMPT;
     job.is_delete()
         && job.history.is_first_attempt()
-        && (now - job.envelope.received_at).abs() < PROMPT
+        && is_prompt(job.envelope.received_at)
+        && job.envelope.occurred_at.is_none_or(is_prompt)
 }
 
 /// The fates of so many deliveries that were committed as one.
@@ -315,8 +333,9 @@ fn fates(committed: Committed, number: usize) -> Vec<Fate> {
     let one = match committed {
         Committed::Done(statuses) => return statuses.into_iter().map(Fate::Done).collect(),
         Committed::Refused => Fate::Again { ask: false, void: false },
+        Committed::Locked(trouble) => Fate::PutOff(PutOff::Shut(LOCK_WAIT, trouble)),
         Committed::Failed(failure) => Fate::Failed(failure),
-        Committed::Lost => Fate::LOST,
+        Committed::Outdated | Committed::Lost => Fate::LOST,
     };
     vec![one; number]
 }

@@ -45,13 +45,14 @@ pub(crate) fn dead(job: &Job, failure: &Failure) {
     tell!(warn, job, "dead", cause, reason, "an event goes to the dead letters");
 }
 
-/// Nothing was tried: its campus's core is in trouble. What circles for a day is told once.
+/// Nothing was tried: its campus's core is in trouble, or somebody has locked its row. What circles for
+/// a day is told once.
 pub(crate) fn put_off(job: &Job, bounces: u32, delay: &str) {
     ended(job, "put_off", "OK");
     if bounces == 1 {
-        tell!(info, job, "put_off", delay, "an event waits for its campus's core");
+        tell!(info, job, "put_off", delay, "an event is put off");
     } else {
-        tell!(debug, job, "put_off", delay, bounces, "an event still waits for its campus's core");
+        tell!(debug, job, "put_off", delay, bounces, "an event is put off again");
     }
 }
 

@@ -19,6 +19,8 @@ use crate::{
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Between the beginnings of two attempts, as long as they are shorter.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+/// A session that stood for so long was a good one.
+const STEADY: Duration = Duration::from_secs(5);
 /// Requests that may wait for the writer; more than a worker holds.
 const WAITING: usize = 1024;
 
@@ -91,13 +93,18 @@ async fn keep(
         let begun = Instant::now();
         match Session::open(config, Reads::ByKeys).await {
             Ok((session, writer)) => {
-                pause = FIRST_PAUSE;
+                let opened = Instant::now();
                 let (sender, requests) = mpsc::channel(WAITING);
                 tokio::spawn(commit::commit(writer, requests, Arc::clone(metrics)));
                 let lost = session.lost().clone();
                 current.send_replace(Some(Arc::new(Live { session, writer: sender })));
                 check.well();
                 lost.cancelled().await;
+                // One that is lost at once, time and again, is refused what it asks: reconnecting hotly
+                // would read from the cores for nothing.
+                if opened.elapsed() >= STEADY {
+                    pause = FIRST_PAUSE;
+                }
                 current.send_replace(None);
                 check.failing("the session with Postgres was lost");
                 tracing::warn!("the session with Postgres was lost");

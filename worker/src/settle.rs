@@ -47,6 +47,7 @@ pub(crate) async fn fail(worker: &Worker, ticket: &Ticket, job: &Job, failure: F
                 status: Status::Retrying,
                 message: None,
                 error: Some(failure.reason.clone()),
+                config_version: None,
             };
             let logged = ticket.live.commit(Commit::Log(line), job.trace.span()).await;
             if matches!(logged, Committed::Lost) {
@@ -89,8 +90,17 @@ pub(crate) async fn put_off(worker: &Worker, ticket: &Ticket, job: &Job, off: Pu
     if history.bounces == 1 {
         let mut entry = job.entry();
         entry.attempts = job.history.failed_attempts();
-        let error = format!("It waits for its campus's core. {why}");
-        let line = LogLine { entry, status: Status::Retrying, message: None, error: Some(error) };
+        let error = match &off {
+            PutOff::Shut(_, trouble) if trouble.cause == Cause::Database => why.to_owned(),
+            _ => format!("It waits for its campus's core. {why}"),
+        };
+        let line = LogLine {
+            entry,
+            status: Status::Retrying,
+            message: None,
+            error: Some(error),
+            config_version: None,
+        };
         let logged = ticket.live.commit(Commit::Log(line), job.trace.span()).await;
         if matches!(logged, Committed::Lost) {
             return Fate::Again { ask: false, void: true };

@@ -13,12 +13,21 @@ pub enum Fault {
     Locked,
     /// A deadlock or serialisation failure: the same again may well succeed.
     Repeat,
+    /// A statement was refused for a reason that may be a row's own (a trigger raised an exception) or
+    /// everybody's (a right is missing): its neighbours tell which.
+    Unclear,
     /// The session or the server: nothing can be said about any row. Hold and reconnect.
     Session,
 }
 
-/// Sorts a statement's error. What is not known is not the row's fault: a row that is blamed is
-/// dead-lettered, and one that is not is only tried again.
+/// Classes that speak of the session or the server, whatever the statement: 08 connection, 0A what the
+/// server cannot do (a plan that is no longer good), 25 transaction state, read-only among it, 26 unknown
+/// statement name, 28 authorisation, 3D database, 40 an unknown end, 53 resources, 57 operator intervention,
+/// 58 system, F0 configuration file, XX internal error.
+const OF_THE_SESSION: [&str; 12] =
+    ["08", "0A", "25", "26", "28", "3D", "40", "53", "57", "58", "F0", "XX"];
+
+/// Sorts a statement's error.
 pub fn fault(error: &Error) -> Fault {
     let Some(state) = error.code() else { return Fault::Session };
     if *state == SqlState::LOCK_NOT_AVAILABLE {
@@ -30,6 +39,7 @@ pub fn fault(error: &Error) -> Fault {
     match state.code() {
         // 22: data exceptions; 23: constraint violations; 54000: program limit exceeded.
         code if code.starts_with("22") || code.starts_with("23") || code == "54000" => Fault::Row,
-        _ => Fault::Session,
+        code if OF_THE_SESSION.iter().any(|class| code.starts_with(class)) => Fault::Session,
+        _ => Fault::Unclear,
     }
 }

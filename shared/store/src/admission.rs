@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     CampusConfig, ConfigError,
-    delivery_log::{ABSORBING, DONE},
+    delivery_log::{ABSORBING, twin_sql},
 };
 
 /// Where a delivery stands before anything is done for it.
@@ -37,6 +37,7 @@ pub struct Admission {
 
 pub(crate) struct AdmissionStatements {
     pub(crate) draw: Statement,
+    pub(crate) gone: Statement,
     standings: Statement,
     campuses: Statement,
 }
@@ -45,24 +46,25 @@ impl AdmissionStatements {
     pub(crate) async fn prepare(client: &Client) -> Result<Self, Error> {
         Ok(Self {
             draw: client.prepare("SELECT nextval('observation')").await?,
+            gone: client.prepare(GONE).await?,
             standings: client.prepare(&standings_sql()).await?,
             campuses: client.prepare(CampusConfig::SELECT).await?,
         })
     }
 }
 
+const GONE: &str = "SELECT gone FROM member_sync WHERE campus_id = $1 AND external_member_id = $2";
+
 /// `$7` and `$8` bound what was received: they spare Postgres the partitions of all other days.
 fn standings_sql() -> String {
+    let present_version =
+        "(SELECT c.synced_version FROM sync_configs c WHERE c.campus_id = k.campus_id)";
+    let twin = twin_sql("k", present_version);
     format!(
         "SELECT EXISTS (SELECT FROM webhook_logs l
                         WHERE l.received_at = k.received_at AND l.id = k.id AND l.status IN {ABSORBING}
                           AND l.received_at BETWEEN $7 AND $8) AS done,
-                EXISTS (SELECT FROM webhook_logs o
-                        WHERE o.event_id = k.event_id AND o.campus_id = k.campus_id
-                          AND o.event_type = k.event_type AND o.member_id IS NOT DISTINCT FROM k.member_id
-                          AND o.id <> k.id AND o.status IN {DONE}
-                          AND o.received_at BETWEEN now() - interval '2 days' AND now() + interval '1 day')
-                    AS duplicate
+                {twin} AS duplicate
          FROM unnest($1::timestamptz[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[])
               WITH ORDINALITY AS k(received_at, id, campus_id, event_id, event_type, member_id, place)
          ORDER BY k.place"

@@ -13,6 +13,8 @@ pub struct CampusConfig {
     pub id: Uuid,
     /// Moves with every change; what was made from an older one is made anew.
     pub version: i64,
+    /// Moves with each change of what is synced, and how: what was read under another is not written.
+    pub synced_version: i64,
     /// The church that every fetched member must belong to.
     pub core_church_id: String,
     /// The core's address, as it was given.
@@ -53,8 +55,8 @@ pub enum ConfigError {
 
 impl CampusConfig {
     pub(crate) const SELECT: &str = "
-        SELECT s.campus_id, s.version, s.core_church_id, s.api_base_url, s.api_path_prefix,
-               s.api_login_path, s.api_members_path, s.api_email, s.api_password_sealed, s.is_enabled,
+        SELECT s.campus_id, s.version, s.synced_version, s.core_church_id, s.api_base_url,
+               s.api_path_prefix, s.api_login_path, s.api_members_path, s.api_email, s.api_password_sealed, s.is_enabled,
                s.filter_mode, s.filter_rules, s.default_country,
                (SELECT c.timezone FROM campuses c WHERE c.id = s.campus_id) AS timezone
         FROM sync_configs s
@@ -64,6 +66,7 @@ impl CampusConfig {
         Ok(Self {
             id: row.get("campus_id"),
             version: row.get("version"),
+            synced_version: row.get("synced_version"),
             core_church_id: row.get("core_church_id"),
             api_base_url: row.get("api_base_url"),
             api_path_prefix: row.get("api_path_prefix"),

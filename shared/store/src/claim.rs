@@ -18,6 +18,8 @@ pub(crate) enum Claim {
     Covered,
     /// Something else was applied meanwhile: read again.
     Refused,
+    /// The campus's configuration is another one than that of the read: read again, under that.
+    Outdated,
 }
 
 pub(crate) struct ClaimStatement(Statement);
@@ -28,7 +30,8 @@ impl ClaimStatement {
     }
 }
 
-/// The sequence orders reads; the clocks of sender and gateway only raise doubt about a delete that
+/// Only what was read under the configuration that is in force: `campus_lock` keeps it so until the
+/// commit. The sequence orders reads; the clocks of sender and gateway only raise doubt about a delete that
 /// nobody asked the core about.
 const CLAIM: &str = r#"
     INSERT INTO member_sync AS s (campus_id, external_member_id, seen_from, seen_to, gone, unasked,
@@ -36,8 +39,9 @@ const CLAIM: &str = r#"
     SELECT r.campus_id, r.member_id, r.seen_from, nextval('observation'), r.gone, r.unasked,
            r.occurred_at, r.received_at
     FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::boolean[], $5::boolean[],
-                $6::timestamptz[], $7::timestamptz[])
-         AS r(campus_id, member_id, seen_from, gone, unasked, occurred_at, received_at)
+                $6::timestamptz[], $7::timestamptz[], $8::bigint[])
+         AS r(campus_id, member_id, seen_from, gone, unasked, occurred_at, received_at, config_version)
+    JOIN sync_configs c ON c.campus_id = r.campus_id AND c.synced_version = r.config_version
     ORDER BY r.campus_id, r.member_id COLLATE "C"
     ON CONFLICT (campus_id, external_member_id) DO UPDATE SET
         (seen_from, seen_to, gone, unasked) = (
@@ -68,10 +72,11 @@ pub(crate) async fn claim(
     let unasked: Vec<bool> = observations.iter().map(|o| o.finding.is_unasked()).collect();
     let occurred: Vec<Option<DateTime<Utc>>> = observations.iter().map(|o| o.occurred_at).collect();
     let received: Vec<Option<DateTime<Utc>>> = observations.iter().map(|o| o.received_at).collect();
+    let versions: Vec<i64> = observations.iter().map(|o| o.config_version).collect();
     let rows = transaction
         .query(
             &statement.0,
-            &[&campuses, &members, &seen_from, &gone, &unasked, &occurred, &received],
+            &[&campuses, &members, &seen_from, &gone, &unasked, &occurred, &received, &versions],
         )
         .await?;
     let standing: HashMap<(Uuid, &str), (i64, bool)> =
@@ -90,6 +95,7 @@ fn verdict(observation: &Observation, standing: Option<(i64, bool)>) -> Claim {
         // Our own number in the row: we hold it, or held it before a COMMIT whose answer was lost.
         Some((seen_from, _)) if seen_from == observation.seen_from => Claim::Applied,
         Some((seen_from, false)) if seen_from >= observation.first_drawn => Claim::Covered,
-        _ => Claim::Refused,
+        Some(_) => Claim::Refused,
+        None => Claim::Outdated,
     }
 }

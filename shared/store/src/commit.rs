@@ -7,9 +7,11 @@ use uuid::Uuid;
 
 use crate::{
     Effect, Entry, Finding, LogLine, Observation, Status,
+    campus_lock::CampusLock,
     claim::{Claim, ClaimStatement, claim},
-    decide::{Change, Decision, decide, outcome, status, withhold_archive},
+    decide::{Change, Decision, decide, kept_out, outcome, status, withhold_archive},
     delivery_log::{self, DUPLICATE, LogStatements},
+    locked::{self, SkipStatement},
     members::{self, Existing, MemberStatements, NewRow},
     photos::{self, PhotoChange},
 };
@@ -31,10 +33,26 @@ pub enum Outcome {
     Done(Vec<Option<Status>>),
     /// Something else about this member was applied since the read began: read again.
     Refused,
+    /// The campus's configuration is another one by now: read again, under that.
+    Outdated,
+    /// Somebody else has locked the member's row, or is changing the campus's configuration: nothing
+    /// was written for it.
+    Locked,
+}
+
+/// How locks of others are met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Waited for, each for a moment; then the batch fails.
+    Wait,
+    /// Found first, so that none is waited for: their members are left out of the batch.
+    Skip,
 }
 
 /// The statements of one session.
 pub(crate) struct CommitStatements {
+    campus_lock: CampusLock,
+    skip: SkipStatement,
     claim: ClaimStatement,
     members: MemberStatements,
     log: LogStatements,
@@ -43,6 +61,8 @@ pub(crate) struct CommitStatements {
 impl CommitStatements {
     pub(crate) async fn prepare(client: &Client) -> Result<Self, Error> {
         Ok(Self {
+            campus_lock: CampusLock::prepare(client).await?,
+            skip: SkipStatement::prepare(client).await?,
             claim: ClaimStatement::prepare(client).await?,
             members: MemberStatements::prepare(client).await?,
             log: LogStatements::prepare(client).await?,
@@ -56,38 +76,89 @@ pub(crate) async fn commit(
     client: &mut Client,
     statements: &CommitStatements,
     batch: &[&Commit],
+    patience: Patience,
 ) -> Result<Vec<Outcome>, Error> {
+    let mut outcomes: Vec<Option<Outcome>> = vec![None; batch.len()];
+    while outcomes.iter().any(Option::is_none) {
+        let rest: Vec<usize> =
+            (0..batch.len()).filter(|place| outcomes[*place].is_none()).collect();
+        let commits: Vec<&Commit> = rest.iter().map(|place| batch[*place]).collect();
+        for (place, outcome) in
+            rest.into_iter().zip(once(client, statements, &commits, patience).await?)
+        {
+            outcomes[place] = outcome;
+        }
+    }
+    Ok(outcomes.into_iter().flatten().collect())
+}
+
+/// One transaction. None for whoever must wait for the next one: it was found while this one was under
+/// way that others may not be written, and nothing was.
+async fn once(
+    client: &mut Client,
+    statements: &CommitStatements,
+    batch: &[&Commit],
+    patience: Patience,
+) -> Result<Vec<Option<Outcome>>, Error> {
     let transaction = client.transaction().await?;
-    let observations: Vec<&Observation> = batch
-        .iter()
-        .filter_map(|commit| match commit {
-            Commit::Member(observation) => Some(&**observation),
-            Commit::Log(_) => None,
-        })
-        .collect();
-    let Written { claims, mut lines, .. } =
-        write_members(&transaction, statements, &observations, Archives::Made).await?;
+    let mut observations: Vec<&Observation> =
+        batch.iter().filter_map(|commit| commit.observation()).collect();
+    let campuses: HashSet<Uuid> = observations.iter().map(|o| o.campus).collect();
+    let mut locked = HashSet::new();
+    if patience == Patience::Skip && !observations.is_empty() {
+        locked = locked::find(&transaction, &statements.skip, &observations).await?;
+        observations.retain(|o| !locked.contains(&(o.campus, o.member.clone())));
+    }
+    let writing = write_members(&transaction, statements, &observations, Archives::Made);
+    // Sent together: the claim, the first of what is written, has a snapshot that is younger than the lock.
+    let (changing, written) = if campuses.is_empty() {
+        (HashSet::new(), writing.await?)
+    } else {
+        let lock = statements.campus_lock.take(&transaction, &campuses);
+        futures_util::future::try_join(lock, writing).await?
+    };
+    if !changing.is_empty() {
+        transaction.rollback().await?;
+        let is_changing = |o: &Observation| changing.contains(&o.campus);
+        return Ok(batch
+            .iter()
+            .map(|commit| commit.observation().is_some_and(is_changing).then_some(Outcome::Locked))
+            .collect());
+    }
+    let Written { claims, mut lines, .. } = written;
     lines.extend(batch.iter().filter_map(|commit| match commit {
         Commit::Member(_) => None,
         Commit::Log(line) => Some(line.clone()),
     }));
-    let written = delivery_log::write(&transaction, &statements.log, &lines).await?;
+    let logged = delivery_log::write(&transaction, &statements.log, &lines).await?;
     transaction.commit().await?;
-    let status = |entry: &Entry| written.get(&entry.envelope.delivery_id).copied();
+    let status = |entry: &Entry| logged.get(&entry.envelope.delivery_id).copied();
 
     let mut claims = claims.into_iter();
     Ok(batch
         .iter()
         .map(|commit| match commit {
             Commit::Log(line) => Outcome::Done(vec![status(&line.entry)]),
+            Commit::Member(o) if locked.contains(&(o.campus, o.member.clone())) => Outcome::Locked,
             Commit::Member(observation) => match claims.next() {
                 Some(Claim::Applied | Claim::Covered) => {
                     Outcome::Done(observation.entries.iter().map(status).collect())
                 }
+                Some(Claim::Outdated) => Outcome::Outdated,
                 Some(Claim::Refused) | None => Outcome::Refused,
             },
         })
+        .map(Some)
         .collect())
+}
+
+impl Commit {
+    fn observation(&self) -> Option<&Observation> {
+        match self {
+            Self::Member(observation) => Some(observation),
+            Self::Log(_) => None,
+        }
+    }
 }
 
 /// Whether whoever should be archived is.
@@ -136,7 +207,7 @@ pub(crate) async fn write_members(
                 plan.cover(observation, row);
                 Effect::superseded()
             }
-            Claim::Refused => Effect::refused(),
+            Claim::Refused | Claim::Outdated => Effect::refused(),
         });
     }
     let (created, ()) = futures_util::future::try_join(
@@ -193,15 +264,14 @@ impl<'a> Plan<'a> {
     }
 
     /// A read that began later is in: these deliveries are part of it. It showed the member alive,
-    /// so a delete among them is stale.
+    /// so a delete among them is stale; and where it made no row, the filter keeps the member out.
     fn cover(&mut self, observation: &Observation, row: Option<&Existing>) {
-        let name = row.and_then(|row| row.columns.name.as_deref());
-        self.log(observation, &outcome("updated", name), |event_type| {
-            if *event_type == event::EventType::MemberDeleted {
-                Status::Stale
-            } else {
-                Status::Processed
-            }
+        let (message, status) = match row {
+            Some(row) => (outcome("updated", row.columns.name.as_deref()), Status::Processed),
+            None => (kept_out(observation.finding.name()), Status::Filtered),
+        };
+        self.log(observation, &message, |event_type| {
+            if *event_type == event::EventType::MemberDeleted { Status::Stale } else { status }
         });
     }
 
@@ -226,6 +296,7 @@ impl<'a> Plan<'a> {
                 status,
                 message: Some(message.to_owned()),
                 error: None,
+                config_version: Some(observation.config_version),
             });
         }
     }

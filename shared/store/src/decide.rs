@@ -37,6 +37,11 @@ impl Finding {
         self.profile()?.photo.value()
     }
 
+    /// The member's name, where the core said it.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.profile()?.name.value().map(String::as_str)
+    }
+
     fn profile(&self) -> Option<&Profile> {
         match self {
             Self::Read(verdict) => verdict.profile(),
@@ -67,6 +72,8 @@ pub(crate) struct Columns {
     pub(crate) photo_url: Option<String>,
     pub(crate) category: Option<String>,
     pub(crate) is_archived: bool,
+    /// Whether it says since when; the date itself is the database's.
+    pub(crate) has_archive_date: bool,
     pub(crate) archived_reason: Option<String>,
 }
 
@@ -104,13 +111,9 @@ pub(crate) fn decide(existing: Option<&Columns>, finding: &Finding) -> Decision 
 }
 
 fn decide_unknown(finding: &Finding) -> Decision {
-    let name = finding.profile().and_then(|profile| profile.name.value()).map(String::as_str);
+    let name = finding.name();
     if !finding.creates_unknown() {
-        let message = if finding.is_gone() {
-            outcome("archived", None)
-        } else {
-            format!("Member kept out by the sync filter: {}", name.unwrap_or(UNKNOWN))
-        };
+        let message = if finding.is_gone() { outcome("archived", None) } else { kept_out(name) };
         return Decision { change: Change::Nothing, message };
     }
     let message = outcome("created", name);
@@ -134,8 +137,8 @@ pub(crate) fn withhold_archive(
     if existing.is_archived || !columns.is_archived {
         return None;
     }
-    columns.is_archived = false;
-    let reason = std::mem::replace(&mut columns.archived_reason, existing.archived_reason.clone());
+    let reason = columns.archived_reason.clone();
+    columns.lift_archive();
     if columns == existing {
         decision.change = Change::Update(None);
     }
@@ -143,15 +146,22 @@ pub(crate) fn withhold_archive(
 }
 
 /// How a delivery ends whose finding was applied. An event that told of a delete which the core
-/// does not know of is stale, whatever the read did to the row.
+/// does not know of is stale, whatever the read did to the row; so is one that told of a member whom
+/// the core no longer knows.
 pub(crate) fn status(event_type: &EventType, finding: &Finding, change: &Change) -> Status {
-    if *event_type == EventType::MemberDeleted && !finding.is_gone() {
+    let is_delete = *event_type == EventType::MemberDeleted;
+    if is_delete != finding.is_gone() && (is_delete || matches!(finding, Finding::ReadGone)) {
         Status::Stale
     } else if *change == Change::Nothing && !finding.is_gone() {
         Status::Filtered
     } else {
         Status::Processed
     }
+}
+
+/// What is said of an unknown member whom the filter keeps out.
+pub(crate) fn kept_out(name: Option<&str>) -> String {
+    format!("Member kept out by the sync filter: {}", name.unwrap_or(UNKNOWN))
 }
 
 const UNKNOWN: &str = "(unknown)";
@@ -173,7 +183,8 @@ impl Columns {
     }
 
     /// Archives for `reason`, or lifts an archive of ours. One made by a person, with another
-    /// reason or none, is never touched.
+    /// reason or none, is never touched; of one that was lifted nothing is left, or the next one that
+    /// a person makes would look like ours.
     fn set_archive(&mut self, reason: Option<ArchiveReason>) {
         let is_ours = ArchiveReason::ALL
             .iter()
@@ -183,15 +194,17 @@ impl Columns {
         }
         match reason {
             Some(reason) => {
+                self.has_archive_date |= !self.is_archived;
                 self.is_archived = true;
                 self.archived_reason = Some(reason.as_str().to_owned());
             }
-            None if self.is_archived => {
-                self.is_archived = false;
-                self.archived_reason = None;
-            }
-            None => {}
+            None => self.lift_archive(),
         }
+    }
+
+    fn lift_archive(&mut self) {
+        (self.is_archived, self.has_archive_date) = (false, false);
+        self.archived_reason = None;
     }
 }
 

@@ -64,8 +64,22 @@ impl Status {
 pub(crate) const ABSORBING: &str =
     "('processed', 'filtered', 'stale', 'ignored', 'duplicate', 'discarded')";
 
-/// Statuses that make another delivery of the same event a duplicate, as a SQL list.
-pub(crate) const DONE: &str = "('processed', 'filtered', 'stale')";
+/// Statuses of those that may be a duplicate of another delivery, as a SQL list.
+const DONE: &str = "('processed', 'filtered', 'stale')";
+
+/// Whether another delivery of the event `$of` makes it a duplicate: one that is done, or that the
+/// sync filter kept out as it is now. Under another configuration the same event may let the member in.
+pub(crate) fn twin_sql(of: &str, present_version: &str) -> String {
+    format!(
+        "EXISTS (SELECT FROM webhook_logs o
+                 WHERE o.event_id = {of}.event_id AND o.campus_id = {of}.campus_id
+                   AND o.event_type = {of}.event_type AND o.member_id IS NOT DISTINCT FROM {of}.member_id
+                   AND o.id <> {of}.id
+                   AND (o.status IN ('processed', 'stale')
+                        OR o.status = 'filtered' AND o.config_version = {present_version})
+                   AND o.received_at BETWEEN now() - interval '2 days' AND now() + interval '1 day')"
+    )
+}
 
 /// A delivery, as its log row tells it.
 #[derive(Debug, Clone)]
@@ -89,6 +103,8 @@ pub struct LogLine {
     pub message: Option<String>,
     /// Why it failed, where it did; never with anything personal.
     pub error: Option<String>,
+    /// The configuration that it was decided under, where that played a part.
+    pub config_version: Option<i64>,
 }
 
 pub(crate) struct LogStatements {
@@ -111,30 +127,28 @@ impl LogStatements {
 /// statement younger than the lock on its member: two workers with twins of one event take turns
 /// at that lock, and the second sees the first's row.
 fn upsert_sql() -> String {
+    // The write transaction holds the configuration: that of the read is the present one.
+    let twin = twin_sql("r", "r.config_version");
     format!(
         "INSERT INTO webhook_logs AS l
              (received_at, id, campus_id, event_id, event_type, member_id, payload, signature_valid,
-              status, message, error, attempts, trace_id, processed_at)
+              status, message, error, attempts, trace_id, processed_at, config_version)
          SELECT r.received_at, r.id, r.campus_id, r.event_id, r.event_type, r.member_id, r.payload, true,
                 CASE WHEN twin.exists THEN 'duplicate' ELSE r.status END,
                 CASE WHEN twin.exists THEN '{DUPLICATE}' ELSE r.message END,
                 r.error, r.attempts, r.trace_id,
-                CASE WHEN r.status = 'retrying' THEN NULL ELSE clock_timestamp() END
+                CASE WHEN r.status = 'retrying' THEN NULL ELSE clock_timestamp() END, r.config_version
          FROM unnest($1::timestamptz[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[],
-                     $7::jsonb[], $8::text[], $9::text[], $10::text[], $11::integer[], $12::text[])
+                     $7::jsonb[], $8::text[], $9::text[], $10::text[], $11::integer[], $12::text[],
+                     $13::bigint[])
               AS r(received_at, id, campus_id, event_id, event_type, member_id, payload,
-                   status, message, error, attempts, trace_id),
-              LATERAL (SELECT r.status IN {DONE} AND EXISTS (
-                  SELECT FROM webhook_logs o
-                  WHERE o.event_id = r.event_id AND o.campus_id = r.campus_id
-                    AND o.event_type = r.event_type AND o.member_id IS NOT DISTINCT FROM r.member_id
-                    AND o.id <> r.id AND o.status IN {DONE}
-                    AND o.received_at BETWEEN now() - interval '2 days' AND now() + interval '1 day')
-              ) AS twin(exists)
+                   status, message, error, attempts, trace_id, config_version),
+              LATERAL (SELECT r.status IN {DONE} AND {twin}) AS twin(exists)
          ORDER BY r.received_at, r.id
          ON CONFLICT (received_at, id) DO UPDATE SET
              status = excluded.status, message = excluded.message, error = excluded.error,
-             attempts = excluded.attempts, processed_at = excluded.processed_at
+             attempts = excluded.attempts, processed_at = excluded.processed_at,
+             config_version = excluded.config_version
          WHERE l.status NOT IN {ABSORBING}
          RETURNING l.id, l.status"
     )
@@ -143,11 +157,24 @@ fn upsert_sql() -> String {
 /// The message of a duplicate.
 pub(crate) const DUPLICATE: &str = "Duplicate of an event that was processed before";
 
-/// The letters of these deliveries, locked. The lock keeps the lookup apart for each id: asked for all
-/// at once, Postgres may go by the index on `status`, and read every open letter for each batch.
+/// The letters of these deliveries, and of other deliveries of the same events, locked in the order of
+/// their ids. The lock keeps the lookup apart for each id: asked for all at once, Postgres may go by the
+/// index on `status`, and read every open letter for each batch. Copies are looked for while there is
+/// any letter at all that waits.
 const UNRESOLVED: &str = "
     SELECT d.id
-    FROM (SELECT * FROM unnest($1::uuid[]) AS k(id) ORDER BY id) AS k
+    FROM (SELECT k.id FROM unnest($1::uuid[]) AS k(id)
+          UNION
+          SELECT copy.id
+          FROM unnest($2::text[], $3::uuid[], $4::text[], $5::text[])
+               AS e(event_id, campus_id, event_type, member_id)
+          CROSS JOIN LATERAL (
+              SELECT id FROM dead_letters
+              WHERE event_id = e.event_id AND campus_id = e.campus_id AND event_type = e.event_type
+                AND member_id IS NOT DISTINCT FROM e.member_id
+              OFFSET 0) AS copy
+          WHERE EXISTS (SELECT FROM dead_letters WHERE status IN ('open', 'replaying'))
+          ORDER BY id) AS k
     CROSS JOIN LATERAL (
         SELECT id FROM dead_letters WHERE id = k.id AND status IN ('open', 'replaying')
         FOR NO KEY UPDATE) AS d";
@@ -183,7 +210,8 @@ pub(crate) async fn write(
         lines.iter().map(|line| i32::try_from(line.entry.attempts).unwrap_or(i32::MAX)).collect();
     let traces: Vec<Option<&str>> =
         lines.iter().map(|line| line.entry.trace_id.as_deref()).collect();
-    let parameters: [&(dyn ToSql + Sync); 12] = [
+    let versions: Vec<Option<i64>> = lines.iter().map(|line| line.config_version).collect();
+    let parameters: [&(dyn ToSql + Sync); 13] = [
         &received_at,
         &ids,
         &campuses,
@@ -196,29 +224,36 @@ pub(crate) async fn write(
         &errors,
         &attempts,
         &traces,
+        &versions,
     ];
     let upsert = async { Ok(transaction.query(&statements.upsert, &parameters).await?) };
-    let ended: Vec<Uuid> = lines
+    let ended: Vec<&Envelope> = lines
         .iter()
         .filter(|line| line.status.is_end() && line.status != Status::Dead)
-        .map(|line| line.entry.envelope.delivery_id)
+        .map(|line| &*line.entry.envelope)
         .collect();
     let (rows, ()) =
         futures_util::future::try_join(upsert, resolve(transaction, statements, &ended)).await?;
     Ok(rows.iter().filter_map(|row| Some((row.get(0), Status::parse(row.get(1))?))).collect())
 }
 
-/// A letter whose delivery came to a good end is no longer open (CORRECTNESS §1, step 3).
+/// A letter whose delivery came to a good end is no longer open (CORRECTNESS §1, step 3), nor is that
+/// of another delivery of the same event.
 async fn resolve(
     transaction: &Transaction<'_>,
     statements: &LogStatements,
-    ended: &[Uuid],
+    ended: &[&Envelope],
 ) -> Result<(), Error> {
     if ended.is_empty() {
         return Ok(());
     }
+    let ids: Vec<Uuid> = ended.iter().map(|event| event.delivery_id).collect();
+    let event_ids: Vec<&str> = ended.iter().map(|event| event.event_id.as_str()).collect();
+    let campuses: Vec<Uuid> = ended.iter().map(|event| event.campus_id).collect();
+    let event_types: Vec<&str> = ended.iter().map(|event| event.event_type.as_str()).collect();
+    let members: Vec<Option<&str>> = ended.iter().map(|event| event.member_id.as_deref()).collect();
     let letters: Vec<Uuid> = transaction
-        .query(&statements.unresolved, &[&ended])
+        .query(&statements.unresolved, &[&ids, &event_ids, &campuses, &event_types, &members])
         .await?
         .iter()
         .map(|row| row.get(0))

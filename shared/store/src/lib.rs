@@ -3,12 +3,14 @@
 
 mod admission;
 mod campus_config;
+mod campus_lock;
 mod claim;
 mod commit;
 pub mod dead_letters;
 mod decide;
 mod delivery_log;
 mod known;
+mod locked;
 mod members;
 mod migrations;
 mod partitions;
@@ -21,7 +23,7 @@ mod tokens;
 
 pub use admission::{Admission, Standing};
 pub use campus_config::{CampusConfig, ConfigError};
-pub use commit::{Commit, Outcome};
+pub use commit::{Commit, Outcome, Patience};
 pub use decide::Finding;
 pub use delivery_log::{Entry, LogLine, Status};
 pub use known::known_member;
@@ -47,6 +49,8 @@ pub struct Observation {
     pub seen_from: i64,
     /// The number first drawn for these deliveries; a read that began later covers them.
     pub first_drawn: i64,
+    /// The configuration that the read was made under, by its `synced_version`.
+    pub config_version: i64,
     /// What the read found.
     pub finding: Finding,
     /// The latest of its deliveries by the sender's clock, of those that said so.

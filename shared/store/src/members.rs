@@ -49,7 +49,7 @@ const READ: &str = "
           ORDER BY campus_id, member_id COLLATE \"C\") AS k
     CROSS JOIN LATERAL (
         SELECT id, campus_id, external_member_id, name, phone, gender, birth_date, age, photo_url,
-               category, is_archived, archived_reason
+               category, is_archived, archived_reason, archived_at IS NOT NULL AS has_archive_date
         FROM members WHERE campus_id = k.campus_id AND external_member_id = k.member_id
         FOR NO KEY UPDATE) AS m";
 
@@ -78,7 +78,7 @@ const UPDATE: &str = "
         birth_date = excluded.birth_date, age = excluded.age, photo_url = excluded.photo_url,
         category = excluded.category, is_archived = excluded.is_archived,
         archived_reason = excluded.archived_reason, updated_at = now(),
-        archived_at = CASE WHEN excluded.is_archived = m.is_archived THEN m.archived_at
+        archived_at = CASE WHEN excluded.is_archived AND m.is_archived THEN m.archived_at
                            WHEN excluded.is_archived THEN now() END";
 
 /// The rows of `observations` that exist, by campus and member.
@@ -122,6 +122,7 @@ fn existing(row: &Row) -> Existing {
             photo_url: row.get("photo_url"),
             category: row.get("category"),
             is_archived: row.get("is_archived"),
+            has_archive_date: row.get("has_archive_date"),
             archived_reason: row.get("archived_reason"),
         },
     }

@@ -21,7 +21,8 @@ pub struct Mandate {
     pub run: Uuid,
     /// The campus that every observation must be of.
     pub campus: Uuid,
-    /// The configuration that the run began with; nothing is written under another.
+    /// The configuration that the run began with, by its `synced_version`; nothing is written under
+    /// another.
     pub config_version: i64,
     /// Whom it may archive; `None`: nobody.
     pub archives: Option<Brake>,
@@ -123,7 +124,8 @@ impl Columns {
 
 /// Locked: whoever changes the configuration waits for the commit, or is waited for, and so does a
 /// second run, should one ever come about, which would count archives without seeing these.
-const VERSION: &str = "SELECT version FROM sync_configs WHERE campus_id = $1 FOR NO KEY UPDATE";
+const VERSION: &str =
+    "SELECT synced_version FROM sync_configs WHERE campus_id = $1 FOR NO KEY UPDATE";
 
 const RECORD: &str = "
     INSERT INTO sync_changes (run_id, campus_id, external_member_id, kind, reason, allowed)

@@ -8,9 +8,10 @@ use database::{
 };
 use event::Envelope;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::{
-    Admission, Commit, Effect, Mandate, Observation, Outcome, Reconciliation,
+    Admission, Commit, Effect, Mandate, Observation, Outcome, Patience, Reconciliation,
     admission::{AdmissionStatements, admit},
     commit::{CommitStatements, commit},
     planning::BY_KEYS,
@@ -84,6 +85,17 @@ impl Session {
         Ok(row.get(0))
     }
 
+    /// Whether the last thing that is known of a member is that it is gone. An error ends the session.
+    pub async fn is_gone(&self, campus: Uuid, member: &str) -> Result<bool, DatabaseError> {
+        let row = self.client.query_opt(&self.statements.gone, &[&campus, &member]).await.map_err(
+            |source| {
+                self.lost.cancel();
+                DatabaseError::during("look for a member's tombstone")(source)
+            },
+        )?;
+        Ok(row.is_some_and(|row| row.get(0)))
+    }
+
     /// The connection that draws, for what must end with it: session locks, temporary tables.
     pub fn client(&self) -> &Client {
         &self.client
@@ -97,8 +109,12 @@ impl Session {
 
 impl SyncWriter {
     /// Commits a batch in one transaction and answers in its order.
-    pub async fn commit(&mut self, batch: &[&Commit]) -> Result<Vec<Outcome>, Error> {
-        commit(&mut self.client, &self.statements, batch).await
+    pub async fn commit(
+        &mut self,
+        batch: &[&Commit],
+        patience: Patience,
+    ) -> Result<Vec<Outcome>, Error> {
+        commit(&mut self.client, &self.statements, batch, patience).await
     }
 
     /// Commits what a reconciliation found, as far as `mandate` goes; nothing at all where its

@@ -3,6 +3,7 @@
 //! proves nothing: every single write is recorded by a trigger and judged.
 
 mod core;
+mod covered;
 mod writer;
 
 use std::{sync::Arc, time::Duration};
@@ -44,6 +45,15 @@ impl Setting {
         let campus = Uuid::new_v4();
         client
             .execute("INSERT INTO campuses (id, name) VALUES ($1, 'Guard')", &[&campus])
+            .await
+            .unwrap();
+        client
+            .execute(
+                "INSERT INTO sync_configs (campus_id, core_church_id, api_base_url, api_email,
+                                           api_password_sealed, webhook_secret_sealed)
+                 VALUES ($1, 'c', 'https://core.example', 'e', 'p', 's')",
+                &[&campus],
+            )
             .await
             .unwrap();
         client.batch_execute(oracle::RECORDER).await.unwrap();

@@ -7,7 +7,7 @@ use database::DatabaseConfig;
 use member::{CoreMember, Filter, Locale};
 use rand::{RngExt, rngs::StdRng};
 use serde_json::json;
-use store::{Commit, Finding, Observation, Reads, Session, SyncWriter};
+use store::{Commit, Finding, Observation, Patience, Reads, Session, SyncWriter};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -40,7 +40,8 @@ impl Writer {
         let number = session.admit(&[]).await.unwrap().number;
         let commits: Vec<Commit> =
             (0..members).map(|member| self.observe(member, number, false)).collect();
-        let outcomes = writer.commit(&commits.iter().collect::<Vec<_>>()).await.unwrap();
+        let outcomes =
+            writer.commit(&commits.iter().collect::<Vec<_>>(), Patience::Wait).await.unwrap();
         assert!(
             outcomes.iter().all(|outcome| matches!(outcome, store::Outcome::Done(_))),
             "{outcomes:?}"
@@ -64,9 +65,10 @@ impl Writer {
             commits.push(self.observe(member, admission.number, unasked));
             self.dawdle().await;
         }
+        let patience = if self.random.random_bool(0.2) { Patience::Skip } else { Patience::Wait };
         // As in the worker, a number is good on the session that drew it only: both halves of it
         // stood when it was drawn, and the writing half still stands.
-        match writer.commit(&commits.iter().collect::<Vec<_>>()).await {
+        match writer.commit(&commits.iter().collect::<Vec<_>>(), patience).await {
             Ok(_) => true,
             Err(error) => {
                 let fault = database::fault(&error);
@@ -90,6 +92,7 @@ impl Writer {
             member,
             seen_from: number,
             first_drawn: number,
+            config_version: 1,
             finding,
             occurred_at: None,
             received_at: Some(Utc::now()),

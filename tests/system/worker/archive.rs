@@ -132,3 +132,32 @@ async fn an_archive_that_a_person_made_is_never_touched() {
         assert_eq!(archive_of(&church.member(&member).await), archive_of(&before));
     }
 }
+
+#[tokio::test]
+async fn an_archive_by_a_person_stays_though_an_old_reason_of_ours_stood_there() {
+    let system = TestSystem::spawn().await;
+    let church = Church::first(&system);
+    for is_synced_between in [true, false] {
+        let member = church.bring(json!({"full_name": "Budi"})).await;
+        church.change(&member, json!({"is_active": false}));
+        church.sync("member.updated", &member).await;
+        // A person lifts the archive, and thinks of the flag alone.
+        let set = |archived: bool| {
+            format!(
+                "UPDATE members SET is_archived = {archived} WHERE external_member_id = '{member}'"
+            )
+        };
+        church.execute(&set(false)).await;
+        church.change(&member, json!({"is_active": true}));
+        if is_synced_between {
+            church.sync("member.updated", &member).await;
+        }
+        let row = church.member(&member).await;
+        assert_eq!(archive_of(&row), (false, &Value::Null, &Value::Null));
+        church.execute(&set(true)).await;
+        church.change(&member, json!({"full_name": "Budi Santoso"}));
+        church.sync("member.updated", &member).await;
+        let row = church.member(&member).await;
+        assert_eq!((&row["name"], &row["is_archived"]), (&json!("Budi Santoso"), &json!(true)));
+    }
+}

@@ -1,11 +1,11 @@
 //! Rows that Postgres does not take: each fails alone (CORRECTNESS §5).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tests::{
-    core_sim::Endpoint,
+    core_sim::{Endpoint, Options},
     harness::{TestSystem, eventually},
 };
 use tokio_postgres::{Client, Transaction};
@@ -79,52 +79,135 @@ async fn a_row_that_somebody_has_locked_delays_its_own_event_only() {
     assert!(system.database.rows("SELECT FROM dead_letters", &[]).await.is_empty());
 }
 
+/// A trigger of somebody's that does not take one member.
+const REFUSING: &str = "
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        RAISE EXCEPTION 'not this one' USING DETAIL = 'Unspeakable';
+    END $$;
+    CREATE TRIGGER refuse BEFORE INSERT ON members FOR EACH ROW
+        WHEN (NEW.name = 'Refused') EXECUTE FUNCTION refuse()";
+
 #[tokio::test]
-async fn a_deadlock_with_somebody_ends_with_the_next_try() {
-    /// What makes two events one batch is the third before them, and chance.
-    const TRIES: usize = 10;
+async fn a_row_that_a_trigger_refuses_is_retried_as_a_refusal_and_alone() {
+    let system = TestSystem::builder().variable("RETRY_DELAYS", "200ms,2s").spawn().await;
+    let church = Church::first(&system);
+    church.execute(REFUSING).await;
+    let members: Vec<String> = (0..100)
+        .map(|n| if n % 40 == 7 { "Refused".to_owned() } else { format!("Member {n}") })
+        .map(|name| church.create(json!({"full_name": name})))
+        .collect();
+    let events = post_together(church, &members).await;
+    let is_refused = |n: usize| n % 40 == 7;
+    for (n, event) in events.iter().enumerate().filter(|(n, _)| !is_refused(*n)) {
+        let log = church.end_of(event).await;
+        assert_eq!(
+            (&log["status"], &log["attempts"]),
+            (&json!("processed"), &json!(1)),
+            "{n}: {log}"
+        );
+    }
+    let said = "Postgres refuses the member's row: not this one (SQLSTATE P0001).";
+    for (_, event) in events.iter().enumerate().filter(|(n, _)| is_refused(*n)) {
+        eventually("its log row says why", SOON, async || {
+            church.log(event).await.pop().filter(|log| log["error"] == said)
+        })
+        .await;
+        let letter = church.dead_letter(event).await;
+        assert_eq!((&letter["cause"], &letter["reason"]), (&json!("database"), &json!(said)));
+        assert_eq!(letter["attempts"], 3);
+    }
+    let fetches = system.core.requests(Endpoint::Member);
+    assert!(fetches <= 100 + 3 * 2 + 20, "{fetches} fetches");
+    let log = std::fs::read_to_string(system.worker(0).log()).unwrap();
+    assert!(!log.contains("Unspeakable") && !log.contains("the session with Postgres was lost"));
+    assert_queues_are_empty(&system).await;
+}
+
+#[tokio::test]
+async fn what_everybody_is_refused_is_held_and_blamed_on_nobody() {
+    let system = TestSystem::spawn().await;
+    let church = Church::first(&system);
+    let members: Vec<String> =
+        (0..20).map(|n| church.create(json!({"full_name": format!("Member {n}")}))).collect();
+    church.execute("REVOKE INSERT ON member_sync FROM faith_worker").await;
+    let events = post_together(church, &members).await;
+    eventually("Postgres refuses", SOON, async || {
+        std::fs::read_to_string(system.worker(0).log()).unwrap().contains("42501")
+    })
+    .await;
+    church.execute("GRANT INSERT ON member_sync TO faith_worker").await;
+    for event in &events {
+        let log = church.end_of(event).await;
+        assert_eq!(log["status"], "processed", "{log}");
+    }
+    let fetches = system.core.requests(Endpoint::Member);
+    assert!(fetches < 20 * 30, "{fetches} fetches");
+}
+
+#[tokio::test]
+async fn rows_that_one_campus_has_locked_hold_up_no_other() {
+    /// One after another, 3 s each, they took a minute.
+    const LOCKED: usize = 20;
+    let options = Options::default();
+    let second = options.churches[1].clone();
+    let system = TestSystem::builder().core(options).variable("RETRY_DELAYS", "1s").spawn().await;
+    let campus = system.add_campus(&second, &[]).await;
+    let (first, other) = (Church::first(&system), Church { system: &system, campus: &campus });
+    other.until_known().await;
+    let mut members = Vec::new();
+    for n in 0..LOCKED {
+        members.push(first.bring(json!({"full_name": format!("Member {n}")})).await);
+    }
+    let mut session = system.database.connect().await;
+    let lock = session.transaction().await.unwrap();
+    lock.execute(
+        "UPDATE members SET notes = 'x' WHERE campus_id = $1::text::uuid",
+        &[&first.campus.id],
+    )
+    .await
+    .unwrap();
+
+    let begin = Instant::now();
+    let waiting = join_all(members.iter().map(|member| first.post("member.updated", member))).await;
+    other.bring(json!({"full_name": "Other"})).await;
+    let took = begin.elapsed();
+    assert!(took < Duration::from_secs(10), "another campus waited for {took:?}");
+    for event in &waiting {
+        let log = eventually("it waits", SOON, async || first.log(event).await.pop()).await;
+        assert_eq!((&log["status"], &log["attempts"]), (&json!("retrying"), &json!(0)), "{log}");
+    }
+    lock.rollback().await.unwrap();
+    for event in &waiting {
+        let log = first.end_of(event).await;
+        assert_eq!((&log["status"], &log["attempts"]), (&json!("processed"), &json!(1)), "{log}");
+    }
+}
+
+#[tokio::test]
+async fn the_worker_gives_way_where_it_and_somebody_wait_for_each_other() {
     let system = TestSystem::spawn().await;
     let church = Church::first(&system);
     let mut members = Vec::new();
-    for name in ["One", "Other", "Before them"] {
+    for name in ["One", "Other"] {
         members.push(church.bring(json!({"full_name": name})).await);
     }
-    let before = members.pop().unwrap();
     members.sort_unstable();
-    let (mut someone, mut holder) =
-        (system.database.connect().await, system.database.connect().await);
-    for number in 0..TRIES {
-        let (held, hold) =
-            (lock(&mut holder, &before).await, lock(&mut someone, &members[1]).await);
-        let mut events = vec![church.post("member.updated", &before).await];
-        until_blocked(&system).await;
-        let asked = system.core.requests(Endpoint::Member);
-        for member in &members {
-            church.change(member, json!({"full_name": format!("Changed {number}")}));
-            events.push(church.post("member.updated", member).await);
-        }
-        eventually("the core was asked for both", SOON, async || {
-            system.core.requests(Endpoint::Member) >= asked + 2
-        })
-        .await;
-        held.rollback().await.unwrap();
-        until_blocked(&system).await;
-        // The worker has the first of the two and waits for the second; the other way round here.
-        let first = "SELECT FROM member_sync WHERE external_member_id = $1 FOR UPDATE";
-        hold.execute(first, &[&members[0]]).await.unwrap();
-        hold.rollback().await.unwrap();
-        for event in &events {
-            let log = church.end_of(event).await;
-            assert_eq!((&log["status"], &log["attempts"]), (&json!("processed"), &json!(1)));
-        }
-        for member in &members {
-            assert_eq!(church.member(member).await["name"], format!("Changed {number}"));
-        }
-        if std::fs::read_to_string(system.worker(0).log()).unwrap().contains("40P01") {
-            return;
-        }
+    let mut someone = system.database.connect().await;
+    let hold = lock(&mut someone, &members[1]).await;
+    for member in &members {
+        church.change(member, json!({"full_name": "Changed"}));
     }
-    panic!("there was no deadlock in {TRIES} tries");
+    let events = post_together(church, &members).await;
+    // Whatever the worker has of the first by now, it does not keep it.
+    let first = "SELECT FROM member_sync WHERE external_member_id = $1 FOR UPDATE";
+    hold.execute(first, &[&members[0]]).await.unwrap();
+    hold.rollback().await.unwrap();
+    for (event, member) in events.iter().zip(&members) {
+        let log = church.end_of(event).await;
+        assert_eq!((&log["status"], &log["attempts"]), (&json!("processed"), &json!(1)));
+        assert_eq!(church.member(member).await["name"], "Changed");
+    }
 }
 
 async fn lock<'a>(client: &'a mut Client, member: &str) -> Transaction<'a> {
@@ -132,14 +215,4 @@ async fn lock<'a>(client: &'a mut Client, member: &str) -> Transaction<'a> {
     let lock = "SELECT FROM member_sync WHERE external_member_id = $1 FOR UPDATE";
     transaction.execute(lock, &[&member]).await.unwrap();
     transaction
-}
-
-/// Waits until a session of this database waits for a lock.
-async fn until_blocked(system: &TestSystem) {
-    let blocked = "SELECT FROM pg_stat_activity
-         WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    eventually("the worker waits for a lock", SOON, async || {
-        !system.database.client().query(blocked, &[]).await.unwrap().is_empty()
-    })
-    .await;
 }

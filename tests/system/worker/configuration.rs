@@ -2,16 +2,21 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tests::{
-    core_sim::{Endpoint, Options, WebhookBody},
+    core_sim::{CoreSim, Endpoint, Fault, FaultKind, Options, WebhookBody},
     harness::{TestSystem, eventually},
 };
 
 use super::{
     church::{Church, SOON},
+    filter::set_filter,
     queue::assert_queues_are_empty,
 };
+
+/// Long enough that many reads are under way when the configuration changes.
+const SLOW: FaultKind = FaultKind::Latency { ms: 300, jitter_ms: 400, stale: false };
 
 impl Church<'_> {
     /// Waits until the gateway knows a campus that was just added.
@@ -103,4 +108,153 @@ async fn events_of_a_campus_without_any_sync_wait_for_an_operator() {
     assert_eq!((&letter["cause"], &letter["attempts"]), (&json!("sync_disabled"), &json!(1)));
     assert_eq!(church.log(&event).await[0]["status"], "dead");
     assert_eq!(system.database.rows("SELECT FROM members", &[]).await, Vec::<Value>::new());
+}
+
+impl Church<'_> {
+    /// Makes members in a slow core and posts an event for each, until some of them are here.
+    async fn create_slowly(&self, ids: &[String]) -> Vec<String> {
+        self.system.core.add_fault(Fault::everywhere(SLOW).at(Endpoint::Member));
+        for id in ids {
+            self.create(json!({"id": id, "full_name": "Old"}));
+        }
+        let events = join_all(ids.iter().map(|id| self.post("member.created", id))).await;
+        eventually("some members are here", SOON, async || self.here().await.len() > 4).await;
+        events
+    }
+
+    async fn here(&self) -> Vec<Value> {
+        let query = "SELECT external_member_id, name, is_archived FROM members ORDER BY 1";
+        self.system.database.rows(query, &[]).await
+    }
+
+    async fn statuses(&self, events: &[String]) -> Vec<String> {
+        let ends = join_all(events.iter().map(|event| self.end_of(event))).await;
+        ends.iter().map(|log| log["status"].as_str().unwrap().to_owned()).collect()
+    }
+
+    async fn versions(&self) -> (i64, i64) {
+        let query =
+            "SELECT version, synced_version FROM sync_configs WHERE campus_id = $1::text::uuid";
+        let row = self.system.database.client().query_one(query, &[&self.campus.id]).await.unwrap();
+        (row.get(0), row.get(1))
+    }
+}
+
+fn ids() -> Vec<String> {
+    (0..60).map(|n| format!("m-{n:02}")).collect()
+}
+
+#[tokio::test]
+async fn nobody_is_written_who_was_read_under_an_older_filter() {
+    let system = TestSystem::builder().workers(2).spawn().await;
+    let church = Church::first(&system);
+    let events = church.create_slowly(&ids()).await;
+    let nobody = json!([{"field": "full_name", "operator": "equals", "value": "Nobody"}]);
+    set_filter(church, "include", nobody).await;
+    let before = church.here().await;
+    let statuses = church.statuses(&events).await;
+    assert_eq!(church.here().await, before, "as when the command returned");
+    let filtered = statuses.iter().filter(|status| *status == "filtered").count();
+    assert!(filtered > 10 && filtered == ids().len() - before.len(), "{statuses:?}");
+
+    // And the other way round: who was kept out is let in.
+    let events = join_all(ids().iter().map(|id| church.post("member.updated", id))).await;
+    system.faithctl(&["campus", "clear-filter", &church.campus.id]).await.success();
+    church.statuses(&events).await;
+    let late = join_all(ids().iter().map(|id| church.post("member.updated", id))).await;
+    assert!(church.statuses(&late).await.iter().all(|status| status == "processed"));
+    let here = church.here().await;
+    assert_eq!(here.len(), ids().len());
+    assert!(here.iter().all(|member| member["is_archived"] == false), "{here:?}");
+}
+
+#[tokio::test]
+async fn nobody_is_written_after_the_campus_was_disabled() {
+    let system = TestSystem::spawn().await;
+    let church = Church::first(&system);
+    let events = church.create_slowly(&ids()).await;
+    system.faithctl(&["campus", "disable", &church.campus.id]).await.success();
+    let before = church.here().await;
+    let statuses = church.statuses(&events).await;
+    assert_eq!(church.here().await, before, "as when the command returned");
+    let dead = statuses.iter().filter(|status| *status == "dead").count();
+    assert!(dead > 10 && dead == ids().len() - before.len(), "{statuses:?}");
+    let causes = system.database.rows("SELECT DISTINCT cause FROM dead_letters", &[]).await;
+    assert_eq!(causes, [json!({"cause": "sync_disabled"})]);
+}
+
+#[tokio::test]
+async fn nothing_is_written_that_another_core_said() {
+    let options = Options::default();
+    let system = TestSystem::builder().core(options.clone()).spawn().await;
+    let church = Church::first(&system);
+    let other = CoreSim::start(options).await.unwrap();
+    for id in ids() {
+        let answer = json!({"id": id, "church_id": church.church_id(), "full_name": "New"});
+        other.put(church.church_id(), &id, answer).unwrap();
+    }
+    let events = church.create_slowly(&ids()).await;
+    let set = ["campus", "set", &church.campus.id, "--api-base-url", &other.base_url()];
+    system.faithctl(&set).await.success();
+    let before = church.here().await;
+    assert!(church.statuses(&events).await.iter().all(|status| status == "processed"));
+    let old = |rows: &[Value]| rows.iter().filter(|row| row["name"] == "Old").count();
+    let after = church.here().await;
+    assert_eq!((after.len(), old(&after)), (ids().len(), old(&before)), "{after:?}");
+}
+
+#[tokio::test]
+async fn what_is_not_synced_has_a_version_of_its_own() {
+    let system = TestSystem::builder().workers(0).spawn().await;
+    let church = Church::first(&system);
+    let id = church.campus.id.as_str();
+    let mut before = church.versions().await;
+    for (change, is_synced) in [
+        (vec!["campus", "rotate-secret", id], false),
+        (vec!["campus", "set", id, "--rate-limit", "50/s"], false),
+        (vec!["campus", "set", id, "--reconciliation-time", "04:30"], false),
+        (vec!["campus", "set", id, "--timezone", "Asia/Makassar"], true),
+        (vec!["campus", "set", id, "--default-country", "SG"], true),
+        (vec!["campus", "set", id, "--api-path-prefix", "/v2"], true),
+        (vec!["campus", "disable", id], true),
+    ] {
+        system.faithctl(&change).await.success();
+        let after = church.versions().await;
+        assert!(after.0 > before.0, "{change:?}: {after:?}");
+        assert_eq!(after.1 > before.1, is_synced, "{change:?}: {after:?}");
+        before = after;
+    }
+    // What a run says of itself is no change at all.
+    church.execute("UPDATE sync_configs SET last_sync_status = 'success'").await;
+    assert_eq!(church.versions().await, before);
+}
+
+#[tokio::test]
+async fn a_change_that_is_not_committed_delays_its_own_campus_only() {
+    let options = Options::default();
+    let second = options.churches[1].clone();
+    let delays = ("RETRY_DELAYS", "500ms");
+    let system = TestSystem::builder().core(options).variable(delays.0, delays.1).spawn().await;
+    let campus = system.add_campus(&second, &[]).await;
+    let (first, other) = (Church::first(&system), Church { system: &system, campus: &campus });
+    other.until_known().await;
+    let mut session = system.database.connect().await;
+    let change = session.transaction().await.unwrap();
+    change
+        .execute(
+            "UPDATE sync_configs SET default_country = 'SG' WHERE campus_id = $1::text::uuid",
+            &[&first.campus.id],
+        )
+        .await
+        .unwrap();
+
+    let waiting = first.create(json!({"full_name": "Waiting"}));
+    let event = first.post("member.created", &waiting).await;
+    let log = eventually("the event waits", SOON, async || first.log(&event).await.pop()).await;
+    assert_eq!((&log["status"], &log["attempts"]), (&json!("retrying"), &json!(0)));
+    other.bring(json!({"full_name": "Other"})).await;
+    assert_eq!(first.row(&waiting).await, None);
+    change.commit().await.unwrap();
+    let log = first.end_of(&event).await;
+    assert_eq!((&log["message"], &log["attempts"]), (&json!("Member created: Waiting"), &json!(1)));
 }

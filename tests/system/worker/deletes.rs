@@ -148,3 +148,42 @@ async fn an_old_event_after_a_delete_brings_nobody_back() {
         assert_eq!(church.member(&member).await, archived);
     }
 }
+
+#[tokio::test]
+async fn a_delete_that_was_delayed_on_its_way_to_us_is_confirmed_by_the_core() {
+    let system = TestSystem::spawn().await;
+    let church = Church::first(&system);
+    let alive = church.bring(json!({"full_name": "Alive"})).await;
+    let deleted = church.bring(json!({"full_name": "Deleted"})).await;
+    // Nothing later is known here of either: the first was restored without a word.
+    church.execute("UPDATE member_sync SET last_occurred_at = NULL, last_received_at = NULL").await;
+    system.core.delete(&deleted, Webhook::Silent).unwrap();
+    let late = (Utc::now() - TimeDelta::minutes(36)).to_rfc3339();
+    for (member, status, archived) in [(&alive, "stale", false), (&deleted, "processed", true)] {
+        let body = church.body("member.deleted", member).with("timestamp", late.as_str());
+        let log = church.end_of(&church.deliver(&body).await).await;
+        assert_eq!(log["status"], status, "{log}");
+        assert_eq!(church.member(member).await["is_archived"], archived);
+        assert_eq!(system.core.member_requests(member), 2);
+    }
+}
+
+#[tokio::test]
+async fn an_update_that_comes_after_the_purge_is_stale() {
+    let system = TestSystem::builder().variable("RETRY_DELAYS", "100ms").spawn().await;
+    let church = Church::first(&system);
+    let member = church.bring(json!({"full_name": "Budi"})).await;
+    system.core.delete(&member, Webhook::Silent).unwrap();
+    church.sync("member.deleted", &member).await;
+    church.sync("member.deleted", "never-heard-of").await;
+    system.core.purge(&member, Webhook::Silent).unwrap();
+    for (member, message) in [
+        (member.as_str(), "Member archived: Budi"),
+        ("never-heard-of", "Member archived: (unknown)"),
+    ] {
+        let log = church.sync("member.updated", member).await;
+        assert_eq!((&log["status"], &log["message"]), (&json!("stale"), &json!(message)));
+        assert_eq!(log["attempts"], 1);
+    }
+    assert!(system.database.rows("SELECT FROM dead_letters", &[]).await.is_empty());
+}

@@ -7,7 +7,7 @@ use tests::{
     harness::TestSystem,
 };
 
-use super::church::Church;
+use super::{church::Church, filter::set_filter};
 
 #[tokio::test]
 async fn an_event_that_was_processed_is_not_fetched_again() {
@@ -108,4 +108,44 @@ async fn a_delivery_that_failed_makes_no_later_one_a_duplicate() {
     let rows = church.ends_of("e-1", 2).await;
     assert_eq!(rows[1]["status"], "processed");
     assert_eq!(church.member("late").await["name"], "Late");
+}
+
+#[tokio::test]
+async fn what_an_older_filter_kept_out_makes_no_later_delivery_a_duplicate() {
+    let system = TestSystem::spawn().await;
+    let church = Church::first(&system);
+    let member = church.create(json!({"full_name": "Budi"}));
+    let nobody = json!([{"field": "full_name", "operator": "equals", "value": "Nobody"}]);
+    set_filter(church, "include", nobody).await;
+    let body = church.body("member.created", &member).with("event_id", "e-1");
+    for (deliveries, status) in [(1, "filtered"), (2, "duplicate")] {
+        church.deliver(&body).await;
+        assert_eq!(church.ends_of("e-1", deliveries).await[deliveries - 1]["status"], status);
+    }
+    system.faithctl(&["campus", "clear-filter", &church.campus.id]).await.success();
+    church.deliver(&body).await;
+    let rows = church.ends_of("e-1", 3).await;
+    assert_eq!(
+        (&rows[2]["status"], &rows[2]["message"]),
+        (&json!("processed"), &json!("Member created: Budi"))
+    );
+}
+
+#[tokio::test]
+async fn a_copy_that_succeeds_closes_the_letter_of_the_one_that_died() {
+    let system = TestSystem::builder().variable("RETRY_DELAYS", "100ms").spawn().await;
+    let church = Church::first(&system);
+    let body = church.body("member.created", "late").with("event_id", "e-1");
+    church.deliver(&body).await;
+    let other = church.post("member.created", "late").await;
+    assert_eq!(church.dead_letter("e-1").await["status"], "open");
+    assert_eq!(church.dead_letter(&other).await["status"], "open");
+    let answer = json!({"id": "late", "church_id": church.church_id(), "full_name": "Late"});
+    system.core.put(church.church_id(), "late", answer).unwrap();
+    church.deliver(&body).await;
+    assert_eq!(church.ends_of("e-1", 2).await[1]["status"], "processed");
+    let letter = church.dead_letter("e-1").await;
+    assert_eq!(letter["status"], "resolved");
+    assert_ne!(letter["resolved_at"], json!(null));
+    assert_eq!(church.dead_letter(&other).await["status"], "open", "it is another event");
 }

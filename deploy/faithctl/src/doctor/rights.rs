@@ -35,9 +35,10 @@ const fn must_not(
     Right { role, table, column, privilege, wanted: false }
 }
 
-const RIGHTS: [Right; 20] = [
+const RIGHTS: [Right; 21] = [
     must("faith_gateway", "SELECT", "sync_configs", "webhook_secret_sealed"),
     must("faith_worker", "SELECT", "sync_configs", "api_password_sealed"),
+    must("faith_worker", "SELECT", "sync_configs", "synced_version"),
     must("faith_worker", "INSERT", "members", "external_member_id"),
     must("faith_worker", "UPDATE", "members", "name"),
     must("faith_worker", "UPDATE", "member_sync", "seen_from"),

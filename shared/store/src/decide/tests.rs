@@ -118,8 +118,8 @@ fn each_of_our_reasons_archives_with_its_text() {
         assert_eq!(changed(&decision).archived_reason.as_deref(), Some(reason));
         assert_eq!(decision.message, "Member archived: Sumarni N");
         assert_eq!(
-            status(&EventType::MemberUpdated, &finding, &decision.change),
-            Status::Processed
+            status(&EventType::MemberDeleted, &finding, &decision.change),
+            if finding.is_gone() { Status::Processed } else { Status::Stale }
         );
     }
 }
@@ -165,4 +165,28 @@ fn a_member_without_a_name_is_told_so() {
     let decision = decide(None, &with("full_name", Value::Null));
     assert_eq!(decision.message, "Member created: (unknown)");
     assert!(matches!(verdict(sumarni()), Finding::Read(v) if matches!(*v, Verdict::Active(_))));
+}
+
+#[test]
+fn whoever_is_active_keeps_neither_a_reason_nor_a_date() {
+    let left = Columns {
+        has_archive_date: true,
+        archived_reason: Some(ArchiveReason::Deactivated.as_str().to_owned()),
+        ..row()
+    };
+    let decision = decide(Some(&left), &verdict(sumarni()));
+    assert_eq!(changed(&decision), &row());
+    // Withheld, an archive leaves nothing behind either.
+    let mut decision = decide(Some(&left), &with("is_active", json!(false)));
+    assert!(withhold_archive(Some(&left), &mut decision).is_some());
+    assert_eq!(changed(&decision), &row());
+}
+
+#[test]
+fn an_update_of_whom_the_core_no_longer_knows_is_stale_and_a_delete_is_not() {
+    let change = Change::Nothing;
+    assert_eq!(status(&EventType::MemberUpdated, &Finding::ReadGone, &change), Status::Stale);
+    assert_eq!(status(&EventType::MemberDeleted, &Finding::ReadGone, &change), Status::Processed);
+    let deleted = with("is_deleted", json!(true));
+    assert_eq!(status(&EventType::MemberUpdated, &deleted, &change), Status::Processed);
 }
