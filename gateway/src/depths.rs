@@ -18,7 +18,8 @@ pub(crate) async fn watch(amqp: AmqpConfig, topology: Topology, stop: Cancellati
     let watch = QueueWatch::new([WORK, DEAD, UNROUTED, REJECTIONS].map(str::to_owned));
     let link = Link {
         broker: Broker::new(amqp, "gateway depths"),
-        ways: Ways::none(),
+        // A queue that is not there yet would be an error of the connection's at each start.
+        ways: Ways::of_events(topology).and_rejections(),
         // Of a health that nobody asks: a gateway that cannot count can still publish.
         check: Health::default().check("rabbitmq"),
     };

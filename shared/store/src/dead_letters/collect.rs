@@ -9,7 +9,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
-    delivery_log::{ABSORBING, payload, twin_sql},
+    delivery_log::{ABSORBING, payload},
     planning::BY_KEYS_LOCALLY,
 };
 
@@ -171,11 +171,11 @@ async fn write_letters(
     Ok(())
 }
 
-/// A letter whose delivery came to a good end, or another delivery of the same event, is resolved, one that an operator discarded stays
+/// A letter whose delivery came to a good end, or another delivery of the same event since it failed, is
+/// resolved, one that an operator discarded stays
 /// discarded, and any other is open, however often it was replayed before. One that is resolved
 /// already is not touched: its message came twice.
 fn letter_sql() -> String {
-    let copy = twin_sql("r", "NULL");
     format!(
         "INSERT INTO dead_letters AS d (id, event_id, campus_id, event_type, member_id, cause, reason,
              attempts, first_failed_at, received_at, envelope, trace_id, replay_count, status, resolved_at)
@@ -191,7 +191,13 @@ fn letter_sql() -> String {
               LATERAL (SELECT EXISTS (
                   SELECT FROM webhook_logs l
                   WHERE l.received_at = r.received_at AND l.id = r.id AND l.status IN {ABSORBING})
-                  OR {copy}
+                  OR EXISTS (
+                  SELECT FROM webhook_logs o
+                  WHERE o.event_id = r.event_id AND o.campus_id = r.campus_id
+                    AND o.event_type = r.event_type AND o.member_id IS NOT DISTINCT FROM r.member_id
+                    AND o.id <> r.id AND o.status IN ('processed', 'stale')
+                    AND o.processed_at >= r.first_failed_at
+                    AND o.received_at BETWEEN now() - interval '2 days' AND now() + interval '1 day')
               ) AS log(ended)
          ORDER BY r.id
          ON CONFLICT (id) DO UPDATE SET
