@@ -172,9 +172,12 @@ async fn serve(
     }
     condition.begun();
     lanes.store(Some(Arc::new(Lanes { senders, next: AtomicUsize::new(0) })));
+    // Kept likewise: it has a channel of its own.
+    let watch = standing::watch(&connection, &link.ways, condition);
+    tokio::pin!(watch);
     let result = tokio::select! {
         first = tasks.join_next() => first.and_then(Result::ok).unwrap_or(Ok(())),
-        Err(error) = standing::watch(&connection, &link.ways, condition) => Err(error),
+        Err(error) = &mut watch => Err(error),
         () = shutdown.cancelled() => Ok(()),
     };
     // No lane takes more: waiting publishers of a lost connection hear `Away` at once, and after a

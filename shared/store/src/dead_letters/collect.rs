@@ -171,10 +171,9 @@ async fn write_letters(
     Ok(())
 }
 
-/// A letter whose delivery came to a good end, or another delivery of the same event since it failed, is
-/// resolved, one that an operator discarded stays
-/// discarded, and any other is open, however often it was replayed before. One that is resolved
-/// already is not touched: its message came twice.
+/// A letter whose delivery came to a good end, or another delivery of the same event since it failed,
+/// is resolved, one that an operator discarded stays discarded, and any other is open, however often
+/// it was replayed before. One that is resolved already is not touched: its message came twice.
 fn letter_sql() -> String {
     format!(
         "INSERT INTO dead_letters AS d (id, event_id, campus_id, event_type, member_id, cause, reason,
