@@ -7,7 +7,7 @@ use std::sync::{
 };
 
 use arc_swap::ArcSwapOption;
-use lapin::{Connection, options::ConfirmSelectOptions};
+use lapin::{Channel, Connection};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
@@ -16,12 +16,16 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Link, Message, QueueError,
+    Link, Message, QueueError, Ways,
     condition::Condition,
-    connection::open_channel,
+    connection::open_confirming,
     lane::{Lane, Request},
-    spans, standing,
+    spans,
+    standing::{self, Standing},
 };
+
+/// How long the channels of a connection may take to be opened: round trips, nothing is elected.
+const PREPARE_LIMIT: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// How long a connection may take to be closed.
 const CLOSE_LIMIT: std::time::Duration = std::time::Duration::from_secs(2);
@@ -136,6 +140,22 @@ impl Lanes {
     }
 }
 
+/// Opens the channels to publish on, and the one to ask on: all before anybody is told that the
+/// connection is at work, since a broker may fall silent at any of them.
+async fn prepare(
+    connection: &Connection,
+    channels: usize,
+    ways: &Ways,
+) -> Result<(Vec<Channel>, Option<Standing>), QueueError> {
+    let mut opened = Vec::with_capacity(channels);
+    for _ in 0..channels {
+        opened.push(open_confirming(connection).await?);
+    }
+    let standing =
+        if ways.are_of_events() { Some(Standing::open(connection).await?) } else { None };
+    Ok((opened, standing))
+}
+
 /// Opens the lanes on a new connection and waits until one of them fails, the queues are gone, or
 /// all have finished after `shutdown`.
 async fn serve(
@@ -152,12 +172,10 @@ async fn serve(
     let mut channels = Vec::with_capacity(options.channels);
     let mut senders = Vec::with_capacity(options.channels);
     let mut tasks = JoinSet::new();
-    for _ in 0..options.channels {
-        let channel = open_channel(&connection).await?;
-        channel
-            .confirm_select(ConfirmSelectOptions::default())
-            .await
-            .map_err(QueueError::during("turn on publisher confirms"))?;
+    let prepared = timeout(PREPARE_LIMIT, prepare(&connection, options.channels, &link.ways)).await;
+    let (opened, standing) = prepared
+        .unwrap_or_else(|_| Err(QueueError::Timeout("the opening of channels".to_owned())))?;
+    for channel in opened {
         let (sender, receiver) = mpsc::channel(options.waiting);
         senders.push(sender);
         channels.push(channel.clone());
@@ -173,7 +191,7 @@ async fn serve(
     condition.begun();
     lanes.store(Some(Arc::new(Lanes { senders, next: AtomicUsize::new(0) })));
     // Kept likewise: it has a channel of its own.
-    let watch = standing::watch(&connection, &link.ways, condition);
+    let watch = standing::watch(&connection, standing.as_ref(), condition);
     tokio::pin!(watch);
     let result = tokio::select! {
         first = tasks.join_next() => first.and_then(Result::ok).unwrap_or(Ok(())),

@@ -21,9 +21,9 @@ use lapin::{
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    Count, QueueError, WORK, Ways,
+    Count, QueueError, WORK,
     condition::Condition,
-    connection::open_channel,
+    connection::{open_channel, open_confirming},
     depth,
     lane::{CONFIRM_LIMIT, SLOW},
     topology::DECLARED,
@@ -60,12 +60,7 @@ pub(crate) struct Standing(Channel);
 
 impl Standing {
     pub(crate) async fn open(connection: &Connection) -> Result<Self, QueueError> {
-        let channel = open_channel(connection).await?;
-        channel
-            .confirm_select(ConfirmSelectOptions::default())
-            .await
-            .map_err(QueueError::during("turn on publisher confirms"))?;
-        Ok(Self(channel))
+        open_confirming(connection).await.map(Self)
     }
 
     /// An error when the work queue is not there, or is not known to be as it must be.
@@ -101,15 +96,13 @@ pub async fn look_for_queues(connection: &Connection) -> Result<(), QueueError> 
 /// when the queues are gone, or the broker says nothing for long.
 pub(crate) async fn watch(
     connection: &Connection,
-    ways: &Ways,
+    standing: Option<&Standing>,
     condition: &Condition,
 ) -> Result<(), QueueError> {
-    let standing =
-        if ways.are_of_events() { Some(Standing::open(connection).await?) } else { None };
     loop {
         sleep(EVERY).await;
         // A broker with an alarm hears nothing.
-        if let Some(standing) = standing.as_ref().filter(|_| !connection.status().blocked()) {
+        if let Some(standing) = standing.filter(|_| !connection.status().blocked()) {
             ask_patiently(standing, connection, condition).await?;
         }
         if let Some(full) = condition.full() {
