@@ -47,8 +47,11 @@ impl CampusCores {
             .sealer
             .open(campus.id, Purpose::CorePassword, &campus.api_password_sealed)
             .map_err(|error| unusable(&error))?;
-        let credentials =
-            Credentials { email: campus.api_email.clone(), password: password.expose().to_owned() };
+        let credentials = Credentials {
+            email: campus.api_email.clone(),
+            password: password.expose().to_owned(),
+            church: Some(campus.core_church_id.clone()),
+        };
         Ok(self.sessions.of(campus.id, campus.version, &endpoint, &credentials))
     }
 }

@@ -28,7 +28,7 @@ pub(crate) async fn read(
         let Some(chunk) = clock
             .run(response.chunk())
             .await
-            .ok_or(CoreError::slow(operation))?
+            .ok_or_else(|| CoreError::slow_after(operation, body.len()))?
             .map_err(|source| CoreError::reading(operation, source))?
         else {
             return Ok(body);

@@ -108,12 +108,16 @@ impl CoreClient {
         endpoint: &Endpoint,
         credentials: &Credentials,
     ) -> Result<IssuedToken, CoreError> {
-        let Credentials { email, password } = credentials;
-        let login = json!({"email": email, "password": password});
+        let Credentials { email, password, church } = credentials;
+        // Newer cores ask a super admin for which church; the others, and older cores, do not look at it.
+        let login = match church {
+            Some(church) => json!({"email": email, "password": password, "church_id": church}),
+            None => json!({"email": email, "password": password}),
+        };
         let (operation, url) = (Operation::LogIn, endpoint.login());
         let dress = |request: RequestBuilder| request.json(&login);
-        let body = self.send(operation, Method::POST, url, dress, &Charge::free()).await?;
-        IssuedToken::parse(&body).map_err(|why| bad(Operation::LogIn, why))
+        let answer = self.send(operation, Method::POST, url, dress, &Charge::free()).await?;
+        IssuedToken::parse(&answer.body).map_err(|why| bad(Operation::LogIn, why))
     }
 
     /// Asks for one member, with everything that the core says of it. The answer is that member, or an error.
@@ -138,8 +142,8 @@ impl CoreClient {
         let operation = Operation::FetchMember;
         let url = endpoint.member(id).ok_or_else(|| bad(operation, BadAnswer::UnaskableId))?;
         let dress = |request: RequestBuilder| request.bearer_auth(token.reveal());
-        let body = self.send(operation, Method::GET, url, dress, charge).await?;
-        single::member(&body, id, keys).map_err(|why| bad(operation, why))
+        let answer = self.send(operation, Method::GET, url, dress, charge).await?;
+        single::member(&answer.body, id, keys).map_err(|why| bad(operation, why))
     }
 
     /// Asks for the page of the member list that begins after `skip` rows; `limit` is 1 to 1000.
@@ -155,13 +159,13 @@ impl CoreClient {
         let dress = |request: RequestBuilder| request.bearer_auth(token.reveal());
         let fetching = Instant::now();
         let url = endpoint.page(skip, limit);
-        let body = self.send(operation, Method::GET, url, dress, &Charge::free()).await?;
+        let answer = self.send(operation, Method::GET, url, dress, &Charge::free()).await?;
         let (fetched_in, parsing) = (fetching.elapsed(), Instant::now());
-        let page = Page::parse(&body, rows).map_err(|why| bad(operation, why))?;
-        Ok(Page { fetched_in, parsed_in: parsing.elapsed(), ..page })
+        let page = Page::parse(&answer.body, rows).map_err(|why| bad(operation, why))?;
+        Ok(Page { answered_in: answer.after, fetched_in, parsed_in: parsing.elapsed(), ..page })
     }
 
-    /// The body of a 200.
+    /// What a 200 brings.
     async fn send(
         &self,
         operation: Operation,
@@ -169,7 +173,7 @@ impl CoreClient {
         url: Url,
         dress: impl FnOnce(RequestBuilder) -> RequestBuilder,
         charge: &Charge,
-    ) -> Result<Vec<u8>, CoreError> {
+    ) -> Result<Answer, CoreError> {
         let span = span::begin(operation, &method, &url);
         let request = dress(self.http.request(method, url));
         self.ask(operation, request, &span, charge)
@@ -184,13 +188,14 @@ impl CoreClient {
         request: RequestBuilder,
         span: &Span,
         charge: &Charge,
-    ) -> Result<Vec<u8>, CoreError> {
-        let mut clock = Clock::start(self.request_timeout);
+    ) -> Result<Answer, CoreError> {
+        let (mut clock, begun) = (Clock::start(self.request_timeout), Instant::now());
         let response = clock
             .run(request.send())
             .await
             .ok_or(CoreError::slow(operation))?
             .map_err(|source| CoreError::sending(operation, source))?;
+        let after = begun.elapsed();
         span::answered(span, response.status());
         if response.status() == StatusCode::OK {
             let body =
@@ -198,10 +203,17 @@ impl CoreClient {
             if body::is_no_api(&body) {
                 return Err(CoreError::NotAnApi { operation });
             }
-            return Ok(body);
+            return Ok(Answer { body, after });
         }
         Err(refusal(operation, response.status(), response.headers()))
     }
+}
+
+/// A whole answer with status 200.
+struct Answer {
+    body: Vec<u8>,
+    /// How long it took to begin.
+    after: Duration,
 }
 
 /// What a status other than 200 means.

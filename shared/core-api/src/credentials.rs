@@ -9,6 +9,8 @@ pub struct Credentials {
     pub email: String,
     /// Its password.
     pub password: String,
+    /// The church that it logs in for, where that is known: newer cores ask a super admin for it.
+    pub church: Option<String>,
 }
 
 impl fmt::Debug for Credentials {

@@ -9,6 +9,9 @@ use thiserror::Error;
 
 use crate::resolver::PrivateAddress;
 
+/// An answer of which less came in its time is none that comes slowly.
+const SLOW: usize = 256 * 1024;
+
 /// What was being asked of the core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
@@ -137,6 +140,8 @@ pub enum Unreachable {
     PrivateAddress,
     /// It took too long.
     Timeout,
+    /// It took too long, though its answer was coming all the while.
+    Slow,
     /// The connection ended in the middle.
     Interrupted,
 }
@@ -150,6 +155,7 @@ impl fmt::Display for Unreachable {
                 "its host has a private address, and is not named in CORE_URLS_ALLOW"
             }
             Self::Timeout => "it took too long to answer",
+            Self::Slow => "its answer came too slowly",
             Self::Interrupted => "the connection ended in the middle of the answer",
         })
     }
@@ -281,6 +287,12 @@ impl CoreError {
     /// A request whose whole answer took too long.
     pub(crate) fn slow(operation: Operation) -> Self {
         Self::Unreachable { operation, kind: Unreachable::Timeout, source: None }
+    }
+
+    /// The same of an answer of which so many bytes had come.
+    pub(crate) fn slow_after(operation: Operation, bytes: usize) -> Self {
+        let kind = if bytes >= SLOW { Unreachable::Slow } else { Unreachable::Timeout };
+        Self::Unreachable { operation, kind, source: None }
     }
 
     /// A request that failed before its answer began.

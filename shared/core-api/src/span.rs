@@ -48,7 +48,7 @@ pub(crate) fn failed(span: &Span, error: &CoreError) {
             Unreachable::Connect => "connect",
             Unreachable::Tls => "tls",
             Unreachable::PrivateAddress => "private_address",
-            Unreachable::Timeout => "timeout",
+            Unreachable::Timeout | Unreachable::Slow => "timeout",
             Unreachable::Interrupted => "interrupted",
         },
         CoreError::TooLarge { .. } => "too_large",

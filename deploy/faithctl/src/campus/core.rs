@@ -33,8 +33,11 @@ impl CampusCore {
         let password = sealer
             .open(id, Purpose::CorePassword, &config.api_password_sealed)
             .context("cannot open the core password")?;
-        let credentials =
-            Credentials { email: config.api_email.clone(), password: password.expose().to_owned() };
+        let credentials = Credentials {
+            email: config.api_email.clone(),
+            password: password.expose().to_owned(),
+            church: Some(config.core_church_id.clone()),
+        };
         Ok(Self { config, endpoint, credentials })
     }
 }

@@ -120,7 +120,7 @@ pub(crate) fn advice(error: &CoreError, core: &CampusCore) -> String {
             Unreachable::PrivateAddress => {
                 "name the host in CORE_URLS_ALLOW if that is meant".to_owned()
             }
-            Unreachable::Timeout | Unreachable::Interrupted => {
+            Unreachable::Timeout | Unreachable::Slow | Unreachable::Interrupted => {
                 "the core is too slow, or something between cuts it off".to_owned()
             }
         },

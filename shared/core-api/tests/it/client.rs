@@ -35,7 +35,7 @@ fn token() -> Token {
 }
 
 fn credentials() -> Credentials {
-    Credentials { email: "admin@gkbj.org".into(), password: "a \"secret\"".into() }
+    Credentials { email: "admin@gkbj.org".into(), password: "a \"secret\"".into(), church: None }
 }
 
 /// The body of a recorded answer.
@@ -60,6 +60,11 @@ async fn the_recorded_login_gives_its_token() {
     assert_eq!((asked.method.as_str(), asked.target.as_str()), ("POST", "/api/auth/login"));
     let sent: serde_json::Value = serde_json::from_slice(&asked.body).unwrap();
     assert_eq!(sent, json!({"email": "admin@gkbj.org", "password": "a \"secret\""}));
+    // Newer cores want to know from a super admin for which church.
+    let of_a_church = Credentials { church: Some("3880a17d".into()), ..credentials() };
+    client().login(&core.endpoint(), &of_a_church).await.unwrap();
+    let sent: serde_json::Value = serde_json::from_slice(&core.asked()[1].body).unwrap();
+    assert_eq!(sent["church_id"], "3880a17d");
 }
 
 #[tokio::test]

@@ -85,7 +85,7 @@ impl Rules {
 }
 
 fn credentials() -> Credentials {
-    Credentials { email: "a@b.c".into(), password: "p".into() }
+    Credentials { email: "a@b.c".into(), password: "p".into(), church: None }
 }
 
 /// A process of the installation: its own client and memory, the same row.
