@@ -58,6 +58,8 @@ GRANT SELECT, INSERT, UPDATE ON member_sync TO faith_worker, faith_reconciler;
 GRANT USAGE ON SEQUENCE observation TO faith_worker, faith_reconciler;
 GRANT SELECT, INSERT, UPDATE ON webhook_logs TO faith_worker;
 GRANT SELECT, INSERT, UPDATE ON dead_letters TO faith_worker;
+-- The worker counts whom the sync filter archives by events.
+GRANT SELECT, INSERT ON sync_changes TO faith_worker;
 
 -- The reconciler keeps its runs, and the days of the log.
 GRANT UPDATE (last_sync_at, last_sync_status, last_sync_message) ON sync_configs TO faith_reconciler;

@@ -1,109 +1,116 @@
-//! Archives: the last step, and the only one that hides people. Whoever comes here was found gone,
-//! inactive or filtered out by id; is let through by the brake or by an operator; is asked for once
-//! more, with canaries before and after; and only then archived.
+//! Archives, and returns from them: the last step, and the only one that hides people or brings them back.
+//! Whoever comes here was found gone, inactive, filtered out or active again by id; is let through by the
+//! brake or by an operator; is asked for once more, with canaries before and after; and only then changed.
 
 use std::collections::HashSet;
 
 use database::DatabaseError;
-use store::{Brake, Mandate, Observation};
+use store::{ArchiveChange, Brake, Finding, Mandate, Observation};
 
 use crate::{
-    ask,
+    ask::{self, Answer},
     canary::Canaries,
     diff::{self, Question},
     error::RunError,
+    pending::{self, Pending},
     plan,
-    repair::{BATCH, observation},
+    repair::observation,
     run::Run,
     tally::Kind,
     write::{Written, write},
 };
 
-/// Archives made in the last 24 hours that no operator let through.
+/// Archives, and returns, of the last 24 hours that no operator let through.
 const MADE: &str = "
-    SELECT count(*) FROM sync_changes WHERE campus_id = $1 AND kind = 'archived' AND NOT allowed
+    SELECT count(*) FILTER (WHERE kind = 'archived'), count(*) FILTER (WHERE kind = 'unarchived')
+    FROM sync_changes
+    WHERE campus_id = $1 AND kind IN ('archived', 'unarchived') AND NOT allowed
       AND changed_at > now() - interval '24 hours'";
 
-/// Archives whom the core says is gone, as far as the brake lets it.
+const ALL: [&str; 2] = ["archived", "unarchived"];
+
+/// Archives whom the core says is gone, and brings back whom it says is active, as far as the brake lets it.
 pub(crate) async fn archive(
     run: &mut Run,
     question: &Question,
     canaries: &Canaries,
     active: u64,
 ) -> Result<(), RunError> {
-    let (allowed, others) = doomed(run).await?;
-    if allowed + others == 0 {
+    let weight = pending::weigh(run).await?;
+    if weight.all == 0 {
         return Ok(());
     }
     canaries.check(&run.core, &run.campus).await?;
-    let most = plan::most_archives(active, run.campus.archive_limit);
-    let is_held = plan::is_held(others, made(run).await?, most);
-    if is_held {
-        hold(run).await?;
-    }
-    run.progress.step("archiving", Some(if is_held { allowed } else { allowed + others }));
-    let mut after = String::new();
+    let made = made(run).await?;
+    let most = store::most_archive_changes(active + made.0, run.campus.archive_limit);
+    let held: Vec<&str> = ALL
+        .into_iter()
+        .zip([(weight.archives, made.0), (weight.returns, made.1)])
+        .filter_map(|(kind, (wanted, made))| plan::is_held(wanted, made, most).then_some(kind))
+        .collect();
+    pending::hold(run, &held).await?;
+    run.progress.step("archiving", Some(weight.all - run.tally.held));
     loop {
-        let rows = run
-            .session
-            .client()
-            .query(
-                "SELECT member, allowed, reason FROM doomed
-                 WHERE member > $1 AND (allowed OR NOT $2) ORDER BY member LIMIT $3",
-                &[&after, &is_held, &BATCH],
-            )
-            .await
-            .map_err(DatabaseError::during("read whom to archive"))?;
-        let Some(last) = rows.last() else { return Ok(()) };
-        after = last.get("member");
-        let members: Vec<String> = rows.iter().map(|row| row.get("member")).collect();
-        if run.log.is_none() {
-            for row in &rows {
-                run.tally.count(Kind::Archived, row.get("member"), Some(row.get("reason")));
+        let batch = pending::next(run).await?;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let done = if run.log.is_none() {
+            for pending in &batch {
+                let reason = (pending.kind == Kind::Archived).then_some(pending.reason.as_str());
+                run.tally.count(pending.kind, &pending.member, reason);
             }
-            continue;
-        }
-        let allowed: HashSet<String> =
-            rows.iter().filter(|row| row.get("allowed")).map(|row| row.get("member")).collect();
-        let brake = Brake { most_a_day: most, allowed };
-        let mut waiting: Vec<&str> = members.iter().map(String::as_str).collect();
-        while !waiting.is_empty() {
-            let Some(asked) = archive_some(run, question, canaries, &waiting, &brake).await? else {
-                return hold(run).await;
-            };
-            waiting.drain(..asked);
-            run.progress.add(asked as u64);
-        }
+            batch.len()
+        } else if let Some(asked) = archive_some(run, question, canaries, &batch, most).await? {
+            asked
+        } else {
+            // Others archived meanwhile. Whom an operator let through is not in the way of that.
+            pending::hold(run, &ALL).await?;
+            0
+        };
+        let members: Vec<&str> = batch[..done].iter().map(|p| p.member.as_str()).collect();
+        pending::done(run, &members).await?;
+        run.progress.add(done as u64);
     }
 }
 
-/// Asks for the first of `members` once more, then for the canaries, then archives. Answers how many
+/// Asks for the first of a batch once more, then for the canaries, then changes them. Answers how many
 /// those were; none where the brake forbids it after all.
 async fn archive_some(
     run: &mut Run,
     question: &Question,
     canaries: &Canaries,
-    members: &[&str],
-    brake: &Brake,
+    pending: &[Pending],
+    most: u64,
 ) -> Result<Option<usize>, RunError> {
     let seen_from = run.session.draw().await?;
-    let findings = ask::findings(&run.core, &run.campus, run.now, members).await?;
-    let asked = findings.len();
-    run.tally.asked += asked as u64;
+    let members: Vec<&str> = pending.iter().map(|pending| pending.member.as_str()).collect();
+    let answers = ask::answers(&run.core, &run.campus, run.now, &members).await?;
+    let asked = answers.len();
     canaries.check(&run.core, &run.campus).await?;
-    let batch: Vec<Observation> = members
+    let batch: Vec<Observation> = pending
         .iter()
-        .zip(findings)
-        .filter_map(|(member, finding)| {
-            Some(observation(run, (*member).to_owned(), seen_from, finding?))
+        .zip(answers)
+        .filter_map(|(pending, answer)| {
+            let finding = match answer {
+                Answer::Found(finding) => finding,
+                // In this church the member is gone; who says so is the operator.
+                Answer::Moved if pending.is_allowed => Finding::ReadGone,
+                Answer::Moved | Answer::Undecided => return None,
+            };
+            Some(observation(run, pending.member.clone(), seen_from, finding))
         })
         .collect();
-    run.tally.undecided += (asked - batch.len()) as u64;
-    let mandate = Mandate { archives: Some(brake.clone()), ..run.mandate() };
+    let allowed = pending.iter().filter(|pending| pending.is_allowed);
+    let allowed: HashSet<String> = allowed.map(|pending| pending.member.clone()).collect();
+    let brake = Brake { most_a_day: most, allowed };
+    let mandate = Mandate { brake: Some(brake), ..run.mandate() };
     let batch: Vec<&Observation> = batch.iter().collect();
     let Written::Done(effects) = write(&mut run.writer, &batch, &mandate).await? else {
         return Ok(None);
     };
+    run.tally.asked += asked as u64;
+    run.tally.undecided += (asked - batch.len()) as u64;
     let mut decided = Vec::with_capacity(batch.len());
     for (observation, effect) in batch.iter().zip(&effects) {
         // Whoever was written by somebody else meanwhile is left to them, or to the next night.
@@ -111,8 +118,14 @@ async fn archive_some(
             run.tally.undecided += 1;
             continue;
         };
-        if let Some(reason) = &effect.archived {
-            run.tally.count(Kind::Archived, &observation.member, Some(reason));
+        match &effect.archive {
+            Some(ArchiveChange::Archive(reason)) => {
+                run.tally.count(Kind::Archived, &observation.member, Some(reason));
+            }
+            Some(ArchiveChange::Lift) => {
+                run.tally.count(Kind::Unarchived, &observation.member, None);
+            }
+            None => {}
         }
         if !effect.refused {
             decided.push(observation.member.as_str());
@@ -122,70 +135,13 @@ async fn archive_some(
     Ok(Some(asked))
 }
 
-/// How many are doomed: those whom an operator let through, and the others.
-async fn doomed(run: &Run) -> Result<(u64, u64), RunError> {
-    let failed = || DatabaseError::during("count who is gone");
-    let client = run.session.client();
-    if let Some(permit) = &run.permit {
-        client
-            .execute(
-                "UPDATE doomed SET allowed = true FROM sync_changes s
-                 WHERE s.run_id = $1 AND s.kind = 'held' AND s.external_member_id = member",
-                &[&permit.run],
-            )
-            .await
-            .map_err(failed())?;
-    }
-    let row = client
-        .query_one(
-            "SELECT count(*) FILTER (WHERE allowed), count(*) FILTER (WHERE NOT allowed) FROM doomed",
-            &[],
-        )
-        .await
-        .map_err(failed())?;
-    Ok((row.get::<_, i64>(0).unsigned_abs(), row.get::<_, i64>(1).unsigned_abs()))
-}
-
-async fn made(run: &Run) -> Result<u64, RunError> {
+async fn made(run: &Run) -> Result<(u64, u64), RunError> {
     let row = run
         .session
         .client()
         .query_one(MADE, &[&run.campus.id])
         .await
         .map_err(DatabaseError::during("count the archives of the day"))?;
-    Ok(row.get::<_, i64>(0).unsigned_abs())
-}
-
-/// Holds everybody back whom no operator let through and who is not archived yet, and says who.
-async fn hold(run: &mut Run) -> Result<(), RunError> {
-    let failed = || DatabaseError::during("put down who is held");
-    let client = run.session.client();
-    let rows = client
-        .query(
-            "SELECT d.member, d.reason FROM doomed d
-             WHERE NOT allowed AND NOT EXISTS (
-                 SELECT FROM sync_changes s
-                 WHERE s.run_id = $1 AND s.kind = 'archived' AND s.external_member_id = d.member)
-             ORDER BY d.member",
-            &[&run.log.unwrap_or_default()],
-        )
-        .await
-        .map_err(failed())?;
-    for row in &rows {
-        run.tally.count(Kind::Held, row.get("member"), Some(row.get("reason")));
-    }
-    if let Some(log) = run.log {
-        let members: Vec<&str> = rows.iter().map(|row| row.get("member")).collect();
-        let reasons: Vec<&str> = rows.iter().map(|row| row.get("reason")).collect();
-        client
-            .execute(
-                "INSERT INTO sync_changes (run_id, campus_id, external_member_id, kind, reason)
-                 SELECT $1, $2, r.member, 'held', r.reason
-                 FROM unnest($3::text[], $4::text[]) AS r(member, reason) ON CONFLICT DO NOTHING",
-                &[&log, &run.campus.id, &members, &reasons],
-            )
-            .await
-            .map_err(failed())?;
-    }
-    Ok(())
+    let count = |column: usize| row.get::<_, i64>(column).unsigned_abs();
+    Ok((count(0), count(1)))
 }

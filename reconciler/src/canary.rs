@@ -1,5 +1,6 @@
-//! Canaries: members that the core has just listed. If it says by id that these are gone, then what
-//! it says of others proves nothing: the account is a wrong one, or the path, or a proxy answers.
+//! Canaries: members that the core has just listed. If it says by id that these are gone, or inactive though
+//! it listed them as active, then what it says of others proves nothing: the account is a wrong one, or the
+//! path, or a proxy answers, or list and members are not of the same day.
 
 use campus_core::CoreSession;
 use core_api::{CoreError, SessionError};
@@ -9,6 +10,7 @@ use crate::{
     campus::Campus,
     error::{RunError, is_absence},
     patience::patiently,
+    row::Standing,
 };
 
 /// How many are asked for.
@@ -16,22 +18,31 @@ const CANARIES: i64 = 5;
 
 /// Members to ask for before and after anybody is believed to be gone.
 #[derive(Debug)]
-pub(crate) struct Canaries(Vec<String>);
+pub(crate) struct Canaries(Vec<Canary>);
+
+#[derive(Debug)]
+struct Canary {
+    member: String,
+    is_active: bool,
+}
 
 impl Canaries {
-    /// Picks members of the staged list, other ones in each run.
+    /// Picks members of the staged list, other ones in each run, active ones first.
     pub(crate) async fn pick(client: &Client) -> Result<Self, DatabaseError> {
+        let (active, deleted) = (Standing::Active.letter(), Standing::Deleted.letter());
         let rows = client
             .query(
-                "SELECT member FROM listed WHERE standing <> 'd' ORDER BY random() LIMIT $1",
-                &[&CANARIES],
+                "SELECT member, standing = $1 AS is_active FROM listed WHERE standing <> $2
+                 ORDER BY standing = $1 DESC, random() LIMIT $3",
+                &[&active, &deleted, &CANARIES],
             )
             .await
             .map_err(DatabaseError::during("pick canaries"))?;
-        Ok(Self(rows.iter().map(|row| row.get(0)).collect()))
+        let canary = |row: &database::Row| Canary { member: row.get(0), is_active: row.get(1) };
+        Ok(Self(rows.iter().map(canary).collect()))
     }
 
-    /// Asks for each; an error unless the core knows them all as this church's.
+    /// Asks for each; an error unless the core knows them all as this church's, and as it listed them.
     pub(crate) async fn check(&self, core: &CoreSession, campus: &Campus) -> Result<(), RunError> {
         if self.0.is_empty() {
             let why = "it listed nobody who could be asked for.".to_owned();
@@ -42,9 +53,17 @@ impl Canaries {
                 crate::patience::is_refused_login(error)
                     || matches!(error, CoreError::NotFound { .. } | CoreError::Gone { .. })
             };
-            match patiently(|| core.member(canary), is_final).await {
-                Ok(member) if member.church_id() == Some(&campus.config.core_church_id) => {}
-                Ok(_) => return Err(dead("It answered with a member of another church.")),
+            match patiently(|| core.member(&canary.member), is_final).await {
+                Ok(member) if member.church_id() != Some(&campus.config.core_church_id) => {
+                    return Err(dead("It answered with a member of another church."));
+                }
+                Ok(member) if member.is_deleted() => {
+                    return Err(dead("It answered that one of them is deleted."));
+                }
+                Ok(member) if canary.is_active && member.is_inactive() => {
+                    return Err(dead("It answered that one it listed as active is not."));
+                }
+                Ok(_) => {}
                 Err(error) if is_absence(&error) => {
                     return Err(dead("It answered that there is none."));
                 }

@@ -19,7 +19,7 @@ const LONG_ABOUT: &str = "Compares each campus's members with the core's list, a
 
 const EXIT_CODES: &str = "Exit codes of --once:
   0 done, or a dry run without drift; 1 a run failed; 2 bad usage or a bad setting;
-  3 a dry run found drift; 4 archives were held back; 130 interrupted";
+  3 a dry run found drift; 4 archives or returns were held; 130 interrupted";
 
 fn command() -> Command {
     let switch = |name: &'static str, help: &'static str| {
@@ -45,9 +45,14 @@ fn command() -> Command {
                 .value_name("N")
                 .value_parser(value_parser!(u64))
                 .requires("campus")
-                .help("Let through the N archives that the campus's last held run held, and only those"),
+                .help(
+                    "Let through the N people whom the campus's last held run held, and only those",
+                ),
         )
-        .arg(switch("json", "Print reports as JSON: an object for --campus, else an array").requires("once"))
+        .arg(
+            switch("json", "Print reports as JSON: an object for --campus, else an array")
+                .requires("once"),
+        )
         .after_help(format!("{EXIT_CODES}\n\n{}", runtime::variables::help(VARIABLES)))
 }
 

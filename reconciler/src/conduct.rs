@@ -154,13 +154,20 @@ fn end(result: &Result<(), RunError>, tally: &Tally) -> (Status, Option<String>)
         return (Status::Error, Some(error.to_string()));
     }
     let status = if tally.held > 0 { Status::Held } else { Status::Success };
-    let note = (tally.undecided > 0).then(|| {
+    let undecided = (tally.undecided > 0).then(|| {
         format!(
             "{} members stay as they are, because the core gave no usable answer for them.",
             tally.undecided
         )
     });
-    (status, note)
+    let moved = (tally.moved > 0).then(|| {
+        format!(
+            "{} members are in another church of the core by now, and active here until an operator decides.",
+            tally.moved
+        )
+    });
+    let notes: Vec<String> = moved.into_iter().chain(undecided).collect();
+    (status, (!notes.is_empty()).then(|| notes.join(" ")))
 }
 
 async fn name_of(client: &Client, campus: Uuid) -> Result<String, RunError> {

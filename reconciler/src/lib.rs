@@ -25,6 +25,7 @@ mod metrics;
 mod once;
 mod pages;
 mod patience;
+mod pending;
 mod phases;
 mod plan;
 mod progress;

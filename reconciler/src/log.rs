@@ -15,7 +15,7 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Status {
     Success,
-    /// The brake held archives back; everything else was done.
+    /// The brake held archives or returns back, or somebody moved to another church; everything else was done.
     Held,
     Error,
 }
@@ -97,11 +97,13 @@ pub(crate) async fn end_abandoned(client: &Client) -> Result<u64, DatabaseError>
         .map_err(DatabaseError::during("end the rows of abandoned runs"))
 }
 
-/// Forgets which members were changed longer ago than `retention`; the runs themselves stay.
+/// Forgets which members were changed longer ago than `retention`; the runs themselves stay. Two days are
+/// remembered at least: the brake counts one.
 pub(crate) async fn forget(client: &Client, retention: Duration) -> Result<u64, DatabaseError> {
     client
         .execute(
-            "DELETE FROM sync_changes WHERE changed_at < now() - make_interval(secs => $1)",
+            "DELETE FROM sync_changes
+             WHERE changed_at < now() - greatest(make_interval(secs => $1), interval '2 days')",
             &[&retention.as_secs_f64()],
         )
         .await
@@ -169,11 +171,13 @@ pub(crate) async fn record(
     Ok(())
 }
 
-/// The permit for exactly the archives that the campus's last held run held.
+/// The permit for exactly those whom the campus's last held run held.
 pub(crate) async fn permit(client: &Client, campus: Uuid, asked: u64) -> Result<Permit, RunError> {
     let row = client
         .query_opt(
-            "SELECT id, candidates_held FROM sync_logs WHERE campus_id = $1 AND status = 'held'
+            "SELECT id, candidates_held,
+                    (SELECT count(*) FROM sync_changes c WHERE c.run_id = l.id AND c.kind = 'held') AS known
+             FROM sync_logs l WHERE campus_id = $1 AND status = 'held'
              ORDER BY started_at DESC LIMIT 1",
             &[&campus],
         )
@@ -186,6 +190,11 @@ pub(crate) async fn permit(client: &Client, campus: Uuid, asked: u64) -> Result<
     let held = u64::from(row.get::<_, i32>(1).unsigned_abs());
     if held != asked {
         return Err(refuse(format!("the last held run of this campus held {held}")));
+    }
+    if row.get::<_, i64>("known").unsigned_abs() != held {
+        return Err(refuse(
+            "whom that run held is forgotten by now: run once without it".to_owned(),
+        ));
     }
     Ok(Permit { run: row.get(0), archives: held, by: operator() })
 }

@@ -23,7 +23,7 @@ use crate::{
 
 /// A dry run found drift.
 const DRIFT: u8 = 3;
-/// The brake held archives back.
+/// Archives or returns were held.
 const HELD: u8 = 4;
 
 /// What was asked for.

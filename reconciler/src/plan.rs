@@ -3,8 +3,6 @@
 
 use thiserror::Error;
 
-/// However small a campus is, so many archives a day are no accident.
-const ALWAYS_LET_THROUGH: u64 = 10;
 /// Rows that a list may lack of its own total: members come and go while it is read.
 const SLACK: u64 = 10;
 
@@ -54,13 +52,7 @@ impl Listed {
     }
 }
 
-/// Archives that may be made in a day without an operator's word: `percent` of the active members.
-pub(crate) fn most_archives(active: u64, percent: u32) -> u64 {
-    let share = u128::from(active) * u128::from(percent) / 100;
-    u64::try_from(share).unwrap_or(u64::MAX).max(ALWAYS_LET_THROUGH)
-}
-
-/// Whether the brake holds: `wanted` archives that nobody let through, after `made` of the day.
+/// Whether the brake holds: `wanted` archives, or returns, that nobody let through, after `made` of the day.
 pub(crate) fn is_held(wanted: u64, made: u64, most: u64) -> bool {
     wanted > 0 && wanted.saturating_add(made) > most
 }
@@ -94,15 +86,9 @@ mod tests {
     }
 
     #[test]
-    fn the_brake_lets_ten_or_the_share_through() {
-        assert_eq!(most_archives(0, 5), 10);
-        assert_eq!(most_archives(200, 5), 10);
-        assert_eq!(most_archives(220, 5), 11);
-        assert_eq!(most_archives(1000, 0), 10);
-        assert_eq!(most_archives(1000, 100), 1000);
+    fn whoever_wants_to_archive_nobody_is_not_held_for_what_others_did() {
         assert!(!is_held(10, 0, 10) && is_held(11, 0, 10) && is_held(1, 10, 10));
-        // Whoever wants to archive nobody is not held for what others did.
-        assert!(!is_held(0, 50, 10));
+        assert!(!is_held(0, 50, 10) && is_held(1, 0, 0));
     }
 
     proptest! {
@@ -110,8 +96,8 @@ mod tests {
         fn runs_of_a_day_never_archive_more_together_than_one_may(
             active in 0_u64..2_000_000, percent in 0_u32..=100, runs in prop::collection::vec(0_u64..200_000, 0..20),
         ) {
-            let most = most_archives(active, percent);
-            prop_assert!(most >= 10 && most <= active.max(10));
+            let most = store::most_archive_changes(active, percent);
+            prop_assert!(most <= active.max(10));
             let made = runs.iter().fold(0, |made, wanted| {
                 if is_held(*wanted, made, most) { made } else { made + wanted }
             });

@@ -1,16 +1,16 @@
-//! Everything that is repaired without archiving anybody.
+//! Everything that is repaired without archiving anybody or bringing anybody back.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use database::{DatabaseError, Row};
 use member::{Field, Photo, Profile, Verdict};
-use store::{Effect, Finding, Observation};
+use store::{ArchiveChange, Effect, Finding, Observation};
 
 use crate::{
-    ask,
+    ask::{self, Answer},
     diff::{self, Question},
     error::RunError,
-    log,
+    log, pending,
     run::Run,
     tally::{Kind, kinds},
     write::{Written, write},
@@ -73,21 +73,14 @@ pub(crate) async fn create(run: &mut Run, number: u64) -> Result<(), RunError> {
     }
 }
 
-/// Asks for every other candidate by id and writes what the core says of them; who should be
-/// archived is put down in `doomed`.
+/// Asks for every other candidate by id and writes what the core says of them; who should be archived, or
+/// come back, is put down as pending.
 pub(crate) async fn decide(
     run: &mut Run,
     question: &Question,
     number: u64,
 ) -> Result<(), RunError> {
-    run.session
-        .client()
-        .batch_execute(
-            r#"CREATE TEMPORARY TABLE doomed (member text COLLATE "C" PRIMARY KEY, reason text NOT NULL,
-                                              allowed boolean NOT NULL DEFAULT false)"#,
-        )
-        .await
-        .map_err(DatabaseError::during("make a staging table"))?;
+    pending::prepare(run).await?;
     run.progress.step("asking by id", Some(number));
     let mut after = (String::new(), String::new());
     loop {
@@ -109,7 +102,7 @@ pub(crate) async fn decide(
             .map(|((member, effect), is_listed)| (member.as_str(), effect.as_ref(), is_listed))
             .collect();
         settle(run, &outcomes).await?;
-        doom(run, &members, &effects).await?;
+        put_pending(run, &members, &effects).await?;
         if run.log.is_some() {
             let decided: Vec<&str> = members
                 .iter()
@@ -135,16 +128,23 @@ async fn read_and_write(
     while !waiting.is_empty() {
         let seen_from = run.session.draw().await?;
         let ids: Vec<&str> = waiting.iter().map(|(place, _)| members[*place].as_str()).collect();
-        let findings = ask::findings(&run.core, &run.campus, run.now, &ids).await?;
-        run.tally.asked += findings.len() as u64;
-        let (places, batch): (Vec<(usize, usize)>, Vec<Observation>) = waiting
-            .drain(..findings.len())
-            .zip(findings)
-            .filter_map(|((place, reads), finding)| {
-                let member = members[place].clone();
-                Some(((place, reads + 1), observation(run, member, seen_from, finding?)))
-            })
-            .unzip();
+        let answers = ask::answers(&run.core, &run.campus, run.now, &ids).await?;
+        run.tally.asked += answers.len() as u64;
+        let (mut places, mut batch, mut moved) = (Vec::new(), Vec::new(), Vec::new());
+        for ((place, reads), answer) in waiting.drain(..answers.len()).zip(answers) {
+            match answer {
+                Answer::Found(finding) => {
+                    places.push((place, reads + 1));
+                    batch.push(observation(run, members[place].clone(), seen_from, finding));
+                }
+                Answer::Moved => {
+                    effects[place] = Some(Effect::default());
+                    moved.push(members[place].as_str());
+                }
+                Answer::Undecided => {}
+            }
+        }
+        pending::put_moved(run, &moved).await?;
         for ((place, reads), effect) in places.into_iter().zip(self::effects(run, &batch).await?) {
             effects[place] = match effect {
                 Some(effect) if effect.refused && reads < READS => {
@@ -162,7 +162,7 @@ async fn read_and_write(
     Ok(effects)
 }
 
-/// Writes a batch that archives nobody, or reckons what it would do.
+/// Writes a batch that archives nobody and brings nobody back, or reckons what it would do.
 async fn effects(run: &mut Run, batch: &[Observation]) -> Result<Vec<Option<Effect>>, RunError> {
     let batch: Vec<&Observation> = batch.iter().collect();
     if batch.is_empty() {
@@ -211,25 +211,18 @@ async fn settle(run: &mut Run, batch: &[Outcome<'_>]) -> Result<(), RunError> {
     Ok(())
 }
 
-/// Puts down who should be archived, for later.
-async fn doom(run: &Run, members: &[String], effects: &[Option<Effect>]) -> Result<(), RunError> {
-    let doomed: Vec<(&str, &str)> = members
+/// Puts down who should be archived or come back, for later.
+async fn put_pending(
+    run: &Run,
+    members: &[String],
+    effects: &[Option<Effect>],
+) -> Result<(), RunError> {
+    let withheld: Vec<(&str, &ArchiveChange)> = members
         .iter()
         .zip(effects)
-        .filter_map(|(member, effect)| {
-            Some((member.as_str(), effect.as_ref()?.withheld.as_deref()?))
-        })
+        .filter_map(|(member, effect)| Some((member.as_str(), effect.as_ref()?.withheld.as_ref()?)))
         .collect();
-    let (members, reasons): (Vec<&str>, Vec<&str>) = doomed.into_iter().unzip();
-    run.session
-        .client()
-        .execute(
-            "INSERT INTO doomed (member, reason) SELECT * FROM unnest($1::text[], $2::text[])",
-            &[&members, &reasons],
-        )
-        .await
-        .map_err(DatabaseError::during("put down who is gone"))?;
-    Ok(())
+    Ok(pending::put(run, &withheld).await?)
 }
 
 /// An observation of the reconciler: it answers no delivery.

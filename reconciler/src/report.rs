@@ -136,14 +136,14 @@ impl Report {
         if self.candidates_held > 0 && self.dry_run {
             writeln!(
                 text,
-                "  These are more archives than the campus allows in a day: none of them would be made, \
-                 and the run would say how to let them through."
+                "  None of these would be archived or brought back: they are more than the campus allows in \
+                 a day, or moved. The run would say how to let them through."
             )?;
         } else if self.candidates_held > 0 {
             writeln!(
                 text,
-                "  These are more archives than the campus allows in a day, so none of them was made. If they \
-                 are right:\n    reconciler --once --campus {} --allow-archive {}",
+                "  None of these was archived or brought back: they are more than the campus allows in a day, or \
+                 moved. If it is right:\n    reconciler --once --campus {} --allow-archive {}",
                 self.campus_id, self.candidates_held
             )?;
         }
@@ -161,8 +161,8 @@ impl Report {
             (Kind::Archived, true) => "gone, inactive or filtered out: would be archived",
             (Kind::Unarchived, false) => "unarchived",
             (Kind::Unarchived, true) => "active again: would be unarchived",
-            (Kind::Held, false) => "held back from being archived",
-            (Kind::Held, true) => "would be held back from being archived",
+            (Kind::Held, false) => "held for an operator",
+            (Kind::Held, true) => "would be held for an operator",
         };
         if number == 0 && (self.dry_run || kind == Kind::Held) {
             return Ok(());

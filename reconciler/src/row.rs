@@ -16,7 +16,7 @@ pub(crate) enum Standing {
     Inactive,
     Filtered,
     Deleted,
-    /// The row lacks what the filter asks for.
+    /// The row lacks what the filter asks for, or does not say whether the member is active.
     Unsure,
 }
 
@@ -78,6 +78,8 @@ impl ListRow {
         let member = row.id().filter(|id| is_usable(id))?.to_owned();
         let (standing, profile) = match member::judge(row, filter, &locale) {
             Ok(Verdict::Active(profile)) => (Standing::Active, profile),
+            // Not said here, but perhaps by id.
+            Ok(Verdict::Unstated(profile)) => (Standing::Unsure, profile),
             Ok(Verdict::Inactive(profile)) => (Standing::Inactive, profile),
             Ok(Verdict::Filtered(profile)) => (Standing::Filtered, profile),
             Ok(Verdict::Deleted) => (Standing::Deleted, Profile::of(row, &locale)),

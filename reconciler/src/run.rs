@@ -1,5 +1,5 @@
 //! One run for one campus, as a story: read the list, check it, find what differs, repair it,
-//! archive whom the core says is gone.
+//! archive whom the core says is gone, and bring back whom it says is active.
 
 use std::{sync::Arc, time::Instant};
 
@@ -38,13 +38,13 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// How far writes may go that archive nobody.
+    /// How far writes may go that archive nobody and bring nobody back.
     pub(crate) fn mandate(&self) -> Mandate {
         Mandate {
             run: self.log.unwrap_or_default(),
             campus: self.campus.id,
             config_version: self.campus.config.synced_version,
-            archives: None,
+            brake: None,
         }
     }
 }

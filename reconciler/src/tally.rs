@@ -63,6 +63,8 @@ pub(crate) struct Tally {
     pub(crate) unusable: u64,
     /// Values of the list that cannot be read.
     pub(crate) unreadable: Unreadable,
+    /// Of those who are held, members of another church by now.
+    pub(crate) moved: u64,
     /// Members that nothing could be decided about.
     pub(crate) undecided: u64,
     /// Members asked for by id.
@@ -117,20 +119,16 @@ impl Tally {
     /// In one sentence.
     pub(crate) fn summary(&self) -> String {
         let Self { fetched, created, updated, archived, unarchived, held, .. } = self;
-        let held = if *held > 0 { format!(", {held} archives held") } else { String::new() };
+        let held = if *held > 0 { format!(", {held} held") } else { String::new() };
         format!(
             "{fetched} listed: {created} created, {updated} updated, {archived} archived, {unarchived} unarchived{held}."
         )
     }
 }
 
-/// What an effect counts as, short of archives.
+/// What an effect counts as, short of archives and returns.
 pub(crate) fn kinds(effect: &Effect) -> impl Iterator<Item = Kind> {
-    [
-        (effect.created, Kind::Created),
-        (effect.updated, Kind::Updated),
-        (effect.unarchived, Kind::Unarchived),
-    ]
-    .into_iter()
-    .filter_map(|(happened, kind)| happened.then_some(kind))
+    [(effect.created, Kind::Created), (effect.updated, Kind::Updated)]
+        .into_iter()
+        .filter_map(|(happened, kind)| happened.then_some(kind))
 }

@@ -35,6 +35,11 @@ impl CoreMember {
         self.get("is_active") == Some(&Value::Bool(false))
     }
 
+    /// True only where the core says `is_active: true` outright: nothing else brings anybody back.
+    pub fn is_active(&self) -> bool {
+        self.get("is_active") == Some(&Value::Bool(true))
+    }
+
     /// The value under a key, null included. None where the core left the key out.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.0.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value)

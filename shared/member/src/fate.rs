@@ -35,13 +35,17 @@ impl ArchiveReason {
 /// | verdict | known here | unknown here |
 /// |---|---|---|
 /// | `Active` | updated; unarchived if one of our reasons archived it | created |
+/// | `Unstated` | updated; an archive stays | created |
 /// | `Inactive` | updated, archived | created archived |
 /// | `Filtered` | updated, archived | not created |
 /// | `Deleted` | archived | not created |
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
-    /// The core has the member, active, and the filter keeps it.
+    /// The core says that the member is active, and the filter keeps it.
     Active(Profile),
+    /// The filter keeps the member, and the core does not say whether it is active: nothing that would bring
+    /// anybody back.
+    Unstated(Profile),
     /// The core says that the member is not active.
     Inactive(Profile),
     /// The filter does not keep the member.
@@ -54,7 +58,7 @@ impl Verdict {
     /// Why the member is archived, where it is.
     pub fn archive_reason(&self) -> Option<ArchiveReason> {
         match self {
-            Self::Active(_) => None,
+            Self::Active(_) | Self::Unstated(_) => None,
             Self::Inactive(_) => Some(ArchiveReason::Deactivated),
             Self::Filtered(_) => Some(ArchiveReason::Filtered),
             Self::Deleted => Some(ArchiveReason::Deleted),
@@ -63,15 +67,16 @@ impl Verdict {
 
     /// Whether a member that is not known here yet is created.
     pub fn creates_unknown(&self) -> bool {
-        matches!(self, Self::Active(_) | Self::Inactive(_))
+        matches!(self, Self::Active(_) | Self::Unstated(_) | Self::Inactive(_))
     }
 
     /// The columns to write. None for a deleted member: only its archive flag changes.
     pub fn profile(&self) -> Option<&Profile> {
         match self {
-            Self::Active(profile) | Self::Inactive(profile) | Self::Filtered(profile) => {
-                Some(profile)
-            }
+            Self::Active(profile)
+            | Self::Unstated(profile)
+            | Self::Inactive(profile)
+            | Self::Filtered(profile) => Some(profile),
             Self::Deleted => None,
         }
     }
@@ -128,7 +133,9 @@ pub fn judge(
         Verdict::Filtered(profile)
     } else if member.is_inactive() {
         Verdict::Inactive(profile)
-    } else {
+    } else if member.is_active() {
         Verdict::Active(profile)
+    } else {
+        Verdict::Unstated(profile)
     })
 }

@@ -248,16 +248,17 @@ fn the_filter_decides_before_inactivity_and_after_deletion() {
         fate(json!({"gender": "Female", "is_active": false})),
         Ok(Verdict::Inactive(_))
     ));
-    assert!(matches!(fate(json!({"gender": "Female"})), Ok(Verdict::Active(_))));
+    assert!(matches!(fate(json!({"gender": "Female", "is_active": true})), Ok(Verdict::Active(_))));
+    assert!(matches!(fate(json!({"gender": "Female"})), Ok(Verdict::Unstated(_))));
     assert_eq!(fate(json!({"is_deleted": true})), Ok(Verdict::Deleted));
     assert_eq!(fate(json!({"is_active": true})).unwrap_err().fields, ["gender"]);
 }
 
 #[test]
-fn only_an_explicit_word_archives() {
+fn only_an_explicit_word_archives_or_brings_back() {
     for odd in [json!(null), json!("true"), json!(1), json!("false"), json!(0)] {
         let member = core_member(json!({"is_deleted": odd, "is_active": odd}));
-        assert!(!member.is_deleted() && !member.is_inactive(), "{odd}");
+        assert!(!member.is_deleted() && !member.is_inactive() && !member.is_active(), "{odd}");
     }
 }
 

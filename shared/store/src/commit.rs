@@ -7,9 +7,10 @@ use uuid::Uuid;
 
 use crate::{
     Effect, Entry, Finding, LogLine, Observation, Status,
+    brake::{self, Made},
     campus_lock::CampusLock,
     claim::{Claim, ClaimStatement, claim},
-    decide::{Change, Decision, decide, kept_out, outcome, status, withhold_archive},
+    decide::{Change, Decision, decide, kept_out, outcome, status, withhold},
     delivery_log::{self, DUPLICATE, LogStatements},
     locked::{self, SkipStatement},
     members::{self, Existing, MemberStatements, NewRow},
@@ -109,7 +110,7 @@ async fn once(
         locked = locked::find(&transaction, &statements.skip, &observations).await?;
         observations.retain(|o| !locked.contains(&(o.campus, o.member.clone())));
     }
-    let writing = write_members(&transaction, statements, &observations, Archives::Made);
+    let writing = write_members(&transaction, statements, &observations, Archives::Limited);
     // Sent together: the claim, the first of what is written, has a snapshot that is younger than the lock.
     let (changing, written) = if campuses.is_empty() {
         (HashSet::new(), writing.await?)
@@ -161,10 +162,12 @@ impl Commit {
     }
 }
 
-/// Whether whoever should be archived is.
+/// Whether whoever should be archived is, and whoever should come back does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Archives {
     Made,
+    /// But whom the sync filter drops only as far as the campus's limit goes.
+    Limited,
     /// Told in the effects, and everything else is written.
     Withheld,
 }
@@ -197,12 +200,19 @@ pub(crate) async fn write_members(
     )
     .await?;
 
+    let beyond_limit = match archives {
+        Archives::Limited => {
+            brake::beyond_limit(transaction, observations, &claims, &existing).await?
+        }
+        Archives::Made | Archives::Withheld => HashSet::new(),
+    };
     let mut plan = Plan::default();
     let mut effects = Vec::with_capacity(observations.len());
-    for (observation, claim) in observations.iter().zip(&claims) {
+    for (place, (observation, claim)) in observations.iter().zip(&claims).enumerate() {
         let row = existing.get(&(observation.campus, observation.member.clone()));
+        let is_withheld = archives == Archives::Withheld || beyond_limit.contains(&place);
         effects.push(match claim {
-            Claim::Applied => plan.apply(observation, row, archives),
+            Claim::Applied => plan.apply(observation, row, is_withheld),
             Claim::Covered => {
                 plan.cover(observation, row);
                 Effect::superseded()
@@ -215,6 +225,9 @@ pub(crate) async fn write_members(
         members::update(transaction, &statements.members, &plan.updates),
     )
     .await?;
+    if archives == Archives::Limited {
+        brake::record(transaction, None, &limited(observations, &effects)).await?;
+    }
     let photos = photos::write(transaction, &plan.photos(&existing, &created)).await?;
     for (observation, effect) in observations.iter().zip(&mut effects) {
         let row = existing.get(&(observation.campus, observation.member.clone()));
@@ -223,6 +236,21 @@ pub(crate) async fn write_members(
         }
     }
     Ok(Written { claims, effects, lines: plan.lines })
+}
+
+/// The archives of a batch of events that count towards their campus's limit.
+fn limited<'a>(observations: &[&'a Observation], effects: &'a [Effect]) -> Vec<Made<'a>> {
+    let counted = observations.iter().zip(effects).filter(|(o, _)| o.finding.is_filtered());
+    counted
+        .filter_map(|(observation, effect)| {
+            Some(Made {
+                campus: observation.campus,
+                member: &observation.member,
+                change: effect.archive.as_ref()?,
+                is_allowed: false,
+            })
+        })
+        .collect()
 }
 
 /// What a batch writes.
@@ -239,14 +267,11 @@ impl<'a> Plan<'a> {
         &mut self,
         observation: &'a Observation,
         row: Option<&Existing>,
-        archives: Archives,
+        is_withheld: bool,
     ) -> Effect {
         let columns = row.map(|row| &row.columns);
         let mut decision = decide(columns, &observation.finding);
-        let withheld = match archives {
-            Archives::Made => None,
-            Archives::Withheld => withhold_archive(columns, &mut decision),
-        };
+        let withheld = if is_withheld { withhold(columns, &mut decision) } else { None };
         let effect = Effect::of(columns, &decision.change, withheld);
         let Decision { change, message } = decision;
         self.log(observation, &message, |event_type| {

@@ -49,16 +49,45 @@ impl Finding {
         }
     }
 
-    fn archive_reason(&self) -> Option<ArchiveReason> {
+    /// Whether the sync filter does not keep the member.
+    pub(crate) fn is_filtered(&self) -> bool {
+        matches!(self, Self::Read(verdict) if matches!(**verdict, Verdict::Filtered(_)))
+    }
+
+    /// What it wants of the row's archive.
+    fn wish(&self) -> Wish {
         match self {
-            Self::Read(verdict) => verdict.archive_reason(),
-            Self::ReadGone | Self::DeleteUnasked => Some(ArchiveReason::Deleted),
+            Self::Read(verdict) => match (&**verdict, verdict.archive_reason()) {
+                (_, Some(reason)) => Wish::Archive(reason),
+                (Verdict::Unstated(_), None) => Wish::Leave,
+                (_, None) => Wish::Lift,
+            },
+            Self::ReadGone | Self::DeleteUnasked => Wish::Archive(ArchiveReason::Deleted),
         }
     }
 
     fn creates_unknown(&self) -> bool {
         matches!(self, Self::Read(verdict) if verdict.creates_unknown())
     }
+}
+
+/// What a finding wants of a row's archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    Archive(ArchiveReason),
+    /// One of ours is lifted.
+    Lift,
+    /// It stays as it is.
+    Leave,
+}
+
+/// A change of a row's archive, one that is held back or is to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ArchiveChange {
+    /// For this reason.
+    Archive(String),
+    /// The archive is lifted.
+    Lift,
 }
 
 /// The synced columns of a row in `members`.
@@ -103,7 +132,7 @@ pub(crate) fn decide(existing: Option<&Columns>, finding: &Finding) -> Decision 
     if let Some(profile) = finding.profile() {
         columns.take(profile);
     }
-    columns.set_archive(finding.archive_reason());
+    columns.set_archive(finding.wish());
     let newly_archived = columns.is_archived && !existing.is_archived;
     let verb = if newly_archived || finding.is_gone() { "archived" } else { "updated" };
     let message = outcome(verb, columns.name.as_deref());
@@ -121,28 +150,38 @@ fn decide_unknown(finding: &Finding) -> Decision {
     if let Some(profile) = finding.profile() {
         columns.take(profile);
     }
-    columns.set_archive(finding.archive_reason());
+    columns.set_archive(finding.wish());
     Decision { change: Change::Insert(columns), message }
 }
 
-/// The same decision for one who may not archive anybody: whoever would be archived by it keeps
-/// their state and takes everything else. Answers the reason that was withheld.
-pub(crate) fn withhold_archive(
+/// The same decision for one who may neither archive anybody nor bring anybody back: whoever would be
+/// keeps their state and takes everything else. Answers what was withheld.
+pub(crate) fn withhold(
     existing: Option<&Columns>,
     decision: &mut Decision,
-) -> Option<String> {
+) -> Option<ArchiveChange> {
     let (Some(existing), Change::Update(Some(columns))) = (existing, &mut decision.change) else {
         return None;
     };
-    if existing.is_archived || !columns.is_archived {
-        return None;
-    }
-    let reason = columns.archived_reason.clone();
-    columns.lift_archive();
+    let withheld = match (existing.is_archived, columns.is_archived) {
+        (false, true) => {
+            let reason = columns.archived_reason.take().unwrap_or_default();
+            columns.lift_archive();
+            decision.message = outcome("updated", columns.name.as_deref());
+            ArchiveChange::Archive(reason)
+        }
+        (true, false) => {
+            columns.is_archived = true;
+            columns.has_archive_date = existing.has_archive_date;
+            columns.archived_reason.clone_from(&existing.archived_reason);
+            ArchiveChange::Lift
+        }
+        _ => return None,
+    };
     if columns == existing {
         decision.change = Change::Update(None);
     }
-    reason
+    Some(withheld)
 }
 
 /// How a delivery ends whose finding was applied. An event that told of a delete which the core
@@ -182,23 +221,26 @@ impl Columns {
         take(&mut self.category, &profile.category);
     }
 
-    /// Archives for `reason`, or lifts an archive of ours. One made by a person, with another
+    /// Archives, or lifts an archive of ours. One made by a person, with another
     /// reason or none, is never touched; of one that was lifted nothing is left, or the next one that
     /// a person makes would look like ours.
-    fn set_archive(&mut self, reason: Option<ArchiveReason>) {
+    fn set_archive(&mut self, wish: Wish) {
         let is_ours = ArchiveReason::ALL
             .iter()
             .any(|reason| self.archived_reason.as_deref() == Some(reason.as_str()));
         if self.is_archived && !is_ours {
             return;
         }
-        match reason {
-            Some(reason) => {
+        match wish {
+            Wish::Archive(reason) => {
                 self.has_archive_date |= !self.is_archived;
                 self.is_archived = true;
                 self.archived_reason = Some(reason.as_str().to_owned());
             }
-            None => self.lift_archive(),
+            Wish::Lift => self.lift_archive(),
+            // Nothing is left over of one that was lifted.
+            Wish::Leave if !self.is_archived => self.lift_archive(),
+            Wish::Leave => {}
         }
     }
 

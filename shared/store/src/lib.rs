@@ -2,6 +2,7 @@
 //! members, the log of deliveries, dead letters, the shared token of the core, and the schema.
 
 mod admission;
+mod brake;
 mod campus_config;
 mod campus_lock;
 mod claim;
@@ -22,9 +23,10 @@ mod session;
 mod tokens;
 
 pub use admission::{Admission, Standing};
+pub use brake::most_archive_changes;
 pub use campus_config::{CampusConfig, ConfigError};
 pub use commit::{Commit, Outcome, Patience};
-pub use decide::Finding;
+pub use decide::{ArchiveChange, Finding};
 pub use delivery_log::{Entry, LogLine, Status};
 pub use known::known_member;
 pub use migrations::{MigrationError, SchemaState, migrate, schema_state};

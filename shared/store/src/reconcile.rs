@@ -1,15 +1,16 @@
 //! The guarded write as the reconciler uses it: the same claim, decision and columns as for a
-//! webhook, and a brake on archives that is counted in the transaction that makes them.
+//! webhook, and a brake on archives and returns that is counted in the transaction that makes them.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use database::{Client, Error, Transaction};
 use uuid::Uuid;
 
 use crate::{
-    Finding, Observation,
+    ArchiveChange, Finding, Observation,
+    brake::{self, Made},
     commit::{Archives, CommitStatements, write_members},
-    decide::{Change, Columns, decide, withhold_archive},
+    decide::{Change, Columns, decide, withhold},
     members,
     photos::{self, PhotoChange},
 };
@@ -24,16 +25,17 @@ pub struct Mandate {
     /// The configuration that the run began with, by its `synced_version`; nothing is written under
     /// another.
     pub config_version: i64,
-    /// Whom it may archive; `None`: nobody.
-    pub archives: Option<Brake>,
+    /// How many it may archive or bring back; `None`: nobody.
+    pub brake: Option<Brake>,
 }
 
-/// The brake on archives.
+/// The brake on archives and returns.
 #[derive(Debug, Clone)]
 pub struct Brake {
-    /// Archives of a day, those of earlier runs included.
+    /// Of each in a day, those of earlier runs and of events included.
     pub most_a_day: u64,
-    /// Members whose archive an operator let through; they are not counted.
+    /// Members whom an operator let through: they are not counted, and nothing that was counted is in
+    /// their way.
     pub allowed: HashSet<String>,
 }
 
@@ -42,7 +44,7 @@ pub struct Brake {
 pub enum Reconciliation {
     /// It is on disk; what each observation did, in the order of the batch.
     Done(Vec<Effect>),
-    /// It would have archived more than the brake lets through: nothing was written.
+    /// It would have archived, or brought back, more than the brake lets through: nothing was written.
     Braked,
     /// The campus's configuration is another one by now: nothing was written.
     ConfigurationChanged,
@@ -62,12 +64,10 @@ pub struct Effect {
     pub updated: bool,
     /// Which columns those were, and `photo`.
     pub changed: Vec<&'static str>,
-    /// It was archived, for this reason.
-    pub archived: Option<String>,
-    /// An archive of ours was lifted.
-    pub unarchived: bool,
-    /// It should be archived for this reason, and was not.
-    pub withheld: Option<String>,
+    /// It was archived, or an archive of ours was lifted.
+    pub archive: Option<ArchiveChange>,
+    /// The same should be, and was not.
+    pub withheld: Option<ArchiveChange>,
 }
 
 impl Effect {
@@ -79,7 +79,11 @@ impl Effect {
         Self { superseded: true, ..Self::default() }
     }
 
-    pub(crate) fn of(before: Option<&Columns>, change: &Change, withheld: Option<String>) -> Self {
+    pub(crate) fn of(
+        before: Option<&Columns>,
+        change: &Change,
+        withheld: Option<ArchiveChange>,
+    ) -> Self {
         let effect = Self { withheld, ..Self::default() };
         match (before, change) {
             (_, Change::Insert(_)) => Self { created: true, ..effect },
@@ -88,9 +92,7 @@ impl Effect {
                 Self {
                     updated: !changed.is_empty(),
                     changed,
-                    archived: (after.is_archived && !before.is_archived)
-                        .then(|| after.archived_reason.clone().unwrap_or_default()),
-                    unarchived: before.is_archived && !after.is_archived,
+                    archive: before.archive_change(after),
                     ..effect
                 }
             }
@@ -120,23 +122,22 @@ impl Columns {
         .filter_map(|(column, is_alike)| (!is_alike).then_some(column))
         .collect()
     }
+
+    fn archive_change(&self, other: &Self) -> Option<ArchiveChange> {
+        match (self.is_archived, other.is_archived) {
+            (false, true) => {
+                Some(ArchiveChange::Archive(other.archived_reason.clone().unwrap_or_default()))
+            }
+            (true, false) => Some(ArchiveChange::Lift),
+            _ => None,
+        }
+    }
 }
 
 /// Locked: whoever changes the configuration waits for the commit, or is waited for, and so does a
 /// second run, should one ever come about, which would count archives without seeing these.
 const VERSION: &str =
     "SELECT synced_version FROM sync_configs WHERE campus_id = $1 FOR NO KEY UPDATE";
-
-const RECORD: &str = "
-    INSERT INTO sync_changes (run_id, campus_id, external_member_id, kind, reason, allowed)
-    SELECT $1, $2, r.member, 'archived', r.reason, r.allowed
-    FROM unnest($3::text[], $4::text[], $5::boolean[]) AS r(member, reason, allowed)
-    ON CONFLICT DO NOTHING";
-
-const COUNT: &str = "
-    SELECT count(*) FROM sync_changes
-    WHERE campus_id = $1 AND kind = 'archived' AND NOT allowed
-      AND changed_at > now() - interval '24 hours'";
 
 /// Commits a batch; see [`crate::SyncWriter::reconcile`].
 pub(crate) async fn reconcile(
@@ -150,41 +151,52 @@ pub(crate) async fn reconcile(
     if version.is_none_or(|row| row.get::<_, i64>(0) != mandate.config_version) {
         return Ok(Reconciliation::ConfigurationChanged);
     }
-    let archives = match mandate.archives {
+    let archives = match mandate.brake {
         Some(_) => Archives::Made,
         None => Archives::Withheld,
     };
+    if mandate.brake.is_some() {
+        brake::lock(&transaction, &HashSet::from([mandate.campus])).await?;
+    }
     let effects = write_members(&transaction, statements, batch, archives).await?.effects;
-    if let Some(brake) = &mandate.archives {
-        record(&transaction, mandate, brake, batch, &effects).await?;
-        let archived: i64 = transaction.query_one(COUNT, &[&mandate.campus]).await?.get(0);
-        if archived.unsigned_abs() > brake.most_a_day {
-            return Ok(Reconciliation::Braked);
-        }
+    if let Some(brake) = &mandate.brake
+        && is_braked(&transaction, mandate, brake, batch, &effects).await?
+    {
+        return Ok(Reconciliation::Braked);
     }
     transaction.commit().await?;
     Ok(Reconciliation::Done(effects))
 }
 
-async fn record(
+/// Puts down what was archived and brought back, and says whether that is more than the brake lets through.
+async fn is_braked(
     transaction: &Transaction<'_>,
     mandate: &Mandate,
     brake: &Brake,
     batch: &[&Observation],
     effects: &[Effect],
-) -> Result<(), Error> {
-    let archived = || {
-        batch.iter().zip(effects).filter_map(|(observation, effect)| {
-            Some((observation.member.as_str(), effect.archived.as_deref()?))
+) -> Result<bool, Error> {
+    let changes: Vec<Made<'_>> = batch
+        .iter()
+        .zip(effects)
+        .filter_map(|(observation, effect)| {
+            Some(Made {
+                campus: mandate.campus,
+                member: &observation.member,
+                change: effect.archive.as_ref()?,
+                is_allowed: brake.allowed.contains(&observation.member),
+            })
         })
-    };
-    let members: Vec<&str> = archived().map(|(member, _)| member).collect();
-    let reasons: Vec<&str> = archived().map(|(_, reason)| reason).collect();
-    let allowed: Vec<bool> = members.iter().map(|member| brake.allowed.contains(*member)).collect();
-    transaction
-        .execute(RECORD, &[&mandate.run, &mandate.campus, &members, &reasons, &allowed])
-        .await?;
-    Ok(())
+        .collect();
+    brake::record(transaction, Some(mandate.run), &changes).await?;
+    let counted: BTreeSet<&str> =
+        changes.iter().filter(|made| !made.is_allowed).map(|made| made.change.kind()).collect();
+    for kind in counted {
+        if brake::made(transaction, mandate.campus, kind).await? > brake.most_a_day {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// What a batch would do; see [`crate::SyncWriter::preview`].
@@ -208,7 +220,7 @@ pub(crate) async fn preview(client: &Client, batch: &[&Observation]) -> Result<V
             let row = row(observation);
             let columns = row.map(|row| &row.columns);
             let mut decision = decide(columns, &observation.finding);
-            let withheld = withhold_archive(columns, &mut decision);
+            let withheld = withhold(columns, &mut decision);
             let mut effect = Effect::of(columns, &decision.change, withheld);
             if row.is_some_and(|row| photos.contains(&row.id)) {
                 effect.note_photo();

@@ -187,6 +187,12 @@ async fn member(core: &Core, request: &Request<Incoming>, id: &str) -> Result<Re
                     return reply::rendered(200, member.to_bytes());
                 }
             }
+            Some(kind @ FaultKind::Rewritten { .. }) => {
+                if let Some(mut member) = church.document(id) {
+                    list::rewrite(&mut member, kind);
+                    return reply::rendered(200, member.to_bytes());
+                }
+            }
             _ => {}
         }
         match church.body(id) {
@@ -210,6 +216,7 @@ async fn with_faults(
         Some(
             FaultKind::BadRow
             | FaultKind::WrongChurch { .. }
+            | FaultKind::Rewritten { .. }
             | FaultKind::ShortList { .. }
             | FaultKind::Shuffled
             | FaultKind::LongLived { .. },

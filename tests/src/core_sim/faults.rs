@@ -5,6 +5,7 @@ use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::counters::Endpoint;
 use super::dice::Dice;
@@ -15,8 +16,8 @@ pub struct Fault {
     /// Only requests of this church: the account's, or the member's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub church_id: Option<String>,
-    /// Only requests of this member. On lists [`FaultKind::BadRow`] and [`FaultKind::WrongChurch`]
-    /// strike where the member is on the page; the other kinds leave lists alone then.
+    /// Only requests of this member. On lists [`FaultKind::BadRow`], [`FaultKind::WrongChurch`]
+    /// and [`FaultKind::Rewritten`] strike where the member is on the page; the other kinds leave lists alone then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member_id: Option<String>,
     /// Only this endpoint.
@@ -99,6 +100,16 @@ pub enum FaultKind {
         #[serde(default)]
         as_church_id: Option<String>,
     },
+    /// Members come back with other fields than they have; where [`Fault::endpoint`] is not named, in lists
+    /// and by id.
+    Rewritten {
+        /// Keys with the values that they come with.
+        #[serde(default)]
+        set: Map<String, Value>,
+        /// Keys that do not come at all.
+        #[serde(default)]
+        remove: Vec<String>,
+    },
     /// The list ends after so many rows, as if there were no more.
     ShortList {
         /// Rows; 0: the list is empty.
@@ -108,6 +119,13 @@ pub enum FaultKind {
     Shuffled,
     /// Every login is refused, the right password or not.
     NoLogins,
+}
+
+impl FaultKind {
+    /// Whether it strikes members, by id and on the pages that they are on.
+    fn is_of_rows(&self) -> bool {
+        matches!(self, Self::BadRow | Self::WrongChurch { .. } | Self::Rewritten { .. })
+    }
 }
 
 /// The church id of [`FaultKind::WrongChurch`] unless it names one.
@@ -159,15 +177,13 @@ impl Fault {
     }
 
     fn concerns(&self, request: &Request<'_>) -> bool {
-        let row_fault = matches!(self.kind, FaultKind::BadRow | FaultKind::WrongChurch { .. });
+        let row_fault = self.kind.is_of_rows();
         let kind_fits = match self.kind {
             FaultKind::NoLogins | FaultKind::LongLived { .. } => {
                 request.endpoint == Endpoint::Login
             }
             FaultKind::ShortList { .. } | FaultKind::Shuffled => request.endpoint == Endpoint::List,
-            FaultKind::BadRow | FaultKind::WrongChurch { .. } => {
-                request.endpoint != Endpoint::Login
-            }
+            _ if row_fault => request.endpoint != Endpoint::Login,
             _ => true,
         };
         let member_fits = self.member_id.as_deref().is_none_or(|id| {

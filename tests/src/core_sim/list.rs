@@ -125,14 +125,14 @@ fn render(rows: &[Row], projection: bool, strike: Option<&Strike>) -> Vec<u8> {
             page.push(b',');
         }
         let (church, found) = row;
-        let other_church = other_church(row, strike);
+        let struck = strike.filter(|strike| is_struck(row, strike)).map(|strike| &strike.kind);
         match found {
-            Found::Stored(stored) if !projection && other_church.is_none() => {
+            Found::Stored(stored) if !projection && struck.is_none() => {
                 page.extend_from_slice(&stored.body);
             }
             Found::Generated(row)
                 if !projection
-                    && other_church.is_none()
+                    && struck.is_none()
                     && let Some(body) = church.prebuilt(*row) =>
             {
                 page.extend_from_slice(&body);
@@ -142,8 +142,8 @@ fn render(rows: &[Row], projection: bool, strike: Option<&Strike>) -> Vec<u8> {
                 if projection {
                     project(&mut member);
                 }
-                if let Some(church_id) = other_church {
-                    member.set("church_id", church_id);
+                if let Some(kind) = struck {
+                    rewrite(&mut member, kind);
                 }
                 member.append_to(&mut page);
             }
@@ -167,15 +167,27 @@ fn project(member: &mut Document) {
     }
 }
 
-/// The church id that a row comes back with instead of its own.
-fn other_church<'a>(row: &Row, strike: Option<&'a Strike>) -> Option<&'a str> {
-    match strike {
-        Some(Strike { kind: FaultKind::WrongChurch { as_church_id }, member_id })
-            if is_meant(row, member_id.as_deref()) =>
-        {
-            Some(as_church_id.as_deref().unwrap_or(NO_CHURCH_ID))
+/// Whether a row comes back otherwise than it is.
+fn is_struck(row: &Row, strike: &Strike) -> bool {
+    matches!(strike.kind, FaultKind::WrongChurch { .. } | FaultKind::Rewritten { .. })
+        && is_meant(row, strike.member_id.as_deref())
+}
+
+/// What a fault makes of a member.
+pub(super) fn rewrite(member: &mut Document, kind: &FaultKind) {
+    match kind {
+        FaultKind::WrongChurch { as_church_id } => {
+            member.set("church_id", as_church_id.as_deref().unwrap_or(NO_CHURCH_ID));
         }
-        _ => None,
+        FaultKind::Rewritten { set, remove } => {
+            for (key, value) in set {
+                member.set(key.clone(), value.clone());
+            }
+            for key in remove {
+                member.remove(key);
+            }
+        }
+        _ => {}
     }
 }
 

@@ -1,9 +1,13 @@
-//! The brake on archives.
+//! The brake on archives and on returns.
 
 use serde_json::json;
-use tests::core_sim::{Endpoint, Fault, FaultKind};
+use tests::{
+    core_sim::{Endpoint, Fault, FaultKind, Webhook},
+    harness::{Role, TestSystem},
+    program::run_to_end,
+};
 
-use super::night::{Night, counts};
+use super::night::{Night, assert_failed, counts, report};
 
 /// The ids of active members, sorted.
 async fn active(night: &Night) -> Vec<String> {
@@ -76,7 +80,7 @@ async fn held_archives_are_let_through_by_their_number_and_nobody_else() {
         );
     }
     // One of them came back, and one more is gone since: the list of that run is what counts.
-    night.system.core.restore(&members[1], tests::core_sim::Webhook::Silent).unwrap();
+    night.system.core.restore(&members[1], Webhook::Silent).unwrap();
     for id in &members[20..32] {
         night.delete(id);
     }
@@ -90,7 +94,7 @@ async fn held_archives_are_let_through_by_their_number_and_nobody_else() {
     assert_eq!(night.member(&members[20]).await["is_archived"], false);
     // What an operator let through does not count for the day.
     for id in &members[22..32] {
-        night.system.core.restore(id, tests::core_sim::Webhook::Silent).unwrap();
+        night.system.core.restore(id, Webhook::Silent).unwrap();
     }
     assert_eq!(counts(&night.pass().await)[3], 2);
 }
@@ -107,7 +111,7 @@ async fn a_filter_that_drops_everybody_is_held() {
     let dry = night.run(&["--dry-run"]).await;
     assert_eq!(dry.code, Some(3), "{dry:?}");
     // Only a run that was held says a number that is let through.
-    assert!(dry.stdout.contains("more archives than the campus allows"), "{dry:?}");
+    assert!(dry.stdout.contains("more than the campus allows"), "{dry:?}");
     assert!(!dry.stdout.contains("--allow-archive"), "{dry:?}");
 }
 
@@ -151,6 +155,193 @@ async fn a_configuration_that_changes_during_the_run_ends_it() {
             .success();
     };
     let (run, ()) = tokio::join!(night.ends(1), change);
-    super::night::assert_failed(&run, "configuration was changed");
+    assert_failed(&run, "configuration was changed");
     assert_eq!(night.member(&members[0]).await["is_archived"], false);
+}
+
+/// A campus of so many active members and nobody else.
+async fn of_active(members: u64) -> (Night, Vec<String>) {
+    let night = Night::new(0).await;
+    let fields = |number| json!({"full_name": format!("Member {number}"), "is_active": true});
+    let mut ids: Vec<String> = (0..members).map(|number| night.create(fields(number))).collect();
+    ids.sort();
+    night.pass().await;
+    (night, ids)
+}
+
+#[tokio::test]
+async fn whoever_is_let_through_is_archived_whatever_was_archived_before() {
+    let (night, members) = of_active(80).await;
+    night.execute("UPDATE sync_configs SET archive_limit = 50").await;
+    for id in &members[..20] {
+        night.delete(id);
+    }
+    assert_eq!(counts(&night.pass().await)[3], 20);
+    // More than the campus allows were archived today.
+    night.execute("UPDATE sync_configs SET archive_limit = 5").await;
+    for id in &members[20..22] {
+        night.delete(id);
+    }
+    assert_eq!(counts(&night.ends(4).await)[6], 2);
+    for id in &members[22..25] {
+        night.delete(id);
+    }
+    let dry = night.run(&["--allow-archive", "2", "--dry-run", "--json"]).await;
+    let run = night.run(&["--allow-archive", "2", "--json"]).await;
+    assert_eq!((dry.code, run.code), (Some(3), Some(4)), "{run:?}");
+    for told in [report(&dry), report(&run)] {
+        assert_eq!((counts(&told)[3], counts(&told)[6]), (2, 3), "{told}");
+    }
+    for id in &members[20..22] {
+        assert_eq!(night.member(id).await["archived_reason"], "Deleted in core system");
+    }
+    assert_eq!(night.active().await, 58);
+    night.run(&["--allow-archive", "3"]).await.success();
+    assert_eq!(night.active().await, 55);
+    assert_eq!(night.last_run().await["status"], "success");
+}
+
+#[tokio::test]
+async fn nobody_comes_back_without_an_explicit_word_and_few_at_a_time() {
+    let (night, members) = of_active(60).await;
+    night.execute("UPDATE sync_configs SET archive_limit = 100").await;
+    for id in &members[..40] {
+        night.change(id, json!({"is_active": false}));
+    }
+    assert_eq!(counts(&night.pass().await)[3], 40);
+    night.execute("UPDATE sync_configs SET archive_limit = 5").await;
+    // The core's next version calls it otherwise.
+    let renamed = FaultKind::Rewritten {
+        set: serde_json::Map::from_iter([("active".to_owned(), json!(true))]),
+        remove: vec!["is_active".to_owned()],
+    };
+    let renamed = night.fault(renamed);
+    let before = night.versions().await;
+    let run = night.pass().await;
+    assert_eq!(counts(&run)[1..5], [0, 0, 0, 0], "{run}");
+    let members_of = |rows: &[serde_json::Value]| {
+        rows.iter().filter(|row| row["of"] == "members").cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(members_of(&night.versions().await), members_of(&before));
+    night.system.core.remove_fault(renamed);
+
+    for id in &members[..40] {
+        night.change(id, json!({"is_active": true, "full_name": "Back"}));
+    }
+    let dry = report(&night.run(&["--dry-run", "--json"]).await);
+    let run = night.ends(4).await;
+    for counted in [&run, &dry] {
+        assert_eq!((counts(counted)[4], counts(counted)[6]), (0, 40), "{counted}");
+    }
+    let held = night.member(&members[0]).await;
+    assert_eq!(
+        (&held["is_archived"], &held["archived_reason"], &held["name"]),
+        (&json!(true), &json!("Deactivated in core system"), &json!("Back"))
+    );
+    night.run(&["--allow-archive", "40"]).await.success();
+    assert_eq!(counts(&night.last_run().await)[4], 40);
+    assert_eq!(night.active().await, 60);
+}
+
+#[tokio::test]
+async fn a_core_that_calls_its_own_list_deleted_or_inactive_archives_nobody() {
+    let (night, members) = of_active(60).await;
+    for id in &members[..9] {
+        night.delete(id);
+    }
+    for said in [json!({"is_deleted": true, "is_active": false}), json!({"is_active": false})] {
+        let set = said.as_object().unwrap().clone();
+        let rewritten = FaultKind::Rewritten { set, remove: Vec::new() };
+        let fault = Fault::everywhere(rewritten).at(Endpoint::Member);
+        let fault = night.system.core.add_fault(fault);
+        assert_failed(&night.ends(1).await, "does not know members");
+        assert_eq!(night.active().await, 60);
+        night.system.core.remove_fault(fault);
+    }
+    assert_eq!(counts(&night.pass().await)[3], 9);
+}
+
+#[tokio::test]
+async fn a_small_campus_loses_a_fifth_a_day_and_none_at_a_limit_of_zero() {
+    let (night, members) = of_active(10).await;
+    for id in &members[..3] {
+        night.delete(id);
+    }
+    assert_eq!(counts(&night.ends(4).await)[6], 3);
+    night.system.core.restore(&members[2], Webhook::Silent).unwrap();
+    assert_eq!(counts(&night.pass().await)[3], 2);
+    // What a day had is remembered for a day, however short the log is kept.
+    let mut variables = night.system.variables(Role::Reconciler).clone();
+    variables.insert("LOG_RETENTION".to_owned(), "1s".to_owned());
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    run_to_end("reconciler", &["--once"], b"", variables).await.unwrap();
+    night.delete(&members[2]);
+    assert_eq!(counts(&night.ends(4).await)[6], 1);
+    assert_eq!(night.active().await, 8);
+    night.system.core.restore(&members[2], Webhook::Silent).unwrap();
+    night.execute("UPDATE sync_configs SET archive_limit = 0; DELETE FROM sync_changes").await;
+    night.pass().await;
+    night.delete(&members[2]);
+    assert_eq!(counts(&night.ends(4).await)[6], 1);
+    night.run(&["--allow-archive", "1"]).await.success();
+    assert_eq!(night.active().await, 7);
+}
+
+#[tokio::test]
+async fn who_moved_to_another_church_waits_for_an_operator() {
+    let (night, members) = of_active(30).await;
+    let arguments = [
+        "campus",
+        "set",
+        &night.system.campus.id,
+        "--api-email",
+        tests::core_sim::SUPER_ADMIN_EMAIL,
+    ];
+    night.system.faithctl(&arguments).await.success();
+    let moved = FaultKind::WrongChurch { as_church_id: None };
+    let moved = Fault::everywhere(moved).of_member(&members[0]);
+    let moved = night.system.core.add_fault(moved);
+    for _ in 0..2 {
+        let run = night.ends(4).await;
+        assert_eq!((&run["status"], counts(&run)[6]), (&json!("held"), 1), "{run}");
+        let said = run["error_message"].as_str().unwrap();
+        assert!(said.contains("another church"), "{said}");
+        assert_eq!(night.active().await, 30);
+    }
+    night.run(&["--allow-archive", "1"]).await.success();
+    let row = night.member(&members[0]).await;
+    assert_eq!(row["archived_reason"], "Deleted in core system");
+    assert_eq!(night.pass().await["status"], "success");
+    // And back again.
+    night.system.core.remove_fault(moved);
+    assert_eq!(counts(&night.pass().await)[4], 1);
+    assert_eq!(night.active().await, 30);
+}
+
+#[tokio::test]
+async fn events_archive_by_the_filter_no_more_than_a_night_may() {
+    let system = TestSystem::spawn().await;
+    let church = crate::worker::church::Church::first(&system);
+    let mut members = Vec::new();
+    for number in 0..20 {
+        members.push(church.bring(json!({"full_name": format!("Member {number}")})).await);
+    }
+    let rules =
+        json!([{"field": "member_status", "operator": "equals", "value": "Nobody has this"}]);
+    crate::worker::filter::set_filter(church, "include", rules).await;
+    let mut archived = 0;
+    for member in &members[..8] {
+        church.change(member, json!({"full_name": "Renamed"}));
+        let log = church.sync("member.updated", member).await;
+        assert_eq!(log["status"], "processed", "{log}");
+        let row = church.member(member).await;
+        assert_eq!(row["name"], "Renamed");
+        archived += u64::from(row["is_archived"] == true);
+        let verb = if row["is_archived"] == true { "archived" } else { "updated" };
+        assert_eq!(log["message"], format!("Member {verb}: Renamed"));
+    }
+    assert_eq!(archived, 4, "a fifth of twenty");
+    let night = Night { system };
+    let run = night.ends(4).await;
+    assert_eq!((counts(&run)[3], counts(&run)[6]), (0, 16), "{run}");
 }

@@ -194,6 +194,11 @@ pub(super) fn counts(run: &Value) -> Vec<i64> {
     .to_vec()
 }
 
+/// What a run of `--json` said, however it ended.
+pub(super) fn report(finished: &Finished) -> Value {
+    serde_json::from_str(&finished.stdout).unwrap_or_else(|error| panic!("{error}: {finished:?}"))
+}
+
 /// Asserts that a run failed with a message that says `what`, and archived nobody.
 #[track_caller]
 pub(super) fn assert_failed(run: &Value, what: &str) {

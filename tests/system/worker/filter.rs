@@ -6,7 +6,7 @@ use tests::{core_sim::Webhook, harness::TestSystem};
 use super::church::{Church, archive_of};
 
 /// Saves a filter as an operator does.
-pub(super) async fn set_filter(church: Church<'_>, mode: &str, rules: Value) {
+pub(crate) async fn set_filter(church: Church<'_>, mode: &str, rules: Value) {
     let arguments = ["campus", "set-filter", &church.campus.id, "--mode", mode, "--rules", "-"];
     let rules = rules.to_string();
     church.system.faithctl_with_input(&arguments, rules.as_bytes()).await.success();

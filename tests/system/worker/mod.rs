@@ -13,7 +13,7 @@ mod drain;
 mod duplicates;
 mod effects;
 mod fairness;
-mod filter;
+pub(crate) mod filter;
 mod isolation;
 pub(crate) mod load;
 pub(crate) mod lookups;

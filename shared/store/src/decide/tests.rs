@@ -27,10 +27,14 @@ fn sumarni() -> Value {
     })
 }
 
-fn with(field: &str, value: Value) -> Finding {
+fn with_value(field: &str, value: Value) -> Value {
     let mut answer = sumarni();
     answer[field] = value;
-    verdict(answer)
+    answer
+}
+
+fn with(field: &str, value: Value) -> Finding {
+    verdict(with_value(field, value))
 }
 
 fn row() -> Columns {
@@ -178,8 +182,45 @@ fn whoever_is_active_keeps_neither_a_reason_nor_a_date() {
     assert_eq!(changed(&decision), &row());
     // Withheld, an archive leaves nothing behind either.
     let mut decision = decide(Some(&left), &with("is_active", json!(false)));
-    assert!(withhold_archive(Some(&left), &mut decision).is_some());
+    assert!(withhold(Some(&left), &mut decision).is_some());
     assert_eq!(changed(&decision), &row());
+}
+
+#[test]
+fn only_an_explicit_word_brings_anybody_back() {
+    let mut answer = sumarni();
+    answer.as_object_mut().unwrap().remove("is_active");
+    for odd in
+        [answer, with_value("is_active", Value::Null), with_value("is_active", json!("true"))]
+    {
+        for reason in ArchiveReason::ALL {
+            let decision = decide(Some(&archived(Some(reason.as_str()))), &verdict(odd.clone()));
+            assert_eq!(decision.change, Change::Update(None), "{reason:?}");
+        }
+        assert_eq!(decide(Some(&row()), &verdict(odd.clone())).change, Change::Update(None));
+        let created = decide(None, &verdict(odd));
+        assert!(!changed(&created).is_archived);
+    }
+}
+
+#[test]
+fn a_change_of_the_archive_that_is_withheld_leaves_the_rest() {
+    let before = archived(Some("Deleted in core system"));
+    let mut decision = decide(Some(&before), &with("full_name", json!("S. Ningsih")));
+    assert_eq!(withhold(Some(&before), &mut decision), Some(ArchiveChange::Lift));
+    let after = Columns { name: Some("S. Ningsih".into()), ..before.clone() };
+    assert_eq!(changed(&decision), &after);
+    let mut decision = decide(Some(&before), &verdict(sumarni()));
+    assert_eq!(withhold(Some(&before), &mut decision), Some(ArchiveChange::Lift));
+    assert_eq!(decision.change, Change::Update(None));
+    let mut decision = decide(Some(&row()), &Finding::ReadGone);
+    let archive = ArchiveChange::Archive("Deleted in core system".into());
+    assert_eq!(withhold(Some(&row()), &mut decision), Some(archive));
+    assert_eq!(decision.message, "Member updated: Sumarni N");
+    assert_eq!(decision.change, Change::Update(None));
+    // A new reason for an archive is none.
+    let mut decision = decide(Some(&before), &with("is_active", json!(false)));
+    assert_eq!(withhold(Some(&before), &mut decision), None);
 }
 
 #[test]
