@@ -1,6 +1,6 @@
 //! Text from outside on a terminal: characters that are not seen, or that turn the text around.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Write};
 
 /// Whether a character is not seen or changes the order of others, so that what is shown is not what
 /// is written: <https://www.unicode.org/reports/tr36/#Bidirectional_Text_Spoofing>.
@@ -31,6 +31,14 @@ pub fn escape_deceptive(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(escaped)
+}
+
+/// Adds a character as JSON writes it in ASCII: `\u202e`, two of these beyond the first plane.
+pub fn push_json_escape(text: &mut String, character: char) {
+    for unit in character.encode_utf16(&mut [0; 2]) {
+        // Writing into memory has no way to fail.
+        write!(text, "\\u{unit:04x}").ok();
+    }
 }
 
 #[cfg(test)]

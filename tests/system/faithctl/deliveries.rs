@@ -103,12 +103,19 @@ async fn an_event_is_shown_with_all_its_deliveries_and_its_dead_letter() {
 }
 
 #[tokio::test]
-async fn what_a_sender_wrote_does_not_move_the_operators_cursor() {
+async fn what_a_sender_wrote_is_shown_as_it_is() {
     let system = with_deliveries().await;
-    let evil = r"UPDATE webhook_logs SET event_type = E'evil\x1b[2J' WHERE event_id = 'event-1'";
+    // One that clears the screen, and one that turns around what follows it.
+    let evil =
+        r"UPDATE webhook_logs SET event_type = E'evil\x1b[2J\u202Elive' WHERE event_id = 'event-1'";
     system.database.client().batch_execute(evil).await.unwrap();
     for arguments in [&["deliveries", "list"][..], &["deliveries", "show", "event-1"]] {
         let said = system.faithctl(arguments).await.success();
-        assert!(!said.contains('\u{1b}') && said.contains(r"evil\u{1b}[2J"), "{said}");
+        assert!(!said.contains(['\u{1b}', '\u{202e}']), "{said}");
+        assert!(said.contains(r"evil\u{1b}[2J\u{202e}live"), "{said}");
     }
+    let json = system.faithctl(&["deliveries", "list", "--json"]).await.success();
+    assert!(!json.contains(['\u{1b}', '\u{202e}']), "{json}");
+    let rows: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(rows[0]["event_type"], "evil\u{1b}[2J\u{202e}live");
 }

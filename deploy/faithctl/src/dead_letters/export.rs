@@ -48,8 +48,7 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
     // Read page by page, not as one statement that lasts as long as its reader takes.
     for page in ids.chunks(PAGE) {
         let letters = Letter::load(&client, page).await?;
-        let lines: Result<Vec<String>, _> = letters.iter().map(serde_json::to_string).collect();
-        output::line(&lines?.join("\n"))?;
+        output::object_lines(&letters)?;
     }
     Ok(())
 }

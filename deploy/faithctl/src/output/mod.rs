@@ -5,7 +5,7 @@ mod table;
 
 use std::io::{ErrorKind, IsTerminal, Write};
 
-use runtime::text::is_deceptive;
+use runtime::text::{is_deceptive, push_json_escape};
 use serde::Serialize;
 
 pub(crate) use sheet::Sheet;
@@ -33,7 +33,13 @@ pub(crate) fn listing<T: Serialize>(
 
 /// Writes a value as JSON.
 pub(crate) fn object(value: &impl Serialize) -> anyhow::Result<()> {
-    line(&serde_json::to_string_pretty(value)?)
+    line(&undeceptive(serde_json::to_string_pretty(value)?))
+}
+
+/// Writes values as JSON, one a line.
+pub(crate) fn object_lines<T: Serialize>(values: &[T]) -> anyhow::Result<()> {
+    let lines: Result<Vec<String>, _> = values.iter().map(serde_json::to_string).collect();
+    line(&undeceptive(lines?.join("\n")))
 }
 
 /// The columns of the terminal on stdout; none where it is no terminal.
@@ -59,6 +65,23 @@ pub(crate) fn printable(text: &str) -> String {
         .collect()
 }
 
+/// JSON that a terminal shows as it is, and programs read as before: what deceives can only be within
+/// strings, and has its escape there.
+fn undeceptive(json: String) -> String {
+    if !json.contains(is_deceptive) {
+        return json;
+    }
+    let mut escaped = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        if is_deceptive(c) {
+            push_json_escape(&mut escaped, c);
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
+}
+
 fn write(text: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
@@ -70,12 +93,20 @@ fn write(text: &str) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::printable;
+    use super::{printable, undeceptive};
 
     #[test]
     fn nothing_from_outside_moves_the_cursor() {
         assert_eq!(printable("Đặng 李"), "Đặng 李");
         assert_eq!(printable("a\u{1b}[2Jb\nc"), "a\\u{1b}[2Jb\\nc");
         assert_eq!(printable("a\u{202e}b\u{200b}"), "a\\u{202e}b\\u{200b}");
+    }
+
+    #[test]
+    fn json_means_what_it_meant() {
+        let text = "né\u{202e}\u{e0001}\n";
+        let json = undeceptive(serde_json::to_string(text).unwrap());
+        assert_eq!(json, "\"né\\u202e\\udb40\\udc01\\n\"");
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
     }
 }
