@@ -4,18 +4,19 @@
 
 use std::time::{Duration, Instant};
 
-use campus::{Campus, RateLimit};
+use campus::RateLimit;
 use chrono::{DateTime, Utc};
 use event::{Rejection, SCHEMA_VERSION};
 use opentelemetry::metrics::Counter;
 use queue::{Message, Publisher};
-use runtime::{Trace, TraceContext, metrics::meter};
+use runtime::{TraceContext, metrics::meter};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use crate::{Refusal, limiter::Limiter, payload::Claims};
+use crate::{Refusal, checks::Cover, limiter::Limiter, payload::Claims, refusal::Declined};
 
-/// Refusals told of each campus, in the long run, a second.
+/// Refusals told of each campus and reason, in the long run, a second: a flood of bad signatures
+/// does not hide what its own sender does wrong.
 const RATE: u32 = 1;
 /// How many seconds' worth may come at once: a person who tries out a secret sees every attempt.
 const BURST: Duration = Duration::from_secs(30);
@@ -23,14 +24,23 @@ const BURST: Duration = Duration::from_secs(30);
 const WAITING: usize = 256;
 
 /// What is told, and where in a trace that was.
-type Refused = (Rejection, TraceContext);
+type Told = (Rejection, TraceContext);
 
 /// Where refusals are told to.
 pub(crate) struct Audit {
-    limiter: Limiter,
+    limiter: Limiter<(Uuid, &'static str)>,
     rate: Option<RateLimit>,
-    rejections: mpsc::Sender<Refused>,
+    rejections: mpsc::Sender<Told>,
     failures: Counter<u64>,
+}
+
+/// A refused delivery of a known campus.
+pub(crate) struct Refused<'request> {
+    pub(crate) campus: Uuid,
+    pub(crate) declined: Declined,
+    pub(crate) cover: &'request Cover,
+    pub(crate) body: &'request [u8],
+    pub(crate) received_at: DateTime<Utc>,
 }
 
 impl Audit {
@@ -41,45 +51,49 @@ impl Audit {
             .with_description("Refused deliveries that could not be told to webhook-rejections")
             .build();
         failures.add(0, &[]);
-        let (rejections, waiting) = mpsc::channel::<Refused>(WAITING);
+        let (rejections, waiting) = mpsc::channel(WAITING);
         tokio::spawn(tell(waiting, publisher, failures.clone()));
         Self { limiter: Limiter::new(BURST), rate: RateLimit::new(RATE), rejections, failures }
     }
 
+    /// Whether a refusal is told of: not all of a flood are, and asking counts as telling.
+    pub(crate) fn takes(&self, campus: Uuid, refusal: Refusal) -> bool {
+        let key = (campus, refusal.label());
+        self.rate.is_some_and(|rate| self.limiter.take(key, rate, Instant::now()).is_ok())
+    }
+
     /// Tells that a webhook for a known campus was refused; best effort.
-    pub(crate) fn refused(
-        &self,
-        campus: &Campus,
-        refusal: Refusal,
-        body: &[u8],
-        received_at: DateTime<Utc>,
-        trace: &Trace,
-    ) {
-        let Some(rate) = self.rate else { return };
-        // Before the body is read once more: a flood must not cost more than its refusal.
-        if self.limiter.take(campus.id, rate, Instant::now()).is_err() {
-            return;
-        }
+    pub(crate) fn tell(&self, refused: &Refused<'_>) {
+        let Refused { campus, declined, cover, body, received_at } = *refused;
         let claims = Claims::read(body);
         let rejection = Rejection {
             schema_version: SCHEMA_VERSION,
             delivery_id: Uuid::now_v7(),
-            campus_id: campus.id,
+            campus_id: campus,
             event_id: claims.event_id,
             event_type: claims.event_type,
             member_id: claims.member_id,
-            signature_valid: refusal.is_of_verified(),
-            reason: refusal.sentence(),
+            signature_valid: declined.refusal.is_of_verified(),
+            reason: reason(declined, cover),
             received_at,
         };
-        if self.rejections.try_send((rejection, trace.context().clone())).is_err() {
+        if self.rejections.try_send((rejection, cover.trace.context().clone())).is_err() {
             self.failures.add(1, &[]);
         }
     }
 }
 
+/// Why, where from, and what is noticed about it.
+fn reason(declined: Declined, cover: &Cover) -> String {
+    let reason = format!("{} It came from {}.", declined.refusal.sentence(), cover.origin);
+    match declined.clue {
+        Some(clue) => format!("{reason} {clue}"),
+        None => reason,
+    }
+}
+
 /// Publishes one after another; says once that it fails, and once that it works again.
-async fn tell(mut waiting: mpsc::Receiver<Refused>, publisher: Publisher, failures: Counter<u64>) {
+async fn tell(mut waiting: mpsc::Receiver<Told>, publisher: Publisher, failures: Counter<u64>) {
     let mut is_failing = false;
     while let Some((rejection, trace)) = waiting.recv().await {
         match publisher.publish(Message::rejection(&rejection, &trace)).await {

@@ -10,7 +10,7 @@ use runtime::{
     variables::{self, ranges},
 };
 
-use crate::{BODY_BUDGET_BYTES, tls::Tls};
+use crate::{BODY_BUDGET_BYTES, origin::TrustedProxies, tls::Tls};
 
 /// The variables that the gateway reads.
 pub const VARIABLES: &[Variable] = &[
@@ -28,6 +28,7 @@ pub const VARIABLES: &[Variable] = &[
     variables::TLS_CERT_FILE,
     variables::TLS_KEY_FILE,
     variables::GATEWAY_MAX_BODY_BYTES,
+    variables::GATEWAY_TRUSTED_PROXIES,
     variables::QUEUE_MAX_LENGTH,
     variables::OTEL_EXPORTER_OTLP_ENDPOINT,
     variables::RUST_LOG,
@@ -40,6 +41,7 @@ pub struct Config {
     /// None: plain HTTP, for a proxy in front that speaks TLS.
     pub(crate) tls: Option<Tls>,
     pub(crate) max_body_bytes: usize,
+    pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) database: DatabaseConfig,
     pub(crate) amqp: AmqpConfig,
     pub(crate) topology: Topology,
@@ -55,6 +57,7 @@ impl Config {
             listen: settings.address(variables::GATEWAY_LISTEN)?,
             tls: Tls::from_settings(settings)?,
             max_body_bytes: usize::try_from(max_body_bytes).unwrap_or(BODY_BUDGET_BYTES),
+            trusted_proxies: TrustedProxies::from_settings(settings)?,
             database: DatabaseConfig::from_settings(settings, "gateway")?,
             amqp: AmqpConfig::from_settings(settings)?,
             topology: Topology::from_settings(settings)?,

@@ -8,16 +8,20 @@ mod arriving;
 mod audit;
 mod body;
 mod budget;
+mod checks;
+mod clue;
 mod config;
 mod connections;
 mod depths;
 mod fields;
 mod limiter;
 mod metrics;
+mod origin;
 mod payload;
 mod receive;
 mod refusal;
 mod reply;
+mod report;
 mod seat;
 mod server;
 mod service;
@@ -41,8 +45,9 @@ pub use refusal::{Refusal, Unavailable};
 pub use signature::{Signature, Verified};
 
 use crate::{
-    audit::Audit, body::Intake, budget::Budget, connections::Connections, limiter::Limiter,
-    metrics::Metrics, receive::Receiver, server::Server, service::Service, throttle::Throttle,
+    audit::Audit, body::Intake, budget::Budget, checks::Checks, clue::Examiner,
+    connections::Connections, limiter::Limiter, metrics::Metrics, receive::Receiver,
+    report::Reports, server::Server, service::Service,
 };
 
 /// Who the gateway is.
@@ -116,16 +121,19 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
             budget,
             connections: Arc::clone(&connections),
         },
-        limiter: Limiter::new(RATE_LIMIT_BURST),
-        audit: Arc::new(Audit::start(audit_publisher)),
+        checks: Arc::new(Checks {
+            limiter: Limiter::new(RATE_LIMIT_BURST),
+            audit: Audit::start(audit_publisher),
+            examiner: Examiner::new(),
+        }),
         publisher,
         metrics: Arc::clone(&metrics),
     };
     let service = Arc::new(Service {
         receiver,
         metrics: Arc::clone(&metrics),
-        refused: Throttle::new(),
-        failed: Throttle::new(),
+        proxies: config.trusted_proxies,
+        reports: Reports::new(Arc::clone(&metrics)),
         shutdown: daemon.shutdown.clone(),
     });
     tokio::spawn(say_draining(daemon.shutdown.clone(), daemon.health));

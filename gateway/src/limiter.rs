@@ -1,40 +1,35 @@
-//! How many events a second a campus may send.
+//! How many a second there may be: events of a campus, or what is told of refusals.
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use campus::RateLimit;
-use uuid::Uuid;
 
-/// Counts what each limited campus sends, by the generic cell rate algorithm: a token bucket that
-/// is kept as one moment and needs no refilling. The limit comes with each question, so a change
-/// of it is in force at once. Each gateway counts for itself.
-pub(crate) struct Limiter {
+/// Counts for each key, by the generic cell rate algorithm: a token bucket that is kept as one
+/// moment and needs no refilling. The limit comes with each question, so a change of it is in force
+/// at once. Each gateway counts for itself. Keys are never forgotten: they are of a closed set.
+pub(crate) struct Limiter<Key> {
     /// The bucket's size: so much time's worth may come at once.
     burst: Duration,
-    /// When each campus's bucket is full again.
-    full_at: Mutex<HashMap<Uuid, Instant>>,
+    /// When each key's bucket is full again.
+    full_at: Mutex<HashMap<Key, Instant>>,
 }
 
-impl Limiter {
+impl<Key: Hash + Eq> Limiter<Key> {
     /// A limiter whose buckets hold `burst`'s worth.
     pub(crate) fn new(burst: Duration) -> Self {
         Self { burst, full_at: Mutex::default() }
     }
 
-    /// Takes a token of the campus at `now`; the error says how long until there is one.
-    pub(crate) fn take(
-        &self,
-        campus: Uuid,
-        limit: RateLimit,
-        now: Instant,
-    ) -> Result<(), Duration> {
+    /// Takes a token of the key at `now`; the error says how long until there is one.
+    pub(crate) fn take(&self, key: Key, limit: RateLimit, now: Instant) -> Result<(), Duration> {
         let token = Duration::from_secs(1) / limit.get();
         let mut buckets = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let full_at = buckets.entry(campus).or_insert(now);
+        let full_at = buckets.entry(key).or_insert(now);
         let filled = (*full_at).max(now) + token;
         // No bucket is ever emptier than empty: after a burst's time any limit starts afresh.
         let missing = filled.duration_since(now).saturating_sub(self.burst);
@@ -49,6 +44,8 @@ impl Limiter {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -57,7 +54,7 @@ mod tests {
         RateLimit::new(events).unwrap()
     }
 
-    fn taken(limiter: &Limiter, campus: Uuid, events: u32, now: Instant) -> usize {
+    fn taken(limiter: &Limiter<Uuid>, campus: Uuid, events: u32, now: Instant) -> usize {
         (0..1000).filter(|_| limiter.take(campus, limit(events), now).is_ok()).count()
     }
 

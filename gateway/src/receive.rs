@@ -1,10 +1,9 @@
 //! The story of one webhook, from its headers to the answer.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use campus::{Campus, Directory, DirectoryHandle};
-use chrono::{DateTime, Utc};
+use campus::DirectoryHandle;
 use event::{Envelope, SCHEMA_VERSION};
 use hyper::{HeaderMap, body::Body};
 use queue::{Message, Publisher, Route};
@@ -14,15 +13,14 @@ use tracing::Span;
 use uuid::Uuid;
 
 use crate::{
-    Address, Payload, Refusal, Signature,
+    Refusal, Signature,
     arriving::Arriving,
-    audit::Audit,
     body::{Intake, Received},
-    limiter::Limiter,
+    checks::{Checks, Cover, Delivery},
     metrics::Metrics,
     refusal::{Declined, Unavailable},
     reply::Accepted,
-    span, timestamp,
+    span,
 };
 
 const SIGNATURE: &str = "x-webhook-signature";
@@ -39,17 +37,9 @@ const LARGE: usize = 256 * 1024;
 pub(crate) struct Receiver {
     pub(crate) directory: DirectoryHandle,
     pub(crate) intake: Intake,
-    pub(crate) limiter: Limiter,
+    pub(crate) checks: Arc<Checks>,
     pub(crate) publisher: Publisher,
-    pub(crate) audit: Arc<Audit>,
     pub(crate) metrics: Arc<Metrics>,
-}
-
-/// A verified event, and whose it is.
-struct Delivery {
-    campus: Arc<Campus>,
-    payload: Payload,
-    received_at: DateTime<Utc>,
 }
 
 impl Receiver {
@@ -59,6 +49,7 @@ impl Receiver {
     pub(crate) async fn receive<B>(
         &self,
         headers: &HeaderMap,
+        origin: IpAddr,
         body: &mut Arriving<B>,
         trace: &Trace,
     ) -> Result<Accepted, Declined>
@@ -71,15 +62,15 @@ impl Receiver {
         let deadline = received.ended_at + ANSWER_LIMIT;
         self.metrics.received(received.bytes.len());
 
-        let delivery = self.verify(signature, &received, deadline, trace).await?;
+        let cover = Cover { signature, origin, trace: trace.clone() };
+        let delivery = self.check(cover, &received, deadline).await?;
         let declined = Declined::by(delivery.campus.id);
         span::link_sender(trace, headers);
-        self.limit(&delivery.campus).map_err(&declined)?;
         // All that is needed of it is in the envelope: its memory is the connection's again.
         drop(received);
         let envelope = delivery.into_envelope();
         tell_span(trace.span(), &envelope);
-        self.publish(&envelope, deadline, trace).await.map_err(&declined)?;
+        self.publish(&envelope, deadline, trace).await.map_err(declined)?;
         self.metrics.accepted(&envelope.event_type);
         // The worker writes a line of each event's fate; this one is for following a single event.
         tracing::debug!(
@@ -93,34 +84,24 @@ impl Receiver {
         Ok(Accepted::new(envelope))
     }
 
-    async fn verify(
+    async fn check(
         &self,
-        signature: Signature,
+        cover: Cover,
         received: &Received,
         deadline: Instant,
-        trace: &Trace,
     ) -> Result<Delivery, Declined> {
         let directory = self.directory.snapshot();
         if received.bytes.len() <= LARGE {
-            return verify(signature, &received.bytes, directory.as_deref(), &self.audit, trace);
+            return self.checks.pass(&cover, &received.bytes, directory.as_deref());
         }
-        let (body, audit) = (received.bytes.clone(), Arc::clone(&self.audit));
-        let trace = trace.clone();
-        let verified = tokio::task::spawn_blocking(move || {
-            verify(signature, &body, directory.as_deref(), &audit, &trace)
-        });
-        match timeout_at(deadline, verified).await {
-            Ok(Ok(verified)) => verified,
+        let (body, checks) = (received.bytes.clone(), Arc::clone(&self.checks));
+        let passed =
+            tokio::task::spawn_blocking(move || checks.pass(&cover, &body, directory.as_deref()));
+        match timeout_at(deadline, passed).await {
+            Ok(Ok(passed)) => passed,
             // Too much to do; a panic, which there is none, would be told as the same.
             Ok(Err(_)) | Err(_) => Err(Unavailable::Slow.into()),
         }
-    }
-
-    fn limit(&self, campus: &Campus) -> Result<(), Refusal> {
-        let Some(limit) = campus.rate_limit else { return Ok(()) };
-        self.limiter
-            .take(campus.id, limit, std::time::Instant::now())
-            .map_err(|retry_after| Refusal::RateLimited { retry_after })
     }
 
     async fn publish(
@@ -149,44 +130,6 @@ fn tell_span(span: &Span, envelope: &Envelope) {
         span.record("faithtracker.event.type", envelope.event_type.label());
         span.record("faithtracker.campus.id", envelope.campus_id.to_string());
     }
-}
-
-/// The checks that need nothing but the body and the campuses.
-fn verify(
-    signature: Signature,
-    body: &[u8],
-    directory: Option<&Directory>,
-    audit: &Audit,
-    trace: &Trace,
-) -> Result<Delivery, Declined> {
-    let received_at = timestamp::to_microseconds(Utc::now());
-    let address = Address::read(body)?;
-    let directory = directory.ok_or(Unavailable::NoCampuses)?;
-    let campus = directory.find(address.name()).ok_or(Refusal::UnknownCampus)?;
-    // From here on the campus is known, and its operator wants to know what is refused.
-    let payload = open(signature, body, campus, received_at)
-        .inspect_err(|refusal| audit.refused(campus, *refusal, body, received_at, trace))
-        .map_err(Declined::by(campus.id))?;
-    Ok(Delivery { campus: Arc::clone(campus), payload, received_at })
-}
-
-/// What a campus's own sender wrote.
-fn open(
-    signature: Signature,
-    body: &[u8],
-    campus: &Campus,
-    received_at: DateTime<Utc>,
-) -> Result<Payload, Refusal> {
-    let verified =
-        signature.verify(body, campus.secrets.good_at(received_at)).map_err(|wrong| {
-            // It may well be right, under the secret that does not open.
-            let is_known = campus.secrets.current.is_some() || !signature.is_possible();
-            if is_known { wrong } else { Unavailable::Sealed.into() }
-        })?;
-    if !campus.is_enabled {
-        return Err(Refusal::Disabled);
-    }
-    Payload::decode(verified, received_at)
 }
 
 impl Delivery {

@@ -6,6 +6,8 @@ use hyper::StatusCode;
 use queue::PublishError;
 use uuid::Uuid;
 
+use crate::clue::Clue;
+
 /// A check that a webhook did not pass. Nothing of it goes further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
@@ -52,18 +54,20 @@ pub(crate) struct Declined {
     pub(crate) refusal: Refusal,
     /// Whose it says it is, once that was looked up.
     pub(crate) campus: Option<Uuid>,
+    /// What its signature looks like, where that was what was wrong.
+    pub(crate) clue: Option<Clue>,
 }
 
 impl Declined {
     /// Of a campus that is known.
     pub(crate) fn by(campus: Uuid) -> impl Fn(Refusal) -> Self {
-        move |refusal| Self { refusal, campus: Some(campus) }
+        move |refusal| Self { refusal, campus: Some(campus), clue: None }
     }
 }
 
 impl<R: Into<Refusal>> From<R> for Declined {
     fn from(refusal: R) -> Self {
-        Self { refusal: refusal.into(), campus: None }
+        Self { refusal: refusal.into(), campus: None, clue: None }
     }
 }
 

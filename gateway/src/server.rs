@@ -1,6 +1,12 @@
 //! The public port: connections, and their orderly end.
 
-use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::{IpAddr, SocketAddr},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -48,9 +54,9 @@ pub(crate) struct Server {
     pub(crate) shutdown: CancellationToken,
 }
 
-/// What every connection is given.
-#[derive(Clone)]
+/// Who a connection is of, and what serves it.
 struct Guest {
+    peer: IpAddr,
     service: Arc<Service>,
     metrics: Arc<Metrics>,
 }
@@ -59,15 +65,15 @@ impl Server {
     /// Serves until the shutdown, then until what is in flight is answered.
     pub(crate) async fn serve(self) {
         let tasks = self.tasks;
-        let guest = Guest { service: self.service, metrics: self.metrics };
-        let admit = |stream: TcpStream, place: Place| {
-            let (guest, tls) = (guest.clone(), self.tls.clone());
+        let admit = |(stream, peer): (TcpStream, SocketAddr), place: Place| {
+            let (service, metrics) = (Arc::clone(&self.service), Arc::clone(&self.metrics));
+            let (guest, tls) = (Guest { peer: peer.ip(), service, metrics }, self.tls.clone());
             tasks.spawn(async move { guest.greet(stream, tls, &place.seat).await });
         };
         // The permit comes first: whoever is not accepted waits in the kernel, at no cost to us.
         while let Some(permit) = unless(&self.shutdown, self.connections.permit()).await.flatten() {
             match unless(&self.shutdown, self.listener.accept()).await {
-                Some(Ok((stream, _))) => admit(stream, self.connections.open(permit)),
+                Some(Ok(accepted)) => admit(accepted, self.connections.open(permit)),
                 // Out of files: others must close theirs first.
                 Some(Err(error)) => {
                     tracing::warn!(%error, "a connection cannot be accepted");
@@ -80,9 +86,9 @@ impl Server {
         // Those who already stand in the kernel's queue would be cut off by closing it.
         let last = Instant::now() + LAST_CONNECTIONS;
         while let Some(permit) = self.connections.try_permit()
-            && let Ok(Ok((stream, _))) = timeout_at(last, self.listener.accept()).await
+            && let Ok(Ok(accepted)) = timeout_at(last, self.listener.accept()).await
         {
-            admit(stream, self.connections.open(permit));
+            admit(accepted, self.connections.open(permit));
         }
         drop(self.listener);
         tasks.close();
@@ -129,7 +135,7 @@ impl Guest {
 
     async fn serve<S: AsyncRead + AsyncWrite + Unpin>(self, stream: S, seat: &Arc<Seat>) {
         let stream = TimedStream::new(stream, Arc::clone(seat));
-        let (service, taken) = (self.service, Arc::clone(seat));
+        let (peer, service, taken) = (self.peer, Arc::clone(&self.service), Arc::clone(seat));
         let connection = http1::Builder::new()
             // A sender may close its side once it has sent; it still gets its answer.
             .half_close(true)
@@ -140,7 +146,7 @@ impl Guest {
                 service_fn(move |request| {
                     let ours = taken.ours();
                     let service = Arc::clone(&service);
-                    async move { Ok::<_, Infallible>(service.answer(request, ours).await) }
+                    async move { Ok::<_, Infallible>(service.answer(request, peer, ours).await) }
                 }),
             );
         let mut connection = pin!(connection);
@@ -155,7 +161,7 @@ impl Guest {
         };
         if let Err(error) = ended {
             if let Some(refusal) = answered_by_hyper(&error) {
-                self.metrics.refused_unread(refusal);
+                self.service.reports.refused_unread(refusal, peer);
             }
             // Mostly senders that hung up or kept us waiting.
             tracing::debug!(%error, "a connection ended early");

@@ -1,6 +1,6 @@
 //! What one request gets: a path, an answer, its place in logs and metrics.
 
-use std::{sync::Arc, time::Instant};
+use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -15,15 +15,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::{
-    Refusal,
-    arriving::Arriving,
-    metrics::Metrics,
-    receive::Receiver,
-    refusal::Declined,
-    reply::{self, Accepted},
-    seat::OurTurn,
-    span,
-    throttle::Throttle,
+    Refusal, arriving::Arriving, metrics::Metrics, origin::TrustedProxies, receive::Receiver,
+    reply, report::Reports, seat::OurTurn, span,
 };
 
 /// Where webhooks go; the second is what newer FaithTrackers show.
@@ -33,8 +26,8 @@ const PATHS: [&str; 2] = ["/api/sync/webhook", "/sync/webhook"];
 pub(crate) struct Service {
     pub(crate) receiver: Receiver,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) refused: Throttle,
-    pub(crate) failed: Throttle,
+    pub(crate) proxies: TrustedProxies,
+    pub(crate) reports: Reports,
     /// Once cancelled, every answer asks the sender to come back on a new connection.
     pub(crate) shutdown: CancellationToken,
 }
@@ -44,23 +37,27 @@ impl Service {
     pub(crate) async fn answer(
         &self,
         request: Request<Incoming>,
+        peer: IpAddr,
         ours: OurTurn,
     ) -> Response<Full<Bytes>> {
         let started = Instant::now();
         let (head, body) = request.into_parts();
+        let origin = self.proxies.origin(peer, &head.headers);
         let mut body = Arriving::new(body, Arc::clone(ours.seat()));
         let (outcome, trace) = match route(&head) {
             Ok(path) => {
                 let trace = Trace::of(span::begin(path, &head));
-                let received = self.receiver.receive(&head.headers, &mut body, &trace);
+                let received = self.receiver.receive(&head.headers, origin, &mut body, &trace);
                 let outcome = received.instrument(trace.span().clone()).await;
                 span::end(&trace, &outcome);
                 (outcome, Some(trace))
             }
             Err(refusal) => (Err(refusal.into()), None),
         };
-        self.report(&outcome, trace.as_ref());
-        let outcome = outcome.map_err(|declined| declined.refusal);
+        let outcome = outcome.map_err(|declined| {
+            self.reports.refused(declined, origin, trace.as_ref());
+            declined.refusal
+        });
         if !body.has_ended() {
             tokio::spawn(body.discard(ours));
         }
@@ -70,33 +67,6 @@ impl Service {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
-    }
-
-    /// What was accepted is told by the worker, with its fate; of what was refused a few lines a
-    /// second are written, whoever floods us.
-    fn report(&self, outcome: &Result<Accepted, Declined>, trace: Option<&Trace>) {
-        let Err(Declined { refusal, campus }) = *outcome else { return };
-        self.metrics.refused(refusal);
-        if let Some(campus) = campus {
-            self.metrics.refused_of(campus, refusal);
-        }
-        let (status, reason) = (refusal.status().as_u16(), refusal.label());
-        let campus_id = campus.map(tracing::field::display);
-        let trace_id = trace.map(|trace| tracing::field::display(trace.id()));
-        if refusal.status().is_server_error() {
-            if let Some(left_out) = self.failed.line() {
-                tracing::warn!(
-                    status,
-                    reason,
-                    campus_id,
-                    trace_id,
-                    left_out,
-                    "a webhook cannot be queued: its change waits for a reconciliation"
-                );
-            }
-        } else if let Some(left_out) = self.refused.line() {
-            tracing::info!(status, reason, campus_id, trace_id, left_out, "a webhook is refused");
-        }
     }
 }
 

@@ -13,7 +13,28 @@ const TAG_BYTES: usize = 32;
 /// One that cannot be right is remembered as such rather than refused at once: it is answered
 /// only after the campus was looked up, like any other wrong signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Signature(Option<[u8; TAG_BYTES]>);
+pub struct Signature(Form);
+
+type Tag = [u8; TAG_BYTES];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// 64 lowercase hex digits: the only form that can be right.
+    Plain(Tag),
+    /// Anything else, with the digits that it seems to stand for.
+    Odd(Oddity, Option<Tag>),
+}
+
+/// How a value differs from 64 lowercase hex digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Oddity {
+    /// It begins with `sha256=`.
+    Prefixed,
+    /// Some of its digits are upper case.
+    Uppercase,
+    /// It is something else.
+    Other,
+}
 
 /// Bytes that were signed with a campus's secret. Only [`Signature::verify`] makes one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,13 +46,16 @@ impl Signature {
     pub fn from_header(value: Option<&[u8]>) -> Result<Self, Refusal> {
         match value {
             None | Some([]) => Err(Refusal::MissingSignature),
-            Some(text) => Ok(Self(decode(text))),
+            Some(text) => Ok(Self(Form::of(text))),
         }
     }
 
-    /// Whether it could be right under any secret.
-    pub(crate) fn is_possible(&self) -> bool {
-        self.0.is_some()
+    /// Why it cannot be right under any secret.
+    pub(crate) fn oddity(&self) -> Option<Oddity> {
+        match self.0 {
+            Form::Plain(_) => None,
+            Form::Odd(oddity, _) => Some(oddity),
+        }
     }
 
     /// Proves that one of `secrets` signed `body`.
@@ -40,12 +64,23 @@ impl Signature {
         body: &'body [u8],
         secrets: impl IntoIterator<Item = &'secret Secret>,
     ) -> Result<Verified<'body>, Refusal> {
-        let tag = self.0.ok_or(Refusal::InvalidSignature)?;
+        let Form::Plain(tag) = self.0 else { return Err(Refusal::InvalidSignature) };
         secrets
             .into_iter()
             .any(|secret| signed(secret, body, &tag))
             .then_some(Verified(body))
             .ok_or(Refusal::InvalidSignature)
+    }
+
+    /// Whether its digits, in whatever form, are those of `body`: it tells why a signature is wrong,
+    /// and proves nothing.
+    pub(crate) fn resembles<'secret>(
+        &self,
+        body: &[u8],
+        secrets: impl IntoIterator<Item = &'secret Secret>,
+    ) -> bool {
+        let (Form::Plain(tag) | Form::Odd(_, Some(tag))) = self.0 else { return false };
+        secrets.into_iter().any(|secret| signed(secret, body, &tag))
     }
 }
 
@@ -56,11 +91,27 @@ impl<'body> Verified<'body> {
     }
 }
 
-fn decode(text: &[u8]) -> Option<[u8; TAG_BYTES]> {
+impl Form {
+    fn of(text: &[u8]) -> Self {
+        const PREFIX: &[u8] = b"sha256=";
+        let (prefix, digits) = text.split_at(PREFIX.len().min(text.len()));
+        if prefix.eq_ignore_ascii_case(PREFIX) {
+            return Self::Odd(Oddity::Prefixed, decode(digits));
+        }
+        // `hex` takes uppercase digits too.
+        let is_lowercase = !text.iter().any(u8::is_ascii_uppercase);
+        match decode(text) {
+            Some(tag) if is_lowercase => Self::Plain(tag),
+            Some(tag) => Self::Odd(Oddity::Uppercase, Some(tag)),
+            None => Self::Odd(Oddity::Other, None),
+        }
+    }
+}
+
+/// 64 hex digits of either case.
+fn decode(text: &[u8]) -> Option<Tag> {
     let mut tag = [0; TAG_BYTES];
-    // `hex` takes uppercase digits too.
-    let lowercase = !text.iter().any(u8::is_ascii_uppercase);
-    (lowercase && hex::decode_to_slice(text, &mut tag).is_ok()).then_some(tag)
+    hex::decode_to_slice(text, &mut tag).is_ok().then_some(tag)
 }
 
 fn signed(secret: &Secret, body: &[u8], tag: &[u8]) -> bool {

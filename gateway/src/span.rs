@@ -69,7 +69,7 @@ pub(crate) fn end(trace: &Trace, outcome: &Result<Accepted, Declined>) {
         Err(declined) => declined.refusal.status(),
     };
     span.record("http.response.status_code", i64::from(status.as_u16()));
-    if let Err(Declined { refusal, campus }) = outcome {
+    if let Err(Declined { refusal, campus, .. }) = outcome {
         span.record("faithtracker.refusal", refusal.label());
         if let Some(campus) = campus {
             span.record("faithtracker.campus.id", campus.to_string());

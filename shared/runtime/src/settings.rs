@@ -1,10 +1,16 @@
 //! Settings are read once, before any port is bound, from a source that tests can inject.
 
 use std::{
-    borrow::Cow, collections::HashMap, ffi::OsString, fmt, net::SocketAddr, str::FromStr,
+    borrow::Cow,
+    collections::HashMap,
+    ffi::OsString,
+    fmt,
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
     time::Duration,
 };
 
+use ipnet::IpNet;
 use zeroize::Zeroizing;
 
 use crate::{Variable, parse_duration, variables};
@@ -144,6 +150,22 @@ impl Settings {
     /// An address to listen on, `host:port` with a numeric host.
     pub fn address(&self, variable: Variable) -> Result<SocketAddr, SettingError> {
         self.parsed(variable, "an address and port such as 127.0.0.1:9101")
+    }
+
+    /// Networks such as `10.0.0.0/8`, comma-separated; an address stands for itself. None where
+    /// unset.
+    pub fn networks(&self, variable: Variable) -> Result<Vec<IpNet>, SettingError> {
+        let network =
+            |text: &str| text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+        let entries = self.optional(variable).unwrap_or_default().split(',').map(str::trim);
+        let networks = entries.filter(|entry| !entry.is_empty()).map(network);
+        networks.collect::<Result<_, _>>().map_err(|_| {
+            SettingError::new(
+                variable,
+                "has an entry that is no network",
+                "networks, comma-separated, such as 10.0.0.0/8,192.0.2.1,2001:db8::/32",
+            )
+        })
     }
 
     /// A duration such as `250ms`, `5s`, `2m`, `1h`, `90d`.

@@ -44,6 +44,7 @@ catalogue! {
     TLS_CERT_FILE, None, "PEM certificate chain; set with TLS_KEY_FILE, the public port speaks TLS";
     TLS_KEY_FILE, None, "PEM private key of TLS_CERT_FILE";
     GATEWAY_MAX_BODY_BYTES, Some("16777216"), "larger webhook bodies get 413";
+    GATEWAY_TRUSTED_PROXIES, None, "networks of proxies, comma-separated, that are believed where a request comes from (Forwarded, X-Forwarded-For)";
     QUEUE_MAX_LENGTH, Some("10000000"), "events the work queue holds before the gateway answers 503";
     WORKER_PREFETCH, Some("256"), "unacknowledged events a worker holds";
     WORKER_CORE_CONCURRENCY, Some("16"), "core API requests a worker has under way per campus";

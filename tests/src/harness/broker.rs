@@ -60,6 +60,19 @@ impl TestBroker {
         &self.users
     }
 
+    /// Gives the user of a program these rights, and no others: patterns for what it may configure,
+    /// write and read.
+    pub async fn permit(&self, role: Role, rights: &[String; 3]) {
+        let user = self.users.iter().find(|user| user.starts_with(&format!("{}-", role.name())));
+        let user = user.expect("the role has a user");
+        Management::new(&self.management).permit(&self.vhost, user, rights).await.unwrap();
+    }
+
+    /// Limits the length of a queue, as an operator does.
+    pub async fn limit_queue(&self, queue: &str, messages: u32) {
+        Management::new(&self.management).limit(&self.vhost, queue, messages).await.unwrap();
+    }
+
     /// The URL of the vhost, with all rights.
     pub fn url(&self) -> &str {
         &self.url

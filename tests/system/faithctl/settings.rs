@@ -104,6 +104,7 @@ const BAD: &[(&str, &[&str])] = &[
     ("TLS_KEY_FILE", &[""]),
     ("TLS_CERT_FILE", &["/nowhere"]),
     ("GATEWAY_MAX_BODY_BYTES", &["0", "16MB", "268435457"]),
+    ("GATEWAY_TRUSTED_PROXIES", &["hunter2", "10.0.0.0/33", "10.0.0.0/8;::1"]),
     ("QUEUE_MAX_LENGTH", &["0", "-1", "9223372036854775808"]),
     ("WORKER_PREFETCH", &["0", "65536"]),
     ("WORKER_CORE_CONCURRENCY", &["0", "10001"]),

@@ -3,6 +3,7 @@
 
 mod accepted;
 mod admin;
+mod audit;
 mod bodies;
 mod configuration;
 mod crowded;
@@ -14,6 +15,7 @@ mod published;
 mod queues;
 mod rabbitmq;
 mod refused;
+mod reported;
 mod sealed;
 mod slow;
 mod tls;

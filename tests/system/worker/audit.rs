@@ -35,7 +35,8 @@ async fn a_delivery_that_is_refused_is_logged_as_rejected() {
     assert_eq!((&row["event_id"], &row["member_id"]), (&json!("e-1"), &json!("m-1")));
     assert_eq!((&row["event_type"], &row["attempts"]), (&json!("member.updated"), &json!(0)));
     assert_eq!(row["signature_valid"], false);
-    assert_eq!(row["error"], "Refused with status 401: Invalid webhook signature.");
+    let said = "Refused with status 401: Invalid webhook signature. It came from 127.0.0.1.";
+    assert_eq!(row["error"], said);
     assert_ne!(row["processed_at"], Value::Null);
     let logged = row["payload"].to_string();
     assert!(!logged.contains("Somebody") && !logged.contains("0812"), "{logged}");
@@ -57,7 +58,8 @@ async fn a_delivery_that_is_refused_is_logged_as_rejected() {
     .await;
     let row = rejections(&system, 2).await.remove(1);
     assert_eq!(row["signature_valid"], true, "only who signs is told that sync is disabled");
-    assert_eq!(row["error"], "Refused with status 403: Sync is disabled for this campus.");
+    let said = "Refused with status 403: Sync is disabled for this campus. It came from 127.0.0.1.";
+    assert_eq!(row["error"], said);
 }
 
 #[tokio::test]

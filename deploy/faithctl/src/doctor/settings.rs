@@ -44,6 +44,7 @@ fn problems(environment: &Environment) -> Vec<Option<SettingError>> {
         environment.public_url().err(),
         tls_files(settings).err(),
         number(variables::GATEWAY_MAX_BODY_BYTES, ranges::GATEWAY_MAX_BODY_BYTES),
+        settings.networks(variables::GATEWAY_TRUSTED_PROXIES).err(),
         Topology::from_settings(settings).err(),
         number(variables::WORKER_PREFETCH, ranges::WORKER_PREFETCH),
         number(variables::WORKER_CORE_CONCURRENCY, ranges::WORKER_CORE_CONCURRENCY),

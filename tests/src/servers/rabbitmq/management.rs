@@ -51,6 +51,13 @@ impl Management {
         self.request(Method::PUT, &format!("permissions/{vhost}/{user}"), Some(rights)).await
     }
 
+    /// Limits the length of a queue by a policy.
+    pub async fn limit(&self, vhost: &str, queue: &str, messages: u32) -> anyhow::Result<()> {
+        let definition = json!({"max-length": messages});
+        let policy = json!({"pattern": format!("^{queue}$"), "definition": definition, "apply-to": "queues"});
+        self.request(Method::PUT, &format!("policies/{vhost}/{queue}"), Some(policy)).await
+    }
+
     async fn request(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<()> {
         let mut request = self.client.request(method.clone(), format!("{}/api/{path}", self.url));
         if let Some(body) = body {

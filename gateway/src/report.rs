@@ -1,0 +1,73 @@
+//! What was refused, told to who runs the gateway: in the metrics all of it, in the log a few lines
+//! a second of each reason and campus. What was accepted is told by the worker, with its fate.
+
+use std::{net::IpAddr, sync::Arc, time::Instant};
+
+use runtime::Trace;
+use uuid::Uuid;
+
+use crate::{Refusal, metrics::Metrics, refusal::Declined, throttle::Throttle};
+
+/// Reasons and campuses told apart: all of a thousand campuses.
+const MOST_KINDS: usize = 20_000;
+
+/// Counts and logs refusals.
+pub(crate) struct Reports {
+    metrics: Arc<Metrics>,
+    /// By reason and campus; what names no campus that is known has none.
+    lines: Throttle<(&'static str, Option<Uuid>)>,
+}
+
+impl Reports {
+    pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
+        Self { metrics, lines: Throttle::new(MOST_KINDS) }
+    }
+
+    /// A request that was refused.
+    pub(crate) fn refused(&self, declined: Declined, origin: IpAddr, trace: Option<&Trace>) {
+        self.metrics.refused(declined.refusal);
+        if let Some(campus) = declined.campus {
+            self.metrics.refused_of(campus, declined.refusal);
+        }
+        self.write(declined, origin, trace);
+    }
+
+    /// One that never reached us, since hyper has answered it.
+    pub(crate) fn refused_unread(&self, refusal: Refusal, peer: IpAddr) {
+        self.metrics.refused_unread(refusal);
+        self.write(refusal.into(), peer.to_canonical(), None);
+    }
+
+    fn write(&self, declined: Declined, origin: IpAddr, trace: Option<&Trace>) {
+        let Declined { refusal, campus, clue } = declined;
+        let reason = refusal.label();
+        let Some(left_out) = self.lines.line((reason, campus), Instant::now()) else { return };
+        let status = refusal.status().as_u16();
+        let client_address = tracing::field::display(origin);
+        let campus_id = campus.map(tracing::field::display);
+        let clue = clue.map(tracing::field::display);
+        let trace_id = trace.map(|trace| tracing::field::display(trace.id()));
+        if refusal.status().is_server_error() {
+            tracing::warn!(
+                status,
+                reason,
+                client_address,
+                campus_id,
+                trace_id,
+                left_out,
+                "a webhook cannot be queued: its change waits for a reconciliation"
+            );
+        } else {
+            tracing::info!(
+                status,
+                reason,
+                client_address,
+                campus_id,
+                clue,
+                trace_id,
+                left_out,
+                "a webhook is refused"
+            );
+        }
+    }
+}
