@@ -2,6 +2,7 @@
 
 mod fates;
 mod secrecy;
+mod unread;
 
 use std::time::Duration;
 

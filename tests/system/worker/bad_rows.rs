@@ -8,6 +8,7 @@ use tests::{
     core_sim::{Endpoint, Options},
     harness::{TestSystem, eventually},
 };
+use tokio::{sync::oneshot, task::JoinHandle};
 use tokio_postgres::{Client, Transaction};
 
 use super::{
@@ -79,6 +80,25 @@ async fn a_row_that_somebody_has_locked_delays_its_own_event_only() {
     assert!(system.database.rows("SELECT FROM dead_letters", &[]).await.is_empty());
 }
 
+/// Asks the worker again and again whether it is ready, until the sender is dropped, and answers
+/// every no.
+fn watch_readiness(system: &TestSystem) -> (oneshot::Sender<()>, JoinHandle<Vec<String>>) {
+    let url = format!("{}/readyz", system.admin_url("worker", 0));
+    let (done, mut until) = oneshot::channel();
+    let asking = tokio::spawn(async move {
+        let mut unready = Vec::new();
+        while let Err(oneshot::error::TryRecvError::Empty) = until.try_recv() {
+            let answer = reqwest::get(&url).await.unwrap();
+            if answer.status() != 200 {
+                unready.push(answer.text().await.unwrap());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        unready
+    });
+    (done, asking)
+}
+
 /// A trigger of somebody's that does not take one member.
 const REFUSING: &str = "
     CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -98,6 +118,7 @@ async fn a_row_that_a_trigger_refuses_is_retried_as_a_refusal_and_alone() {
         .map(|name| church.create(json!({"full_name": name})))
         .collect();
     let events = post_together(church, &members).await;
+    let (done, unready) = watch_readiness(&system);
     let is_refused = |n: usize| n % 40 == 7;
     for (n, event) in events.iter().enumerate().filter(|(n, _)| !is_refused(*n)) {
         let log = church.end_of(event).await;
@@ -117,6 +138,9 @@ async fn a_row_that_a_trigger_refuses_is_retried_as_a_refusal_and_alone() {
         assert_eq!((&letter["cause"], &letter["reason"]), (&json!("database"), &json!(said)));
         assert_eq!(letter["attempts"], 3);
     }
+    drop(done);
+    let unready = unready.await.unwrap();
+    assert!(unready.is_empty(), "one row is no reason not to be ready: {unready:?}");
     let fetches = system.core.requests(Endpoint::Member);
     assert!(fetches <= 100 + 3 * 2 + 20, "{fetches} fetches");
     let log = std::fs::read_to_string(system.worker(0).log()).unwrap();
