@@ -15,6 +15,9 @@ pub(crate) struct Question {
     /// Whether the list's rows have what the sync filter asks for. If not, only the id can tell who
     /// is kept.
     pub(crate) is_filterable: bool,
+    /// Whether the list's rows have all that a member is created from. If not, somebody who was never heard of
+    /// is asked for.
+    pub(crate) is_complete: bool,
 }
 
 /// What the comparison found.
@@ -108,7 +111,7 @@ pub(crate) async fn find(client: &Client, question: &Question) -> Result<Compare
                          WHEN {disagrees}
                               AND NOT (r.list_hash IS NOT DISTINCT FROM l.hash AND r.config_version = $3
                                        AND r.row_hash IS NOT DISTINCT FROM {ROW_HASH})
-                         THEN CASE WHEN m.id IS NULL AND $2 AND l.standing IN ('a', 'i')
+                         THEN CASE WHEN m.id IS NULL AND $2 AND $4 AND l.standing IN ('a', 'i')
                                         AND NOT EXISTS (SELECT FROM member_sync s
                                                         WHERE s.campus_id = $1
                                                           AND s.external_member_id = l.member)
@@ -132,7 +135,12 @@ pub(crate) async fn find(client: &Client, question: &Question) -> Result<Compare
     let row = client
         .query_one(
             &statement,
-            &[&question.campus, &question.is_filterable, &question.config_version],
+            &[
+                &question.campus,
+                &question.is_filterable,
+                &question.config_version,
+                &question.is_complete,
+            ],
         )
         .await
         .map_err(failed())?;

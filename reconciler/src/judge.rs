@@ -1,6 +1,6 @@
 //! What a page's rows are worth: those of the campus's church are judged, all others are counted.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use core_api::{Keys, Rows};
@@ -8,9 +8,7 @@ use member::{Column, CoreMember, Filter, Locale};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    campus::Campus,
-    row::{ListRow, speaks_of},
-    staging::Staging,
+    campus::Campus, row::ListRow, specimens::Specimens, staging::Staging, telling::Telling,
 };
 
 /// What every page of a run is judged by.
@@ -20,6 +18,8 @@ pub(crate) struct Judge {
     filter: Filter,
     locale: Locale,
     keys: Keys,
+    /// None: in which order they are kept.
+    specimens: Specimens,
 }
 
 /// How many values could not be read, by [`Column`].
@@ -32,7 +32,8 @@ pub(crate) struct Judging {
     foreign: u64,
     unusable: u64,
     unreadable: Unreadable,
-    spoken: BTreeSet<String>,
+    telling: Telling,
+    specimens: Specimens,
     fingerprint: Sha256,
 }
 
@@ -47,8 +48,10 @@ pub(crate) struct Judged {
     pub(crate) unusable: u64,
     /// Values that cannot be read.
     pub(crate) unreadable: Unreadable,
-    /// The filter's fields that some row has a value in.
-    pub(crate) spoken: BTreeSet<String>,
+    /// What the rows tell.
+    pub(crate) telling: Telling,
+    /// Some of the rows.
+    pub(crate) specimens: Specimens,
     /// Of the ids of all that came, in their order.
     pub(crate) fingerprint: [u8; 32],
 }
@@ -63,7 +66,18 @@ impl Judge {
             locale: campus.config.locale(now),
             keys: Keys::only(keys),
             filter,
+            specimens: Specimens::new(),
         }
+    }
+
+    /// What is told before any row was read.
+    pub(crate) fn telling(&self) -> Telling {
+        Telling::of(&self.filter)
+    }
+
+    /// No specimens yet.
+    pub(crate) fn specimens(&self) -> Specimens {
+        self.specimens.begin()
     }
 
     /// Begins a page whose read has that number.
@@ -74,7 +88,8 @@ impl Judge {
             foreign: 0,
             unusable: 0,
             unreadable: Unreadable::default(),
-            spoken: BTreeSet::new(),
+            telling: self.telling(),
+            specimens: self.specimens(),
             fingerprint: Sha256::new(),
         }
     }
@@ -93,16 +108,14 @@ impl Rows for Judging {
             self.foreign += 1;
             return;
         }
-        for field in judge.filter.fields() {
-            if !self.spoken.contains(field) && speaks_of(row, field) {
-                self.spoken.insert(field.to_owned());
-            }
-        }
+        self.telling.look(row, &judge.filter);
+        self.specimens.offer(row, &judge.filter);
         match ListRow::read(row, &judge.filter, judge.locale) {
             Some(row) => {
                 for column in &row.unreadable {
                     self.unreadable[*column as usize] += 1;
                 }
+                self.telling.look_at_columns(&row);
                 self.staging.add(row);
             }
             None => self.unusable += 1,
@@ -117,7 +130,8 @@ impl Judging {
             foreign: self.foreign,
             unusable: self.unusable,
             unreadable: self.unreadable,
-            spoken: self.spoken,
+            telling: self.telling,
+            specimens: self.specimens,
             fingerprint: self.fingerprint.finalize().into(),
         }
     }

@@ -39,8 +39,10 @@ mod schedule;
 mod side_by_side;
 mod snapshot;
 mod span;
+mod specimens;
 mod staging;
 mod tally;
+mod telling;
 mod write;
 
 use runtime::{Program, variables};

@@ -1,6 +1,6 @@
 //! The list, read to its end and staged.
 
-use std::{collections::BTreeSet, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use campus_core::CoreSession;
 use chrono::{DateTime, Utc};
@@ -15,19 +15,22 @@ use crate::{
     plan::Listed,
     progress::Progress,
     snapshot::Snapshot,
+    specimens::Specimens,
+    telling::Telling,
 };
 
 /// What the list was like.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct List {
     pub(crate) listed: Listed,
     /// Rows whose id cannot be one.
     pub(crate) unusable: u64,
     /// Values that cannot be read, and leave their columns as they are.
     pub(crate) unreadable: Unreadable,
-    /// Whether the rows have what the sync filter asks for. A field that is empty throughout is left
-    /// out of lists, and what the filter makes of it means nothing.
-    pub(crate) is_filterable: bool,
+    /// What the rows tell: what the filter makes of a field that lists leave out means nothing.
+    pub(crate) telling: Telling,
+    /// Some rows, to be compared with what the core says by id.
+    pub(crate) specimens: Specimens,
 }
 
 /// Reads every page into the staging table. Any page that cannot be had ends the run: half a list
@@ -42,9 +45,9 @@ pub(crate) async fn read(
 ) -> Result<List, RunError> {
     let client = session.client();
     let snapshot = Snapshot::prepare(client, campus.id).await?;
-    let mut unspoken: BTreeSet<&str> = campus.config.filter.fields().into_iter().collect();
-    let mut list = List::default();
-    let mut pages = Pages::new(campus.id, Arc::clone(core), Judge::of(campus, now));
+    let judge = Judge::of(campus, now);
+    let mut list = List::of(&judge);
+    let mut pages = Pages::new(campus.id, Arc::clone(core), judge);
     loop {
         while pages.wants_more() {
             pages.ask(session.draw().await?);
@@ -59,7 +62,8 @@ pub(crate) async fn read(
         progress.expect(page.total);
         progress.add(page.came);
         list.count(&page);
-        unspoken.retain(|field| !page.judged.spoken.contains(*field));
+        list.telling.merge(&page.judged.telling);
+        list.specimens.merge(page.judged.specimens);
         tracing::debug!(campus = %campus.id, page = page.number, rows = page.came, "a page is here");
         if page.judged.staging.number > 0 {
             let copying = Instant::now();
@@ -70,11 +74,20 @@ pub(crate) async fn read(
     let comparing = Instant::now();
     list.listed.members = snapshot.finish().await?;
     phases.add(Phase::Diff, comparing.elapsed());
-    list.is_filterable = unspoken.is_empty();
     Ok(list)
 }
 
 impl List {
+    fn of(judge: &Judge) -> Self {
+        Self {
+            listed: Listed::default(),
+            unusable: 0,
+            unreadable: Unreadable::default(),
+            telling: judge.telling(),
+            specimens: judge.specimens(),
+        }
+    }
+
     fn count(&mut self, page: &Page) {
         self.listed.rows += page.came;
         self.listed.foreign += page.judged.foreign;

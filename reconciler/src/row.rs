@@ -54,6 +54,8 @@ pub(crate) struct ListRow {
     pub(crate) photo: Option<Photo>,
     /// Which columns the row speaks of: [`spoken`].
     pub(crate) spoken: i32,
+    /// In which columns the row has a value, by the same bits.
+    pub(crate) filled: i32,
     /// Of all the above, when the core last changed the member, and by which mapping it was read: what an id
     /// decided is remembered by it.
     pub(crate) hash: [u8; 16],
@@ -91,14 +93,14 @@ impl ListRow {
     }
 
     fn of(member: String, standing: Standing, profile: Profile) -> Self {
-        let mut bits = 0;
-        let name = take(profile.name, spoken::NAME, &mut bits);
-        let phone = take(profile.phone, spoken::PHONE, &mut bits);
-        let gender = take(profile.gender, spoken::GENDER, &mut bits);
-        let birth_date = take(profile.birth_date, spoken::BIRTH_DATE, &mut bits);
-        let photo_url = take(profile.photo_url, spoken::PHOTO_URL, &mut bits);
-        let category = take(profile.category, spoken::CATEGORY, &mut bits);
-        let photo = take(profile.photo, spoken::PHOTO, &mut bits);
+        let mut bits = Bits::default();
+        let name = bits.take(profile.name, spoken::NAME);
+        let phone = bits.take(profile.phone, spoken::PHONE);
+        let gender = bits.take(profile.gender, spoken::GENDER);
+        let birth_date = bits.take(profile.birth_date, spoken::BIRTH_DATE);
+        let photo_url = bits.take(profile.photo_url, spoken::PHOTO_URL);
+        let category = bits.take(profile.category, spoken::CATEGORY);
+        let photo = bits.take(profile.photo, spoken::PHOTO);
         let age = profile.age.into_value();
         let (hash, unreadable) = ([0; 16], profile.unreadable);
         Self {
@@ -112,7 +114,8 @@ impl ListRow {
             photo_url,
             category,
             photo,
-            spoken: bits,
+            spoken: bits.spoken,
+            filled: bits.filled,
             hash,
             unreadable,
         }
@@ -148,23 +151,26 @@ impl ListRow {
     }
 }
 
-fn take<T>(field: Field<T>, bit: i32, bits: &mut i32) -> Option<T> {
-    if !field.is_absent() {
-        *bits |= bit;
+/// Which columns a row speaks of, and in which it has a value.
+#[derive(Default)]
+struct Bits {
+    spoken: i32,
+    filled: i32,
+}
+
+impl Bits {
+    fn take<T>(&mut self, field: Field<T>, bit: i32) -> Option<T> {
+        if !field.is_absent() {
+            self.spoken |= bit;
+        }
+        let value = field.into_value();
+        if value.is_some() {
+            self.filled |= bit;
+        }
+        value
     }
-    field.into_value()
 }
 
 fn is_usable(id: &str) -> bool {
     id.len() <= LONGEST_ID && !id.contains(char::is_control) && !matches!(id, "." | "..")
-}
-
-/// Whether a row has a value under a key; lists that leave a field out send null or nothing in it.
-pub(crate) fn speaks_of(row: &CoreMember, field: &str) -> bool {
-    match row.get(field) {
-        None | Some(Value::Null) => false,
-        Some(Value::Array(list)) => !list.is_empty(),
-        Some(Value::Object(object)) => !object.is_empty(),
-        Some(_) => true,
-    }
 }

@@ -1,7 +1,7 @@
 //! One run for one campus, as a story: read the list, check it, find what differs, repair it,
 //! archive whom the core says is gone, and bring back whom it says is active.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use campus_core::CoreSession;
 use chrono::{DateTime, Utc};
@@ -18,7 +18,8 @@ use crate::{
     log::Permit,
     phases::Phase,
     progress::Progress,
-    read, repair, span,
+    read::{self, List},
+    repair, span,
     tally::Tally,
 };
 
@@ -65,13 +66,15 @@ pub(crate) async fn reconcile(run: &mut Run) -> Result<(), RunError> {
     run.tally.foreign = list.listed.foreign;
     run.tally.unusable = list.unusable;
     run.tally.unreadable = list.unreadable;
+    let is_filterable = is_filterable(run, &list).await;
 
     run.progress.step("comparing", None);
     let comparing = Instant::now();
     let question = Question {
         campus: run.campus.id,
         config_version: run.campus.config.synced_version,
-        is_filterable: list.is_filterable,
+        is_filterable,
+        is_complete: list.telling.is_complete(),
     };
     let compared = diff::find(run.session.client(), &question).instrument(span::compare()).await?;
     run.tally.phases.add(Phase::Diff, comparing.elapsed());
@@ -85,6 +88,23 @@ pub(crate) async fn reconcile(run: &mut Run) -> Result<(), RunError> {
     let applied = apply(run, &question, compared).await;
     run.tally.phases.add(Phase::Apply, applying.elapsed());
     applied
+}
+
+/// Whether the list tells all that the sync filter asks for; if not, whom it keeps is asked for by id.
+async fn is_filterable(run: &mut Run, list: &List) -> bool {
+    let filter = &run.campus.config.filter;
+    let mut untold: BTreeSet<&str> = list.telling.untold(filter).into_iter().collect();
+    if untold.is_empty() && !filter.is_empty() {
+        untold = list.specimens.contradicted(&run.core, filter).await;
+        run.tally.asked += list.specimens.number();
+    }
+    if !untold.is_empty() {
+        tracing::info!(
+            campus = %run.campus.id, fields = Vec::from_iter(untold.iter().copied()).join(", "),
+            "the list does not tell what the filter asks for: members are asked for by id"
+        );
+    }
+    untold.is_empty()
 }
 
 /// Repairs what differs.

@@ -52,7 +52,7 @@ pub(super) fn answer(
     let settings = core.settings();
     let limit = settings.page_cap.map_or(limit, |cap| cap.min(limit));
     let place = shifted(skip, limit, &settings);
-    let is_plain = strike.is_none() && is_active.is_none() && !settings.projection;
+    let is_plain = strike.is_none() && is_active.is_none() && !differs(&settings);
     if is_plain
         && settings.list_shape == ListShape::Array
         && let Some(rows) = core.prebuilt_page(access.church, place, limit)
@@ -73,7 +73,7 @@ pub(super) fn answer(
     {
         return reply::internal_error();
     }
-    let page = render(&rows, settings.projection, strike);
+    let page = render(&rows, &settings, strike);
     match settings.list_shape {
         ListShape::Array => reply::rendered(200, page),
         ListShape::Pagination => {
@@ -117,7 +117,13 @@ fn shifted(skip: u64, limit: u64, settings: &Settings) -> u64 {
     if odd_page { skip.saturating_sub(settings.page_shift) } else { skip }
 }
 
-fn render(rows: &[Row], projection: bool, strike: Option<&Strike>) -> Vec<u8> {
+/// Whether members are not in lists as they are by id.
+fn differs(settings: &Settings) -> bool {
+    settings.projection || !settings.list_says.is_empty() || !settings.list_mixes_up.is_empty()
+}
+
+fn render(rows: &[Row], settings: &Settings, strike: Option<&Strike>) -> Vec<u8> {
+    let is_whole = !differs(settings);
     let mut page = Vec::with_capacity(2 + rows.len() * 2048);
     page.push(b'[');
     for (number, row) in rows.iter().enumerate() {
@@ -127,11 +133,11 @@ fn render(rows: &[Row], projection: bool, strike: Option<&Strike>) -> Vec<u8> {
         let (church, found) = row;
         let struck = strike.filter(|strike| is_struck(row, strike)).map(|strike| &strike.kind);
         match found {
-            Found::Stored(stored) if !projection && struck.is_none() => {
+            Found::Stored(stored) if is_whole && struck.is_none() => {
                 page.extend_from_slice(&stored.body);
             }
             Found::Generated(row)
-                if !projection
+                if is_whole
                     && struck.is_none()
                     && let Some(body) = church.prebuilt(*row) =>
             {
@@ -139,8 +145,16 @@ fn render(rows: &[Row], projection: bool, strike: Option<&Strike>) -> Vec<u8> {
             }
             _ => {
                 let mut member = church.render(found);
-                if projection {
+                let (next_church, next) = &rows[(number + 1) % rows.len()];
+                for key in &settings.list_mixes_up {
+                    let value = next_church.render(next).get(key).cloned();
+                    member.set(key.clone(), value.unwrap_or_default());
+                }
+                if settings.projection {
                     project(&mut member);
+                }
+                for (key, value) in &settings.list_says {
+                    member.set(key.clone(), value.clone());
                 }
                 if let Some(kind) = struck {
                     rewrite(&mut member, kind);

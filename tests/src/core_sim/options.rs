@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::dice::Dice;
 use super::identity;
@@ -116,6 +117,11 @@ pub struct Settings {
     /// Lists leave out what newer versions leave out: `custom_fields`, `notes`, `documents`,
     /// `household_id`, `membership_date`, `city` and more come back null or empty there.
     pub projection: bool,
+    /// Lists say this of every member, whatever it has: `{"participate_in_automation": true}`, as newer
+    /// versions do.
+    pub list_says: Map<String, Value>,
+    /// Lists have the next row's value in these fields.
+    pub list_mixes_up: Vec<String>,
     /// Every second page begins this many rows early: it repeats the end of the page before it, and
     /// misses as many rows at its own end. 0: pages fit together.
     pub page_shift: u64,
@@ -151,6 +157,8 @@ impl Default for Settings {
         Self {
             list_shape: ListShape::Array,
             projection: false,
+            list_says: Map::new(),
+            list_mixes_up: Vec::new(),
             page_shift: 0,
             move_on_change: false,
             page_cap: None,

@@ -78,3 +78,90 @@ async fn drift_here_of_a_remembered_member_is_seen_all_the_same() {
     assert!(counts(&night.pass().await)[2] > 0);
     assert_eq!(night.member(&kept).await["name"], "Kept");
 }
+
+#[tokio::test]
+async fn a_field_that_lists_give_a_default_in_is_decided_by_id() {
+    let night = Night::new(40).await;
+    let wanted = r#"[{"field": "participate_in_automation", "operator": "is_true", "value": ""}]"#;
+    filter(&night, wanted).await;
+    night.list_says(json!({"participate_in_automation": true}));
+    let out = |name: &str| {
+        night.create(
+            json!({"full_name": name, "is_active": true, "participate_in_automation": false}),
+        )
+    };
+    let (never, late) = (out("Never"), out("Late"));
+    let kept = night.create(json!({"full_name": "Kept", "is_active": true}));
+    night.pass().await;
+    assert!(night.member(&never).await.is_null() && night.member(&late).await.is_null());
+    assert_eq!(night.member(&kept).await["is_archived"], false);
+    night.change(&late, json!({"participate_in_automation": true}));
+    night.change(&kept, json!({"participate_in_automation": false}));
+    night.pass().await;
+    assert_eq!(night.member(&late).await["is_archived"], false);
+    assert_eq!(night.member(&kept).await["archived_reason"], "No longer matches sync filter rules");
+    night.system.core.reset_counters();
+    night.pass().await;
+    assert_eq!(
+        night.system.core.requests(Endpoint::Member),
+        0,
+        "what the ids decided is remembered"
+    );
+}
+
+#[tokio::test]
+async fn a_field_that_lists_have_otherwise_than_the_ids_is_decided_by_id() {
+    let night = Night::new(0).await;
+    filter(&night, r#"[{"field": "city", "operator": "equals", "value": "Bandung"}]"#).await;
+    // The list's cities vary, and are all wrong.
+    let ids: Vec<String> = (0..12)
+        .map(|number| {
+            let city = if number % 2 == 0 { "Bandung" } else { "Jakarta" };
+            night.create(
+                json!({"full_name": format!("Member {number}"), "city": city, "is_active": true}),
+            )
+        })
+        .collect();
+    night.pass().await;
+    assert_eq!(night.active().await, 6);
+    night.system.core.set(|settings| settings.list_mixes_up = vec!["city".to_owned()]);
+    night
+        .execute("DELETE FROM members; DELETE FROM member_sync; DELETE FROM reconciled_rows")
+        .await;
+    night.pass().await;
+    for (number, id) in ids.iter().enumerate() {
+        assert_eq!(night.member(id).await.is_null(), number % 2 == 1);
+    }
+}
+
+#[tokio::test]
+async fn columns_that_lists_leave_empty_are_filled_from_the_id() {
+    let night = Night::new(40).await;
+    night.list_says(json!({"member_status": null, "photo_url": null, "photo_base64": null}));
+    night.system.core.reset_counters();
+    night.pass().await;
+    assert!(night.system.core.requests(Endpoint::Member) >= 40);
+    let church = &night.system.campus.core_church_id;
+    let mut expected = Vec::new();
+    night
+        .system
+        .core
+        .for_each_member(church, |member| {
+            let text = |key: &str| member.text(key).map(str::to_owned);
+            let url = text("photo_url").filter(|url| url.starts_with("http"));
+            let photo = url.is_none() && text("photo_base64").is_some();
+            let id = text("id").unwrap();
+            expected.push(json!({"id": id, "category": text("member_status"), "photo_url": url, "photo": photo}));
+        })
+        .unwrap();
+    expected.sort_by_key(|row| row["id"].to_string());
+    let query = "SELECT m.external_member_id AS id, m.category, m.photo_url, p.member_id IS NOT NULL AS photo
+                 FROM members m LEFT JOIN member_photos p ON p.member_id = m.id ORDER BY 1";
+    let mut here = night.system.database.rows(query, &[]).await;
+    here.sort_by_key(|row| row["id"].to_string());
+    assert_eq!(here, expected);
+    night.system.core.reset_counters();
+    let run = night.pass().await;
+    assert_eq!(counts(&run)[1..5], [0, 0, 0, 0], "{run}");
+    assert_eq!(night.system.core.requests(Endpoint::Member), 0);
+}

@@ -148,6 +148,12 @@ impl Night {
         self.system.core.add_fault(Fault::everywhere(kind))
     }
 
+    /// The list says this of every member from now on.
+    pub(super) fn list_says(&self, fields: Value) {
+        let fields = fields.as_object().unwrap().clone();
+        self.system.core.set(|settings| settings.list_says = fields);
+    }
+
     /// The list has the other shape from now on.
     pub(super) fn count_pages(&self) {
         self.system.core.set(|settings| settings.list_shape = ListShape::Pagination);
