@@ -99,8 +99,9 @@ async fn is_filterable(run: &mut Run, list: &List) -> bool {
         run.tally.asked += list.specimens.number();
     }
     if !untold.is_empty() {
+        let fields: Vec<&str> = untold.iter().copied().collect();
         tracing::info!(
-            campus = %run.campus.id, fields = Vec::from_iter(untold.iter().copied()).join(", "),
+            campus = %run.campus.id, fields = fields.join(", "),
             "the list does not tell what the filter asks for: members are asked for by id"
         );
     }

@@ -77,7 +77,7 @@ async fn main() {
         What::Burst(burst) => burst::measure(&burst).await,
         What::Growth(growth) => growth::measure(&growth).await,
         What::Replay(replay) => replay::measure(&replay).await,
-        What::Attackers(attack) => attackers::measure(&attack).await,
+        What::Attackers(attack) => Box::pin(attackers::measure(&attack)).await,
         What::SlowCores(slow) => slow_cores::measure(&slow).await,
         What::Reconcile(nights) => reconcile::measure(&nights).await,
     }

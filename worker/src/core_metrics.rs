@@ -83,12 +83,14 @@ impl Answer {
 pub(crate) struct CoreMetrics {
     seconds: Histogram<f64>,
     answers: Counter<u64>,
+    undecided: Counter<u64>,
 }
 
 /// One campus's, with its labels.
 pub(crate) struct CampusMetrics {
     seconds: Histogram<f64>,
     answers: Counter<u64>,
+    undecided: Counter<u64>,
     campus: [KeyValue; 1],
     by_answer: [[KeyValue; 2]; Answer::ALL.len()],
 }
@@ -105,6 +107,10 @@ impl CoreMetrics {
                 .u64_counter("worker_core_fetches")
                 .with_description("Fetches from a campus's core, by what they came to")
                 .build(),
+            undecided: meter()
+                .u64_counter("worker_members_undecided")
+                .with_description("Members that lack a field which the campus's sync filter names")
+                .build(),
         }
     }
 
@@ -116,9 +122,11 @@ impl CoreMetrics {
         for labels in &by_answer {
             self.answers.add(0, labels);
         }
+        self.undecided.add(0, std::slice::from_ref(&campus));
         CampusMetrics {
             seconds: self.seconds.clone(),
             answers: self.answers.clone(),
+            undecided: self.undecided.clone(),
             campus: [campus],
             by_answer,
         }
@@ -134,6 +142,11 @@ impl CampusMetrics {
     ) {
         self.seconds.record(duration.as_secs_f64(), &self.campus);
         self.answers.add(1, &self.by_answer[Answer::of(result) as usize]);
+    }
+
+    /// A member came without a field that the filter asks for.
+    pub(crate) fn undecided(&self) {
+        self.undecided.add(1, &self.campus);
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use campus::Sealer;
-use campus_core::{CampusCores, CoreSession};
+use campus_core::{CampusCores, CoreSession, lacks_filter_fields};
 use chrono::{DateTime, Utc};
 use core_api::{
     AllowedHosts, AnswerMemory, Charge, ClientError, ClientSettings, CoreError, Keys, MemoryShare,
@@ -200,6 +200,9 @@ impl Cores {
                 let was_tripped = core.gate.is_tripped();
                 core.gate.readable(pass, wish.member);
                 tell_of_recovery(campus, &core, was_tripped);
+                if lacks_filter_fields(campus, &member) {
+                    core.metrics.undecided();
+                }
                 return Ok((member, charge));
             }
             Err(SessionError::Core(error)) => error,

@@ -40,6 +40,11 @@ pub fn judge(
     Ok(verdict.into())
 }
 
+/// Whether the campus's filter cannot decide about the member, because the answer lacks a field that it names.
+pub fn lacks_filter_fields(campus: &CampusConfig, member: &CoreMember) -> bool {
+    !member.is_deleted() && !campus.filter.missing_fields(member).is_empty()
+}
+
 /// What of the core's members [`judge`] looks at for this campus.
 pub fn keys(campus: &CampusConfig) -> Keys {
     Keys::only(member::KEYS.into_iter().chain(campus.filter.fields()))

@@ -5,5 +5,5 @@
 mod judge;
 mod open;
 
-pub use judge::{judge, keys, photo_refusal, unreadable};
+pub use judge::{judge, keys, lacks_filter_fields, photo_refusal, unreadable};
 pub use open::{CampusCores, CoreSession};

@@ -19,6 +19,8 @@ pub struct IssuedToken {
     pub token: Token,
     /// How long it is good for, from now on.
     pub lifetime: Duration,
+    /// The church whose members it shows; none of an account that sees every church.
+    pub church: Option<String>,
 }
 
 impl IssuedToken {
@@ -30,8 +32,18 @@ impl IssuedToken {
         Ok(Self {
             token: token.ok_or(BadAnswer::NoToken)?,
             lifetime: lifetime.map_or(USUAL_LIFETIME, Duration::from_secs).min(LONGEST_LIFETIME),
+            church: church(&answer),
         })
     }
+}
+
+/// The account's own church, else the one that it logged in to.
+fn church(answer: &Value) -> Option<String> {
+    ["/user/church_id", "/church/id"]
+        .into_iter()
+        .filter_map(|place| answer.pointer(place)?.as_str())
+        .find(|id| !id.is_empty())
+        .map(ToOwned::to_owned)
 }
 
 /// serde's own message may quote the text; where it went wrong is enough.
@@ -52,6 +64,13 @@ mod tests {
         assert_eq!(of(json!({"access_token": "t"})).unwrap().lifetime, USUAL_LIFETIME);
         let short = of(json!({"access_token": "t", "expires_in": 60})).unwrap();
         assert_eq!((short.token.reveal(), short.lifetime), ("t", Duration::from_mins(1)));
+        let church = |answer: Value| of(answer).unwrap().church;
+        let both = json!({"access_token": "t", "user": {"church_id": "a"}, "church": {"id": "b"}});
+        assert_eq!(church(both).as_deref(), Some("a"));
+        let chosen =
+            json!({"access_token": "t", "user": {"church_id": null}, "church": {"id": "b"}});
+        assert_eq!(church(chosen).as_deref(), Some("b"));
+        assert_eq!(church(json!({"access_token": "t", "user": {}, "church": null})), None);
         for endless in [u64::MAX, i64::MAX.unsigned_abs(), 400_000_000_000] {
             let answer = json!({"access_token": "t", "expires_in": endless});
             assert_eq!(of(answer).unwrap().lifetime, LONGEST_LIFETIME, "{endless}");

@@ -40,6 +40,20 @@ pub(crate) fn age(birth: NaiveDate, today: NaiveDate) -> Option<i32> {
     Some(today.year() - birth.year() - i32::from(before_birthday))
 }
 
+/// The first day after `today` on which the age is another one. None only at the end of all dates.
+pub(crate) fn next_birthday(birth: NaiveDate, today: NaiveDate) -> Option<NaiveDate> {
+    if birth > today {
+        return Some(birth);
+    }
+    [today.year(), today.year() + 1]
+        .into_iter()
+        .filter_map(|year| {
+            NaiveDate::from_ymd_opt(year, birth.month(), birth.day())
+                .or_else(|| NaiveDate::from_ymd_opt(year, 3, 1))
+        })
+        .find(|birthday| *birthday > today)
+}
+
 /// `parse` alone would take a sign.
 fn digits(text: &str) -> Option<u32> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
@@ -52,7 +66,7 @@ mod tests {
     use chrono::NaiveDate;
     use serde_json::json;
 
-    use super::{age, birth_date, date};
+    use super::{age, birth_date, date, next_birthday};
 
     fn day(year: i32, month: u32, day: u32) -> NaiveDate {
         NaiveDate::from_ymd_opt(year, month, day).unwrap()
@@ -103,6 +117,18 @@ mod tests {
         assert_eq!(age(day(1990, 1, 15), day(2026, 1, 15)), Some(36));
         assert_eq!(age(day(2026, 1, 15), day(2026, 1, 15)), Some(0));
         assert_eq!(age(day(2026, 1, 16), day(2026, 1, 15)), None);
+    }
+
+    #[test]
+    fn the_next_birthday_is_the_first_day_of_another_age() {
+        for birth in [day(1990, 1, 15), day(2000, 2, 29), day(2026, 3, 1), day(2026, 7, 1)] {
+            for today in [day(2026, 1, 14), day(2026, 2, 28), day(2026, 3, 1), day(2028, 2, 28)] {
+                let next = next_birthday(birth, today).unwrap();
+                assert!(next > today);
+                assert_eq!(age(birth, next.pred_opt().unwrap()), age(birth, today));
+                assert_ne!(age(birth, next), age(birth, today), "{birth} {today}");
+            }
+        }
     }
 
     #[test]

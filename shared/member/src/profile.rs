@@ -12,9 +12,9 @@ use crate::{
     text::{Unreadable, clean, first_text, without_nul},
 };
 
-/// Which mapping this is. A change of what a core's value becomes makes it another one, so that nothing is
+/// Which mapping this is. A change of what a core's value becomes, or of what a rule says of it, makes it another one, so that nothing is
 /// taken as settled that was decided under the one before.
-pub const MAPPING_VERSION: u32 = 2;
+pub const MAPPING_VERSION: u32 = 3;
 
 /// Longer photo addresses count as none: cut short they would lead nowhere.
 const LONGEST_URL: usize = 8192;

@@ -1,7 +1,10 @@
 //! `faithctl campus add`, `list`, `show`, `enable`, `disable`, `set`.
 
 use serde_json::{Value, json};
-use tests::harness::{TestSystem, WEBHOOK_PATH};
+use tests::{
+    core_sim::Options,
+    harness::{TestSystem, WEBHOOK_PATH},
+};
 
 use super::{assert_failed, campus_alone, faithctl_with};
 
@@ -42,6 +45,26 @@ async fn an_added_campus_is_enabled_with_a_secret_of_32_url_safe_characters() {
     for (key, value) in expected.as_object().unwrap() {
         assert_eq!(&shown[key], value, "{key}");
     }
+}
+
+#[tokio::test]
+async fn a_church_that_is_not_named_is_found_by_logging_in() {
+    let system = campus_alone().await;
+    let church = Options::default().churches.remove(1);
+    let url = system.core.base_url();
+    let add = async |email: &str, password: &str| {
+        let arguments =
+            ["campus", "add", "--name", "Second", "--api-base-url", &url, "--api-email"];
+        let arguments = [&arguments[..], &[email, "--api-password-stdin", "--json"]].concat();
+        system.faithctl_with_input(&arguments, password.as_bytes()).await
+    };
+    let refused = add(&church.email, "wrong").await;
+    assert_failed(&refused, 1, "cannot ask the core for the church of its account");
+    let added = add(&church.email, &church.password).await;
+    assert!(added.stderr.contains(&church.id), "{added:?}");
+    let id = added.json()["campus_id"].clone();
+    let shown = system.faithctl(&["campus", "show", id.as_str().unwrap(), "--json"]).await.json();
+    assert_eq!(shown["core_church_id"], church.id);
 }
 
 #[tokio::test]

@@ -85,8 +85,15 @@ async fn fields_are_listed_with_types_and_samples_also_those_the_list_leaves_out
     );
     let samples = field("gender")["samples"].clone();
     assert!(samples.as_array().unwrap().iter().all(|value| *value == "Male" || *value == "Female"));
+    let values = field("gender")["values"].clone();
+    let counts: Vec<u64> =
+        values.as_array().unwrap().iter().map(|value| value["count"].as_u64().unwrap()).collect();
+    assert_eq!((counts.len(), &field("gender")["distinct"]), (2, &json!(2)));
+    assert!(counts[0] >= counts[1] && (60..=100).contains(&counts.iter().sum::<u64>()), "{values}");
+    assert_eq!(field("full_name")["values"].as_array().unwrap().len(), 20);
     let table = system.faithctl(&arguments[..3]).await.success();
     assert!(table.lines().next().unwrap().starts_with("field "), "{table}");
+    assert!(table.contains("\"Female\" ("), "{table}");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! `faithctl campus set-filter` and `clear-filter`.
 
-use serde_json::json;
+use serde_json::{Value, json};
+use tests::core_sim::{Endpoint, Fault, FaultKind};
 
 use super::{assert_failed, campus_alone};
 
@@ -51,4 +52,68 @@ async fn rules_come_from_a_file_that_exists() {
     system.faithctl(&arguments).await.success();
     let list = system.faithctl(&["campus", "list"]).await.success();
     assert!(list.contains("include 1 rule"), "{list}");
+}
+
+#[tokio::test]
+async fn what_faithtrackers_builder_stores_is_taken() {
+    let system = campus_alone().await;
+    let id = system.campus.id.as_str();
+    let builder = |field: &str, operator: &str, value: Value| json!({"field": field, "operator": operator, "value": value});
+    let rules = json!([
+        builder("is_active", "is_true", json!("")),
+        builder("is_deleted", "is_false", json!("")),
+        builder("date_of_birth", "equals", json!("1990-01-15")),
+        builder("date_of_birth", "greater_than", json!("17")),
+        builder("date_of_birth", "between", json!(["18", "35"])),
+        builder("gender", "in", json!("Female")),
+        builder("member_status", "not_in", json!(["Visitor", "Guest"])),
+        builder("marital_status", "contains", json!("married")),
+        builder("membership_date", "less_than", json!("2020-01-01")),
+        builder("membership_date", "between", json!(["1", "5"])),
+        builder("created_at", "contains", json!("2024")),
+        builder("participate_in_automation", "is_true", json!(true)),
+    ]);
+    let arguments = ["campus", "set-filter", id, "--mode", "include", "--rules", "-"];
+    let set = system.faithctl_with_input(&arguments, rules.to_string().as_bytes()).await;
+    assert_eq!(set.code, Some(0), "{set:?}");
+    assert!(set.stderr.contains("nobody matches the rule about membership_date"), "{set:?}");
+    let nested = json!([builder("custom_fields.group", "equals", json!("a"))]);
+    let set = system.faithctl_with_input(&arguments, nested.to_string().as_bytes()).await;
+    assert_failed(&set, 2, "rules see the top-level fields");
+}
+
+#[tokio::test]
+async fn a_field_that_no_member_has_is_refused_unless_forced() {
+    let system = campus_alone().await;
+    let id = system.campus.id.as_str();
+    let rules = |field: &str| json!([{"field": field, "operator": "equals", "value": "18"}]);
+    let set = async |rules: Value, more: &[&str]| {
+        let set = ["campus", "set-filter", id, "--mode", "include", "--rules", "-"];
+        let arguments = [&set[..], more].concat();
+        system.faithctl_with_input(&arguments, rules.to_string().as_bytes()).await
+    };
+    let saved = async || {
+        system.faithctl(&["campus", "show", id, "--json"]).await.json()["filter_rules"].clone()
+    };
+    let said = "no member of the core has a field \"gendr\": did you mean gender?";
+    assert_failed(&set(rules("gendr"), &[]).await, 2, said);
+    assert_failed(&set(rules("age"), &[]).await, 2, "date_of_birth is compared by age");
+    assert_eq!(saved().await, json!([]), "what was refused is not saved");
+
+    // Whoever says so gets it, and is asked again when the campus is enabled.
+    set(rules("gendr"), &["--force"]).await.success();
+    assert_eq!(saved().await, rules("gendr"));
+    system.faithctl(&["campus", "disable", id]).await.success();
+    assert_failed(&system.faithctl(&["campus", "enable", id]).await, 2, said);
+    let shown = system.faithctl(&["campus", "show", id, "--json"]).await.json();
+    assert_eq!(shown["is_enabled"], false);
+    system.faithctl(&["campus", "enable", id, "--force"]).await.success();
+
+    // A core that cannot be asked keeps nobody from saving what is right, and perhaps is not.
+    let away = FaultKind::Status { status: 500, retry_after: None };
+    let fault = system.core.add_fault(Fault::everywhere(away).at(Endpoint::List));
+    let finished = set(rules("city"), &[]).await;
+    assert!(finished.stderr.contains("could not be asked"), "{finished:?}");
+    assert_eq!((finished.code, saved().await), (Some(0), rules("city")));
+    system.core.remove_fault(fault);
 }

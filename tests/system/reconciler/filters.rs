@@ -84,7 +84,7 @@ async fn a_field_that_lists_give_a_default_in_is_decided_by_id() {
     let night = Night::new(40).await;
     let wanted = r#"[{"field": "participate_in_automation", "operator": "is_true", "value": ""}]"#;
     filter(&night, wanted).await;
-    night.list_says(json!({"participate_in_automation": true}));
+    night.list_says(&json!({"participate_in_automation": true}));
     let out = |name: &str| {
         night.create(
             json!({"full_name": name, "is_active": true, "participate_in_automation": false}),
@@ -137,7 +137,7 @@ async fn a_field_that_lists_have_otherwise_than_the_ids_is_decided_by_id() {
 #[tokio::test]
 async fn columns_that_lists_leave_empty_are_filled_from_the_id() {
     let night = Night::new(40).await;
-    night.list_says(json!({"member_status": null, "photo_url": null, "photo_base64": null}));
+    night.list_says(&json!({"member_status": null, "photo_url": null, "photo_base64": null}));
     night.system.core.reset_counters();
     night.pass().await;
     assert!(night.system.core.requests(Endpoint::Member) >= 40);

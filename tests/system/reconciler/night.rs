@@ -149,7 +149,7 @@ impl Night {
     }
 
     /// The list says this of every member from now on.
-    pub(super) fn list_says(&self, fields: Value) {
+    pub(super) fn list_says(&self, fields: &Value) {
         let fields = fields.as_object().unwrap().clone();
         self.system.core.set(|settings| settings.list_says = fields);
     }

@@ -126,3 +126,30 @@ async fn all_rules_must_hold_and_birth_dates_are_compared_by_age() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_filter_that_names_what_no_member_has_decides_nothing_and_says_so() {
+    let system = TestSystem::builder().variable("RETRY_DELAYS", "100ms").spawn().await;
+    let church = Church::first(&system);
+    let known = church.bring(json!({"full_name": "Known", "gender": "Male"})).await;
+    let rules = json!([{"field": "gendr", "operator": "equals", "value": "Female"}]).to_string();
+    let set = ["campus", "set-filter", &church.campus.id, "--mode", "include", "--rules", "-"];
+    system
+        .faithctl_with_input(&[&set[..], &["--force"]].concat(), rules.as_bytes())
+        .await
+        .success();
+
+    let event = church.post("member.updated", &known).await;
+    let letter = church.dead_letter(&event).await;
+    assert_eq!(letter["cause"], "core_bad_response");
+    assert!(letter["reason"].as_str().unwrap().contains("gendr"), "{letter}");
+    assert_eq!(church.member(&known).await["is_archived"], false);
+    let page = format!("{}/metrics", system.admin_url("worker", 0));
+    let metrics = reqwest::get(page).await.unwrap().text().await.unwrap();
+    let series = format!("worker_members_undecided_total{{campus=\"{}\"", church.campus.id);
+    let line = metrics.lines().find(|line| line.starts_with(&series));
+    assert!(line.is_some_and(|line| line.ends_with(" 2")), "two attempts: {line:?}");
+    let doctor = system.faithctl(&["doctor"]).await;
+    assert_eq!(doctor.code, Some(1), "{doctor:?}");
+    assert!(doctor.stdout.contains("did you mean gender?"), "{doctor:?}");
+}

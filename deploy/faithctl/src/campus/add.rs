@@ -2,20 +2,21 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use campus::{Purpose, Sealer, Secret, WebhookSecret};
 use chrono_tz::Tz;
 use clap::Args;
-use core_api::EndpointParts;
+use core_api::{Credentials, Endpoint, EndpointParts};
 use database::{Client, Error};
 use member::Country;
 use serde_json::json;
 use url::Url;
 use uuid::Uuid;
 
-use super::{core, secret, values, webhook, webhook_url};
+use super::{connection::core_client, core, secret, values, webhook, webhook_url};
 use crate::{
     environment::Environment,
-    failure::say,
+    failure::{UsageError, say},
     input,
     output::{self, Sheet},
 };
@@ -27,7 +28,6 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     faithctl campus add --name 'GKBJ Kebon Jeruk' --timezone Asia/Jakarta \\\n      \
-    --core-church-id 3880a17d-f858-4622-87c2-96eaa7b25c83 \\\n      \
     --api-base-url https://core.example.org \\\n      \
     --api-email sync@example.org --api-password-stdin < password\n\n  \
     A campus that FaithTracker has already gets a sync configuration with --id; its name and time\n  \
@@ -36,9 +36,10 @@ pub(crate) struct Arguments {
     /// Name of the campus
     #[arg(long, value_name = "NAME", value_parser = values::text)]
     name: String,
-    /// The core's id of the church, which its webhooks carry as church_id
+    /// The core's id of the church, which its webhooks carry as church_id [default: the account's own church,
+    /// asked of the core by logging in]
     #[arg(long, value_name = "ID", value_parser = values::church_id)]
-    core_church_id: String,
+    core_church_id: Option<String>,
     /// Address of the core API; https, unless CORE_URLS_ALLOW names its host
     #[arg(long, value_name = "URL", value_parser = values::text)]
     api_base_url: String,
@@ -93,7 +94,7 @@ pub(super) async fn run(arguments: Arguments, environment: &Environment) -> anyh
         login_path: &arguments.api_login_path,
         members_path: &arguments.api_members_path,
     };
-    core::check(parts, &environment.allowed_hosts()?)?;
+    let endpoint = core::endpoint(parts, &environment.allowed_hosts()?)?;
     let secrets = Secrets {
         webhook: match &arguments.secret_file {
             Some(file) => secret::given(input::secret_from_file("webhook secret", file)?),
@@ -101,9 +102,13 @@ pub(super) async fn run(arguments: Arguments, environment: &Environment) -> anyh
         },
         password: input::secret_from_stdin("core password").await?,
     };
+    let church = match &arguments.core_church_id {
+        Some(church) => church.clone(),
+        None => church_of(&endpoint, &arguments.api_email, &secrets.password, environment).await?,
+    };
     let mut client = database.connect().await?.client;
     let id = arguments.id.unwrap_or_else(Uuid::now_v7);
-    let kept = save(&mut client, &sealer, id, &arguments, &secrets).await?;
+    let kept = save(&mut client, &sealer, (id, &church), &arguments, &secrets).await?;
     print(id, &secrets.webhook, public_url.as_ref(), arguments.json)?;
     if let Some(name) = kept {
         say(&format!(
@@ -119,29 +124,53 @@ pub(super) async fn run(arguments: Arguments, environment: &Environment) -> anyh
     Ok(())
 }
 
+/// The church that the account is of, by the core's own word.
+async fn church_of(
+    endpoint: &Endpoint,
+    email: &str,
+    password: &Secret,
+    environment: &Environment,
+) -> anyhow::Result<String> {
+    let credentials = Credentials {
+        email: email.to_owned(),
+        password: password.expose().to_owned(),
+        church: None,
+    };
+    let login = core_client(environment)?.login(endpoint, &credentials).await;
+    let issued = login
+        .context("cannot ask the core for the church of its account; --core-church-id names it")?;
+    let church = issued.church.ok_or_else(|| {
+        UsageError::new("the account is of no single church: name it with --core-church-id")
+    })?;
+    let church = values::church_id(&church)
+        .map_err(|why| anyhow::anyhow!("the core's own id of the church cannot be used: {why}"))?;
+    say(&format!("the account's church has the core church id {church}"));
+    Ok(church)
+}
+
 /// Saves the campus, answering the name of one that was there already.
 async fn save(
     client: &mut Client,
     sealer: &Sealer,
-    id: Uuid,
+    (id, church): (Uuid, &str),
     arguments: &Arguments,
     secrets: &Secrets,
 ) -> anyhow::Result<Option<String>> {
     let webhook = sealer.seal(id, Purpose::WebhookSecret, &secrets.webhook)?;
     let password = sealer.seal(id, Purpose::CorePassword, &secrets.password)?;
-    match insert(client, id, arguments, &webhook, &password).await {
+    match insert(client, (id, church), arguments, &webhook, &password).await {
         Ok(Some(kept)) => Ok(kept),
         Ok(None) => {
             anyhow::bail!("campus {id} is synced already: `faithctl campus set {id}` changes how")
         }
-        Err(error) => Err(core::refused(client, error, &arguments.core_church_id).await),
+        Err(error) => Err(core::refused(client, error, church).await),
     }
 }
 
 /// Inserts campus and configuration together. None where the campus has a configuration already.
 async fn insert(
     client: &mut Client,
-    id: Uuid,
+    (id, church): (Uuid, &str),
     arguments: &Arguments,
     webhook: &[u8],
     password: &[u8],
@@ -162,7 +191,7 @@ async fn insert(
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (campus_id) DO NOTHING",
             &[
                 &id,
-                &arguments.core_church_id,
+                &church,
                 &arguments.api_base_url,
                 &arguments.api_path_prefix,
                 &arguments.api_login_path,

@@ -52,8 +52,11 @@ fn parts(config: &CampusConfig) -> EndpointParts<'_> {
 }
 
 /// Refuses an address that the sync would refuse to talk to, before it is saved.
-pub(super) fn check(parts: EndpointParts<'_>, allowed: &AllowedHosts) -> Result<(), UsageError> {
-    Endpoint::parse(parts, allowed).map(drop).map_err(|error| UsageError::new(error.to_string()))
+pub(super) fn endpoint(
+    parts: EndpointParts<'_>,
+    allowed: &AllowedHosts,
+) -> Result<Endpoint, UsageError> {
+    Endpoint::parse(parts, allowed).map_err(|error| UsageError::new(error.to_string()))
 }
 
 /// A statement that a rule of the schema refused, in words. Checking before would leave a moment in

@@ -7,7 +7,7 @@ use database::DatabaseError;
 use member::Filter;
 use serde_json::{Value, json};
 
-use super::{CampusId, unknown};
+use super::{CampusId, known_fields, unknown};
 use crate::{
     environment::Environment,
     failure::{UsageError, say},
@@ -19,7 +19,9 @@ use crate::{
 #[command(
     after_help = r#"A rule is {"field", "operator", "value"}; a member matches where all rules do.
 Operators: equals, not_equals, contains, in, not_in, greater_than, less_than, between, is_true, is_false.
-A field whose name contains "birth" is compared by age. `faithctl campus discover-fields` lists the fields.
+A field whose name contains "birth" is compared by age, or with a date by equals, not_equals, in and not_in.
+Rules name top-level fields; `faithctl campus discover-fields` lists them. The core is asked whether its
+members have them: one that none has is refused, unless --force. If the core cannot be asked, a warning says so.
 
 rules.json, for women between 18 and 35:
   [{"field": "gender", "operator": "equals", "value": "Female"},
@@ -40,6 +42,9 @@ pub(crate) struct Set {
     /// File with a JSON list of rules; `-` reads stdin
     #[arg(long, value_name = "FILE.json")]
     rules: PathBuf,
+    /// Save the rules although no member of the core has a field that they name
+    #[arg(long)]
+    force: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -64,6 +69,14 @@ pub(super) async fn set(arguments: &Set, environment: &Environment) -> anyhow::R
     };
     let rules = input::json_from(&arguments.rules).await?;
     let filter = Filter::parse(mode, &rules).map_err(|error| UsageError::new(error.to_string()))?;
+    if !arguments.force {
+        known_fields::check(&filter, arguments.campus.id, environment).await?;
+    }
+    for field in filter.hollow_fields() {
+        say(&format!(
+            "warning: nobody matches the rule about {field}: it compares dates with a number"
+        ));
+    }
     save(arguments.campus, mode, &rules, environment).await?;
     say(&if filter.is_empty() {
         format!("campus {} has all of its core's members: there is no rule", arguments.campus.id)

@@ -5,6 +5,7 @@ mod connection;
 mod core;
 mod fields;
 mod filter;
+mod known_fields;
 mod list;
 mod login;
 mod record;
@@ -12,6 +13,7 @@ mod rotate;
 mod secret;
 mod set;
 mod show;
+mod survey;
 mod switch;
 mod values;
 mod webhook;
@@ -24,6 +26,7 @@ use crate::environment::Environment;
 
 pub(crate) use self::{
     core::CampusCore,
+    known_fields::faults as filter_faults,
     login::{LoginError, advice, log_in},
     record::CampusRecord,
     show::SECRET_AGE,

@@ -93,7 +93,7 @@ impl Changes {
     /// The core's address as it will be must be one that the sync talks to.
     fn check(&self, campus: &CampusRecord, allowed: &AllowedHosts) -> anyhow::Result<()> {
         let either = |new: &'_ Option<String>, old: &'_ String| new.as_ref().unwrap_or(old).clone();
-        core::check(
+        core::endpoint(
             EndpointParts {
                 base_url: &either(&self.api_base_url, &campus.api_base_url),
                 path_prefix: &either(&self.api_path_prefix, &campus.api_path_prefix),

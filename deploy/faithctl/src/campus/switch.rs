@@ -2,19 +2,24 @@
 
 use clap::Args;
 use database::DatabaseError;
+use store::CampusConfig;
 
-use super::{CampusId, unknown};
+use super::{CampusId, known_fields, unknown};
 use crate::{environment::Environment, failure::say};
 
 /// Syncs a campus again.
 #[derive(Debug, Args)]
 #[command(
     after_help = "In force in gateways and workers within a second. What was missed while the \
-    campus was disabled is found by its next reconciliation."
+    campus was disabled is found by its next reconciliation. Where the campus has a sync filter, the core is \
+    asked whether its members have the fields that it names."
 )]
 pub(crate) struct Enable {
     #[command(flatten)]
     campus: CampusId,
+    /// Enable it although no member of the core has a field that its filter names
+    #[arg(long)]
+    force: bool,
 }
 
 /// Stops syncing a campus.
@@ -29,6 +34,12 @@ pub(crate) struct Disable {
 }
 
 pub(super) async fn enable(arguments: &Enable, environment: &Environment) -> anyhow::Result<()> {
+    let id = arguments.campus.id;
+    if !arguments.force
+        && let Some(Ok(config)) = CampusConfig::load(&environment.client().await?, id).await?
+    {
+        known_fields::check(&config.filter, id, environment).await?;
+    }
     switch(arguments.campus, true, environment).await
 }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::check::Report;
 use crate::{
-    campus::{CampusCore, CampusRecord, LoginError, SECRET_AGE, advice, log_in},
+    campus::{CampusCore, CampusRecord, LoginError, SECRET_AGE, advice, filter_faults, log_in},
     environment::Environment,
     failure::in_words,
     moment,
@@ -50,7 +50,12 @@ pub(super) async fn check(
             let sound = sealed(report, &subject, client, &sealer, campus.id).await?;
             age(report, &subject, campus);
             match CampusCore::load(client, &sealer, &allowed, campus.id).await {
-                Ok(core) if sound => cores.ask(report, &subject, campus, &core).await,
+                Ok(core) if sound => {
+                    let is_well = cores.ask(report, &subject, campus, &core).await;
+                    if is_well && campus.is_enabled {
+                        filter(report, &subject, &core, &sealer, environment).await;
+                    }
+                }
                 Err(error) if sound => report.fail(
                     &subject,
                     in_words(&error),
@@ -121,6 +126,37 @@ fn opens(row: &Row, column: &str, sealer: &Sealer, id: Uuid, purpose: Purpose) -
     value.is_none_or(|value| sealer.open(id, purpose, value).is_ok())
 }
 
+/// Whether the core's members have the fields that the filter names; without them every event dies. A core that
+/// cannot be asked is not told of twice.
+async fn filter(
+    report: &mut Report,
+    subject: &str,
+    core: &CampusCore,
+    sealer: &Sealer,
+    environment: &Environment,
+) {
+    let filter = &core.config.filter;
+    if filter.is_empty() {
+        return;
+    }
+    match filter_faults(filter, core, sealer.clone(), environment).await {
+        Ok(faults) if faults.is_empty() => {}
+        Ok(faults) => report.fail(
+            subject,
+            format!("the sync filter decides nothing: {}", faults.join("; ")),
+            format!("mend it: `faithctl campus set-filter {}`", core.config.id),
+        ),
+        Err(error) => report.warn(
+            subject,
+            format!(
+                "whether its members have the filter's fields cannot be asked: {}",
+                in_words(&error)
+            ),
+            "try again a little later",
+        ),
+    }
+}
+
 fn age(report: &mut Report, subject: &str, campus: &CampusRecord) {
     if Utc::now() - campus.webhook_secret_set_at > SECRET_AGE {
         report.warn(
@@ -147,7 +183,7 @@ impl Cores {
         subject: &str,
         campus: &CampusRecord,
         core: &CampusCore,
-    ) {
+    ) -> bool {
         let problem = if self.login {
             self.log_in(core).await
         } else {
@@ -160,6 +196,7 @@ impl Cores {
                 problem
             }
         };
+        let is_well = problem.is_none();
         match problem {
             None => {
                 let disabled = if campus.is_enabled { "" } else { "; it is disabled" };
@@ -171,6 +208,7 @@ impl Cores {
                 report.warn(subject, format!("{detail}; it is disabled"), advice);
             }
         }
+        is_well
     }
 
     /// Asks for members with a token that is none: a core in its right place refuses it.

@@ -41,6 +41,16 @@ pub enum RuleFault {
     /// The field is missing, blank, too long, or no string.
     #[error("field: expected the name of a top-level field of the core's member")]
     NoField,
+    /// The field is inside of another one.
+    #[error(
+        "field {field:?}: rules see the top-level fields of the core's member only; {whole:?} is one, and contains looks into all of it"
+    )]
+    Nested {
+        /// The field as it was written.
+        field: String,
+        /// The top-level field that it is in.
+        whole: String,
+    },
     /// The operator is missing or none that exists.
     #[error(
         "operator: expected equals, not_equals, contains, in, not_in, greater_than, less_than, between, is_true or is_false"

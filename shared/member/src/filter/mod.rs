@@ -3,9 +3,11 @@
 //! A filter is read from its stored JSON once, and what does not make sense is refused there, when it is saved.
 //! So asking it about a member cannot fail.
 
+mod comparison;
 mod error;
 mod kind;
 mod operand;
+mod operator;
 mod rule;
 
 use chrono::NaiveDate;
@@ -86,6 +88,17 @@ impl Filter {
             }
         }
         fields
+    }
+
+    /// The first day after `today` on which a rule may say something else of the member although the core says
+    /// the same: a birthday, where rules ask for an age.
+    pub fn next_birthday(&self, member: &CoreMember, today: NaiveDate) -> Option<NaiveDate> {
+        self.rules.iter().filter_map(|rule| rule.next_birthday(member, today)).min()
+    }
+
+    /// The fields whose rules nobody can match, although FaithTracker's builder makes such.
+    pub fn hollow_fields(&self) -> Vec<&str> {
+        self.rules.iter().filter(|rule| rule.is_hollow()).map(Rule::field).collect()
     }
 
     /// The fields that the rules name and the core's answer does not have at all. A null one is not missing.

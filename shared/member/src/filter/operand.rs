@@ -16,6 +16,8 @@ pub(super) enum Scalar {
     Text(String),
     Number(f64),
     Boolean(bool),
+    /// A birth date.
+    Date(NaiveDate),
 }
 
 impl Scalar {
@@ -32,7 +34,7 @@ impl Scalar {
         match self {
             Self::Number(number) => Some(*number),
             Self::Text(text) => number(text),
-            Self::Boolean(_) => None,
+            Self::Boolean(_) | Self::Date(_) => None,
         }
     }
 
@@ -40,14 +42,14 @@ impl Scalar {
         match self {
             Self::Boolean(boolean) => Some(*boolean),
             Self::Text(text) => boolean(text),
-            Self::Number(_) => None,
+            Self::Number(_) | Self::Date(_) => None,
         }
     }
 
-    /// Whether the core's value is this one, or is a list that has it. Case counts.
-    pub(super) fn is(&self, value: &Value) -> bool {
+    /// Whether the core's value is this one. Case counts, and a list is no value.
+    fn is(&self, value: &Value) -> bool {
         match (value, self) {
-            (Value::Array(values), _) => values.iter().any(|value| self.is(value)),
+            (_, Self::Date(own)) => birth::date(value) == Some(*own),
             (Value::String(text), Self::Text(own)) => text == own,
             (Value::Bool(value), _) => self.as_boolean() == Some(*value),
             (Value::String(text), Self::Boolean(own)) => boolean(text) == Some(*own),
@@ -56,6 +58,62 @@ impl Scalar {
                 .and_then(|own| compare_numbers(value, own))
                 .is_some_and(Ordering::is_eq),
             _ => false,
+        }
+    }
+}
+
+/// A value of the core as a rule sees it.
+#[derive(Clone, Debug)]
+pub(super) enum Seen<'a> {
+    Plain(&'a Value),
+    /// A birth date: the age is compared with numbers. What is no date, or still to come, has none.
+    Birth(&'a Value, Option<i32>),
+}
+
+impl<'a> Seen<'a> {
+    /// A birth date, on the day `today`.
+    pub(super) fn birth(value: &'a Value, today: NaiveDate) -> Self {
+        let age = birth::birth_date(value).and_then(|date| birth::age(date, today));
+        Self::Birth(value, age)
+    }
+
+    fn value(&self) -> &'a Value {
+        match self {
+            Self::Plain(value) | Self::Birth(value, _) => value,
+        }
+    }
+
+    pub(super) fn is(&self, own: &Scalar) -> bool {
+        match (self, own) {
+            (Self::Birth(..), Scalar::Number(own)) => {
+                self.stands_to(Bound::Number(*own)).is_some_and(Ordering::is_eq)
+            }
+            _ => own.is(self.value()),
+        }
+    }
+
+    pub(super) fn stands_to(&self, bound: Bound) -> Option<Ordering> {
+        match (self, bound) {
+            (Self::Birth(_, age), Bound::Number(own)) => f64::from((*age)?).partial_cmp(&own),
+            _ => bound.compare(self.value()),
+        }
+    }
+
+    pub(super) fn contains(&self, lowercase: &str) -> bool {
+        contains(self.value(), lowercase)
+    }
+
+    /// The value as true or false.
+    pub(super) fn truth(&self) -> Option<bool> {
+        match self.value() {
+            Value::Bool(value) => Some(*value),
+            Value::String(text) => boolean(text).or_else(|| bit(text)),
+            Value::Number(number) => match number.as_f64()? {
+                1.0 => Some(true),
+                0.0 => Some(false),
+                _ => None,
+            },
+            _ => None,
         }
     }
 }
@@ -79,7 +137,7 @@ impl Bound {
     }
 
     /// How the core's value stands to this bound. None where they cannot be compared.
-    pub(super) fn compare(self, value: &Value) -> Option<Ordering> {
+    fn compare(self, value: &Value) -> Option<Ordering> {
         match self {
             Self::Number(own) => compare_numbers(value, own),
             Self::Date(own) => birth::date(value).map(|date| date.cmp(&own)),
@@ -96,22 +154,19 @@ impl Bound {
     }
 }
 
-/// The text that `contains` looks into: lists are looked into one by one.
-pub(super) fn contains(value: &Value, lowercase: &str) -> bool {
+/// Lists and objects are looked into; nothing, false and 0 contain nothing.
+fn contains(value: &Value, lowercase: &str) -> bool {
     match value {
         Value::Array(values) => values.iter().any(|value| contains(value, lowercase)),
+        Value::Object(fields) => fields.iter().any(|(key, value)| {
+            key.to_lowercase().contains(lowercase) || contains(value, lowercase)
+        }),
         Value::String(text) => text.to_lowercase().contains(lowercase),
-        Value::Number(number) => number.to_string().contains(lowercase),
-        Value::Null | Value::Bool(_) | Value::Object(_) => false,
-    }
-}
-
-/// The core's value as true or false.
-pub(super) fn truth(value: &Value) -> Option<bool> {
-    match value {
-        Value::Bool(value) => Some(*value),
-        Value::String(text) => boolean(text),
-        _ => None,
+        Value::Number(number) => {
+            number.as_f64() != Some(0.0) && number.to_string().contains(lowercase)
+        }
+        Value::Bool(value) => *value && "true".contains(lowercase),
+        Value::Null => false,
     }
 }
 
@@ -138,5 +193,13 @@ fn boolean(text: &str) -> Option<bool> {
         Some(false)
     } else {
         None
+    }
+}
+
+fn bit(text: &str) -> Option<bool> {
+    match text {
+        "1" => Some(true),
+        "0" => Some(false),
+        _ => None,
     }
 }

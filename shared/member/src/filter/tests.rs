@@ -57,7 +57,7 @@ fn all_rules_must_match() {
 }
 
 #[test]
-fn operators_compare_as_the_core_does() {
+fn operators_compare_as_faithtracker_does() {
     let cases = [
         (json!("Female"), "equals", json!("Female"), true),
         (json!("Female"), "equals", json!("female"), false),
@@ -74,9 +74,14 @@ fn operators_compare_as_the_core_does() {
         (json!("JEMAAT Đặng"), "contains", json!("jemaat đặng"), true),
         (json!("Jemaat"), "contains", json!("tamu"), false),
         (json!(["Choir", "Usher"]), "contains", json!("choi"), true),
-        (json!(["Choir", "Usher"]), "in", json!(["Usher"]), true),
-        (json!(["Choir", "Usher"]), "equals", json!("Choir"), true),
-        (json!(["Choir", "Usher"]), "not_in", json!(["Usher"]), false),
+        (json!({"group": "Choir"}), "contains", json!("choi"), true),
+        (json!({"group": "Choir"}), "contains", json!("grou"), true),
+        (json!(true), "contains", json!("tru"), true),
+        (json!(false), "contains", json!("fals"), false),
+        (json!(0), "contains", json!("0"), false),
+        (json!(["Choir", "Usher"]), "in", json!(["Usher"]), false),
+        (json!(["Choir", "Usher"]), "equals", json!("Choir"), false),
+        (json!(["Choir", "Usher"]), "not_in", json!(["Usher"]), true),
         (json!([]), "not_in", json!(["Usher"]), true),
         (json!([]), "in", json!(["Usher"]), false),
         (json!("B"), "in", json!(["A", "B"]), true),
@@ -95,7 +100,6 @@ fn operators_compare_as_the_core_does() {
         (json!("nan"), "less_than", json!(1), false),
         (json!(true), "is_true", Value::Null, true),
         (json!("true"), "is_true", Value::Null, true),
-        (json!(1), "is_true", Value::Null, false),
         (json!(false), "is_true", Value::Null, false),
         (json!(false), "is_false", Value::Null, true),
     ];
@@ -116,7 +120,7 @@ fn a_missing_or_null_field_fails_all_but_the_negations() {
         ("less_than", json!(1), false),
         ("between", json!([1, 2]), false),
         ("is_true", Value::Null, false),
-        ("is_false", Value::Null, false),
+        ("is_false", Value::Null, true),
     ];
     for (operator, value, expected) in cases {
         let filter = Filter::parse("include", &json!([rule("f", operator, &value)])).unwrap();
@@ -124,6 +128,59 @@ fn a_missing_or_null_field_fails_all_but_the_negations() {
             assert_eq!(filter.keeps(&member(absent), today()), expected, "{operator}");
         }
     }
+}
+
+#[test]
+fn true_and_false_are_these_values_and_no_others() {
+    let truths = [json!(true), json!(1), json!(1.0), json!("true"), json!("1"), json!("True")];
+    let falsehoods = [json!(false), json!(0), json!("false"), json!("0"), Value::Null];
+    let neither = [json!(""), json!(2), json!("yes"), json!("01"), json!([]), json!({})];
+    // Whatever stands beside them: FaithTracker's builder leaves there what was chosen before.
+    for value in [Value::Null, json!(""), json!("Female"), json!(["18", "35"]), json!(false)] {
+        let said =
+            |found: &Value| [matches(found, "is_true", &value), matches(found, "is_false", &value)];
+        assert!(truths.iter().all(|found| said(found) == [true, false]));
+        assert!(falsehoods.iter().all(|found| said(found) == [false, true]));
+        assert!(neither.iter().all(|found| said(found) == [false, false]));
+    }
+}
+
+#[test]
+fn what_faithtrackers_builder_stores_is_read() {
+    let kept = |field: &str, operator: &str, value: Value, found: Value| {
+        let filter = Filter::parse("include", &json!([rule(field, operator, &value)])).unwrap();
+        filter.keeps(&member(json!({field: found})), today())
+    };
+    assert!(kept("is_active", "is_true", json!(""), json!(true)));
+    assert!(kept("date_of_birth", "equals", json!("1990-01-15"), json!("1990-01-15")));
+    assert!(kept("date_of_birth", "equals", json!("1990-01-15"), json!("1990-01-15T00:00:00Z")));
+    assert!(!kept("date_of_birth", "equals", json!("1990-01-15"), json!("1990-01-16")));
+    assert!(kept("date_of_birth", "not_equals", json!("1990-01-15"), json!("1990-01-16")));
+    assert!(kept("date_of_birth", "in", json!(["1990-01-15", "35"]), json!("1991-02-28")));
+    assert!(kept("place_of_birth", "equals", json!("Medan"), json!("Medan")));
+    // Where a field has few values, it stores the chosen one under `in` as text.
+    assert!(kept("gender", "in", json!("Female"), json!("Female")));
+    assert!(kept("gender", "not_in", json!("Female"), json!("Male")));
+    assert!(kept("member_status", "in", json!("Guest, Visitor"), json!("Visitor")));
+    assert!(kept("member_status", "in", json!("Guest, Visitor"), json!("Guest, Visitor")));
+    assert!(kept("membership_date", "greater_than", json!("2020-01-01"), json!("2020-01-02")));
+    // All that it takes for `between`; on a date it matches nobody, and whoever saves it is told.
+    let rules = json!([rule("membership_date", "between", &json!(["1", "2030"]))]);
+    let filter = Filter::parse("include", &rules).unwrap();
+    assert_eq!(filter.hollow_fields(), ["membership_date"]);
+    assert!(!filter.keeps(&member(json!({"membership_date": "2020-01-02"})), today()));
+}
+
+#[test]
+fn birthdays_that_may_change_what_a_filter_says_are_told() {
+    let born = member(json!({"date_of_birth": "2008-03-02", "city": "Bandung"}));
+    let next =
+        |rules: Value| Filter::parse("include", &rules).unwrap().next_birthday(&born, today());
+    let city = rule("city", "equals", &json!("Bandung"));
+    let adult = rule("date_of_birth", "greater_than", &json!("17"));
+    assert_eq!(next(json!([city, adult])), NaiveDate::from_ymd_opt(2026, 3, 2));
+    assert_eq!(next(json!([city])), None);
+    assert_eq!(next(json!([rule("date_of_birth", "equals", &json!("2008-03-02"))])), None);
 }
 
 #[test]
@@ -155,7 +212,8 @@ fn what_makes_no_sense_is_refused_with_its_place_and_what_is_expected() {
         (rule("f", "equals", &Value::Null), "value for equals: expected text"),
         (rule("f", "equals", &json!(["a"])), "value for equals: expected text"),
         (rule("f", "contains", &json!("")), "value for contains: expected text that is not empty"),
-        (rule("f", "in", &json!("a,b")), "value for in: expected a list"),
+        (rule("f", "in", &json!("")), "value for in: expected a list"),
+        (rule("f", "in", &json!(5)), "value for in: expected a list"),
         (rule("f", "in", &json!([])), "value for in: expected a list of 1 to 1000"),
         (rule("f", "not_in", &json!([null])), "value for not_in: expected a list"),
         (
@@ -169,8 +227,9 @@ fn what_makes_no_sense_is_refused_with_its_place_and_what_is_expected() {
         (rule("f", "between", &json!(["18"])), "value for between: expected a list of two"),
         (rule("f", "between", &json!([35, 18])), "the lower one first"),
         (rule("f", "between", &json!([35, "2024-01-01"])), "two numbers or two dates"),
-        (rule("f", "is_true", &json!("yes")), "value for is_true: expected no value"),
-        (rule("date_of_birth", "equals", &json!("1990-01-15")), "expected an age in years"),
+        (rule("custom_fields.group", "equals", &json!("a")), "\"custom_fields\" is one"),
+        (rule("date_of_birth", "equals", &json!("15/01/1990")), "or a date YYYY-MM-DD"),
+        (rule("date_of_birth", "less_than", &json!("1990-01-15")), "expected an age in years"),
         (rule("date_of_birth", "greater_than", &json!(1990)), "expected an age in years"),
         (
             rule("date_of_birth", "contains", &json!("1990")),
