@@ -34,12 +34,35 @@ GRANT SELECT (campus_id, core_church_id, webhook_secret_sealed, webhook_secret_s
               previous_secret_sealed, previous_secret_expires_at, is_enabled, rate_limit, version)
     ON sync_configs TO faith_gateway;
 
+-- Each program tells that it runs, in rows of its own.
+GRANT SELECT, INSERT, UPDATE ON instances TO faith_gateway, faith_worker, faith_reconciler;
+ALTER TABLE instances ENABLE ROW LEVEL SECURITY;
+DO $$
+DECLARE
+    program text;
+BEGIN
+    FOREACH program IN ARRAY ARRAY['gateway', 'worker', 'reconciler'] LOOP
+        EXECUTE format('DROP POLICY IF EXISTS %I ON instances', program || '_rows');
+        EXECUTE format('CREATE POLICY %I ON instances TO %I USING (program = %L)',
+                       program || '_rows', 'faith_' || program, program);
+    END LOOP;
+END $$;
+DROP POLICY IF EXISTS read_all ON instances;
+CREATE POLICY read_all ON instances FOR SELECT TO faith_reconciler, faith_admin USING (true);
+DROP POLICY IF EXISTS forget ON instances;
+CREATE POLICY forget ON instances FOR DELETE TO faith_reconciler USING (true);
+-- What it could not take, of whichever campus, without reading any.
+GRANT EXECUTE ON FUNCTION note_intake_gap(uuid, timestamptz, timestamptz, bigint) TO faith_gateway;
+GRANT EXECUTE ON FUNCTION prolong_intake_gaps() TO faith_gateway;
+GRANT EXECUTE ON FUNCTION note_silent_gateways(uuid) TO faith_gateway, faith_reconciler;
+
 -- The worker and the reconciler write the synced columns of members, and nothing else of them:
 -- engagement, contact, notes and care events are FaithTracker's. Webhook secrets are the gateway's.
 GRANT SELECT ON campuses TO faith_worker, faith_reconciler;
 GRANT SELECT (campus_id, core_church_id, api_base_url, api_path_prefix, api_login_path, api_members_path,
               api_email, api_password_sealed, is_enabled, filter_mode, filter_rules,
-              reconciliation_enabled, reconciliation_time, archive_limit, default_country,
+              reconciliation_enabled, reconciliation_time, reconcile_every, scheduled_from, archive_limit,
+              default_country,
               last_sync_at, last_sync_status, last_sync_message, updated_at, version, synced_version)
     ON sync_configs TO faith_worker, faith_reconciler;
 GRANT SELECT, INSERT, UPDATE ON core_tokens TO faith_worker, faith_reconciler;
@@ -64,6 +87,8 @@ GRANT SELECT, INSERT ON sync_changes TO faith_worker;
 -- The reconciler keeps its runs, and the days of the log.
 GRANT UPDATE (last_sync_at, last_sync_status, last_sync_message) ON sync_configs TO faith_reconciler;
 GRANT SELECT, INSERT, UPDATE ON sync_logs TO faith_reconciler;
+GRANT SELECT, INSERT, UPDATE ON intake_gaps TO faith_reconciler;
+GRANT DELETE ON instances TO faith_reconciler;
 GRANT SELECT, INSERT, DELETE ON sync_changes TO faith_reconciler;
 GRANT SELECT, INSERT, UPDATE, DELETE ON reconciled_rows TO faith_reconciler;
 -- It forgets letters that came to an end, without looking into them.
@@ -74,6 +99,7 @@ DO $$ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION make_webhook_log_partitions(date, date) TO faith_reconciler;
 GRANT EXECUTE ON FUNCTION drop_webhook_log_partitions(date) TO faith_reconciler;
+GRANT EXECUTE ON FUNCTION waiting_webhook_log_partitions(date, date, date) TO faith_reconciler;
 
 -- faithctl, all but `migrate`.
 GRANT SELECT, INSERT, UPDATE ON campuses, sync_configs TO faith_admin;

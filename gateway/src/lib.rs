@@ -34,7 +34,10 @@ mod tls;
 
 use std::{sync::Arc, time::Duration};
 
+use anyhow::Context;
 use campus::DirectoryHandle;
+use database::Pool;
+use instances::{Gaps, Heartbeat};
 use queue::{Broker, Link, Publisher, PublisherOptions, Ways};
 use runtime::{Daemon, Health, Program, variables};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -69,7 +72,7 @@ const AUDITING: PublisherOptions = PublisherOptions { channels: 1, waiting: 64 }
 /// What a campus may send at once: a second's worth of its limit.
 const RATE_LIMIT_BURST: Duration = Duration::from_secs(1);
 
-/// How long RabbitMQ may take to take leave.
+/// How long RabbitMQ and Postgres may take to take leave.
 const CLOSE_LIMIT: Duration = Duration::from_secs(4);
 
 /// Serves webhooks until the daemon's shutdown, and drains: not ready, no more connections, an
@@ -85,6 +88,12 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
     );
 
     let stop = CancellationToken::new();
+    let gaps = Arc::new(Gaps::default());
+    let pool = Pool::new(&config.database.with_pool_size(1))
+        .context("cannot make the connection to tell that this instance runs on")?;
+    let heartbeat = Heartbeat::new(PROGRAM.name, env!("CARGO_PKG_VERSION"), daemon.health.clone())
+        .with_gaps(Arc::clone(&gaps));
+    let telling = tokio::spawn(heartbeat.keep(pool, stop.clone()));
     let directory = DirectoryHandle::default();
     tokio::spawn(directory.clone().refresh(config.database, config.sealer, campuses, stop.clone()));
     tokio::spawn(depths::watch(config.amqp.clone(), config.topology, stop.clone()));
@@ -133,7 +142,7 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
         receiver,
         metrics: Arc::clone(&metrics),
         proxies: config.trusted_proxies,
-        reports: Reports::new(Arc::clone(&metrics)),
+        reports: Reports::new(Arc::clone(&metrics), gaps),
         shutdown: daemon.shutdown.clone(),
     });
     tokio::spawn(say_draining(daemon.shutdown.clone(), daemon.health));
@@ -141,7 +150,7 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
     Server { listener, tls, service, connections, metrics, tasks, shutdown }.serve().await;
 
     stop.cancel();
-    let closed = async { tokio::join!(publishing, auditing) };
+    let closed = async { tokio::join!(publishing, auditing, telling) };
     tokio::time::timeout(CLOSE_LIMIT, closed).await.ok();
     Ok(())
 }

@@ -110,6 +110,16 @@ impl Refusal {
         }
     }
 
+    /// Whether a change is missed with it that only a reconciliation finds: the sender does not try
+    /// again. Nobody who cannot sign may bring one about, but where no signature can be checked.
+    pub(crate) fn leaves_gap(self, campus: Option<Uuid>) -> bool {
+        match self {
+            Self::RateLimited { .. } | Self::Unavailable(Unavailable::NoCampuses) => true,
+            Self::Unavailable(_) => campus.is_some(),
+            _ => false,
+        }
+    }
+
     /// The answer's body.
     pub fn body(self) -> &'static str {
         match self {

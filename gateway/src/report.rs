@@ -1,8 +1,9 @@
 //! What was refused, told to who runs the gateway: in the metrics all of it, in the log a few lines
-//! a second of each reason and campus. What was accepted is told by the worker, with its fate.
+//! a second of each reason and campus. What a reconciliation has to find is noted as a gap. What was accepted is told by the worker, with its fate.
 
 use std::{net::IpAddr, sync::Arc, time::Instant};
 
+use instances::Gaps;
 use runtime::Trace;
 use uuid::Uuid;
 
@@ -14,13 +15,14 @@ const MOST_KINDS: usize = 20_000;
 /// Counts and logs refusals.
 pub(crate) struct Reports {
     metrics: Arc<Metrics>,
+    gaps: Arc<Gaps>,
     /// By reason and campus; what names no campus that is known has none.
     lines: Throttle<(&'static str, Option<Uuid>)>,
 }
 
 impl Reports {
-    pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
-        Self { metrics, lines: Throttle::new(MOST_KINDS) }
+    pub(crate) fn new(metrics: Arc<Metrics>, gaps: Arc<Gaps>) -> Self {
+        Self { metrics, gaps, lines: Throttle::new(MOST_KINDS) }
     }
 
     /// A request that was refused.
@@ -28,6 +30,9 @@ impl Reports {
         self.metrics.refused(declined.refusal);
         if let Some(campus) = declined.campus {
             self.metrics.refused_of(campus, declined.refusal);
+        }
+        if declined.refusal.leaves_gap(declined.campus) {
+            self.gaps.refused(declined.campus);
         }
         self.write(declined, origin, trace);
     }

@@ -16,7 +16,7 @@ use crate::{
     campus::Campus,
     due::{self, Spread},
     error::RunError,
-    lock,
+    gaps, lock,
     log::{self, Permit, Status},
     progress::Screen,
     report::Report,
@@ -82,10 +82,12 @@ struct Work<'a> {
 impl Work<'_> {
     async fn locked(&self, session: &Arc<Session>, writer: SyncWriter) -> Ended {
         let (order, client) = (self.order, session.client());
-        if let Occasion::Due(spread) = order.occasion
-            && due::campuses(client, Some(order.campus), spread, Utc::now()).await?.is_empty()
-        {
-            return Ok(None);
+        if let Occasion::Due(spread) = order.occasion {
+            let due = due::campuses(client, Some(order.campus), spread, Utc::now()).await?;
+            let Some(due) = due.first() else { return Ok(None) };
+            if due.for_gap && !order.dry_run {
+                gaps::begin(client, order.campus).await?;
+            }
         }
         let name = name_of(client, order.campus).await?;
         let permit = match order.allow_archive {
@@ -114,6 +116,9 @@ impl Work<'_> {
             // Not on the run's own session, which may be what was lost.
             let client = self.means.pool.get().await?;
             log::finish(&client, log, status, &tally, message.as_deref()).await?;
+            if status != Status::Error {
+                gaps::close(&client, order.campus, log).await?;
+            }
         }
         Ok(Some(Report::new(order, log, name, status, tally, message, started_at)))
     }

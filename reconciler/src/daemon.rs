@@ -5,12 +5,14 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context;
 use chrono::Utc;
 use database::{DatabaseError, OPEN_LIMIT, ensure_writable, within};
+use instances::Heartbeat;
 use runtime::{Check, Daemon};
 use tokio::time::{Interval, MissedTickBehavior, sleep};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    Config,
+    Config, PROGRAM,
     conduct::{Ended, Means, Occasion, Order, conduct},
     due::{self, Spread},
     housekeeping,
@@ -21,6 +23,8 @@ use crate::{
 
 /// Midnight comes at another hour in every time zone.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_hours(1);
+/// While a day of the log waits for somebody who reads it: each try makes events wait a little.
+const WAITING_DAYS_EVERY: Duration = Duration::from_mins(5);
 /// Between two looks at Postgres, which also tell whether it is there. A dependency that is away is
 /// tried at least every 5 s.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -45,6 +49,9 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
     let cores = config.cores(pool.clone()).context("cannot make the client of the core")?;
     let metrics = Metrics::new(config.log_retention);
     pool.observe();
+    let heartbeat = Heartbeat::new(PROGRAM.name, env!("CARGO_PKG_VERSION"), health.clone());
+    let stop = CancellationToken::new();
+    let telling = tokio::spawn(heartbeat.keep(pool.clone(), stop.clone()));
     let check = health.check("postgres");
     let means = Means {
         database: config.database.clone(),
@@ -59,6 +66,8 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
         () = reconciler.keep_house() => {}
         () = reconciler.reconcile() => {}
     }
+    stop.cancel();
+    telling.await.context("telling that this instance runs panicked")?;
     Ok(())
 }
 
@@ -91,7 +100,8 @@ impl Reconciler {
     async fn keep_house(&self) {
         loop {
             let pause = match self.pass().await {
-                Ok(()) => HOUSEKEEPING_EVERY,
+                Ok(0) => HOUSEKEEPING_EVERY,
+                Ok(_) => WAITING_DAYS_EVERY,
                 Err(error) => {
                     self.metrics.failed();
                     let error = format!("{error:#}");
@@ -103,10 +113,9 @@ impl Reconciler {
         }
     }
 
-    async fn pass(&self) -> anyhow::Result<()> {
+    async fn pass(&self) -> anyhow::Result<i32> {
         let client = self.means.pool.get().await?;
-        housekeeping::pass(&client, self.config.log_retention, &self.metrics).await?;
-        Ok(())
+        Ok(housekeeping::pass(&client, self.config.log_retention, &self.metrics).await?)
     }
 
     /// Reconciles what is due, a few campuses side by side, until a shutdown: the runs that are under
@@ -137,7 +146,9 @@ impl Reconciler {
     async fn due(&self, looks: &mut Interval) -> anyhow::Result<Vec<Uuid>> {
         looks.tick().await;
         let client = self.means.pool.get().await?;
-        Ok(due::campuses(&client, None, Spread::Jittered, Utc::now()).await?)
+        instances::tidy(&client).await?;
+        let due = due::campuses(&client, None, Spread::Jittered, Utc::now()).await?;
+        Ok(due.into_iter().map(|due| due.campus).collect())
     }
 
     fn run(&self, campus: Uuid) -> impl Future<Output = Ended> + use<> {

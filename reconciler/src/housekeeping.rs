@@ -7,25 +7,35 @@ use database::{Client, DatabaseError};
 
 use crate::{ages, log, metrics::Metrics};
 
-/// Makes the days of `webhook_logs` ahead, drops old ones, forgets what runs changed and which dead
-/// letters came to an end so long ago,
-/// ends the rows of runs whose program is gone, and brings ages up to date. Each is tried whatever
-/// became of the others; the first error is answered.
+/// Makes the days of `webhook_logs` ahead, drops old ones, forgets what runs changed, which dead
+/// letters came to an end so long ago and which programs are gone, ends the rows of runs whose program
+/// is gone, and brings ages up to date. Each is tried whatever became of the others; the first error is
+/// answered. Otherwise how many days of the log wait for somebody who reads it.
 pub(crate) async fn pass(
     client: &Client,
     retention: Duration,
     metrics: &Metrics,
-) -> Result<(), DatabaseError> {
+) -> Result<i32, DatabaseError> {
     let begun = Instant::now();
     let made = store::make_log_partitions(client).await;
     let dropped = store::drop_log_partitions(client, retention).await;
+    let waiting = store::waiting_log_partitions(client, retention).await;
     let forgotten = log::forget(client, retention).await;
     let letters = store::dead_letters::forget(client, retention).await;
     let abandoned = log::end_abandoned(client).await;
+    let tidied = instances::tidy(client).await;
     let aged = ages::bring_up_to_date(client, Utc::now()).await;
     let (made, dropped, aged) = (made?, dropped?, aged?);
-    let (_, letters, abandoned) = (forgotten?, letters?, abandoned?);
-    metrics.passed(made, dropped, &aged, begun.elapsed());
+    let (waiting, letters, abandoned) = (waiting?, letters?, abandoned?);
+    forgotten?;
+    tidied?;
+    metrics.passed(made, dropped, waiting, &aged, begun.elapsed());
+    if waiting > 0 {
+        tracing::info!(
+            days = waiting,
+            "days of webhook_logs wait to be made or dropped: somebody reads the table for long"
+        );
+    }
     tracing::info!(
         days_made = made,
         days_dropped = dropped,
@@ -35,5 +45,5 @@ pub(crate) async fn pass(
         campuses = aged.campuses,
         "kept house"
     );
-    Ok(())
+    Ok(waiting)
 }

@@ -17,6 +17,7 @@ mod daemon;
 mod diff;
 mod due;
 mod error;
+mod gaps;
 mod housekeeping;
 mod judge;
 mod lock;

@@ -19,6 +19,7 @@ pub(crate) struct Metrics {
     last_duration: Gauge<f64>,
     days_made: Counter<u64>,
     days_dropped: Counter<u64>,
+    days_waiting: Gauge<u64>,
     ages_updated: Counter<u64>,
     campuses: Gauge<u64>,
     campuses_without_date: Gauge<u64>,
@@ -49,6 +50,10 @@ impl Metrics {
                 .build(),
             days_made: counter("reconciler_log_days_made", "Days of webhook_logs made ahead"),
             days_dropped: counter("reconciler_log_days_dropped", "Days of webhook_logs dropped"),
+            days_waiting: gauge(
+                "reconciler_log_days_waiting",
+                "Days of webhook_logs that cannot be made or dropped while somebody reads it",
+            ),
             ages_updated: counter("reconciler_ages_updated", "Members whose age was another one"),
             campuses: gauge("reconciler_campuses", "Campuses that are synced"),
             campuses_without_date: gauge(
@@ -71,8 +76,9 @@ impl Metrics {
         for counter in [&self.days_made, &self.days_dropped, &self.ages_updated] {
             counter.add(0, &[]);
         }
-        self.campuses.record(0, &[]);
-        self.campuses_without_date.record(0, &[]);
+        for gauge in [&self.campuses, &self.campuses_without_date, &self.days_waiting] {
+            gauge.record(0, &[]);
+        }
     }
 
     /// What is told of runs.
@@ -96,12 +102,20 @@ impl Metrics {
     }
 
     /// A pass was done: days made and dropped, ages, and how long it took.
-    pub(crate) fn passed(&self, made: i32, dropped: i32, aged: &Aged, duration: Duration) {
+    pub(crate) fn passed(
+        &self,
+        made: i32,
+        dropped: i32,
+        waiting: i32,
+        aged: &Aged,
+        duration: Duration,
+    ) {
         self.passes.add(1, &[KeyValue::new("result", "done")]);
         self.last_success.record(Utc::now().timestamp(), &[]);
         self.last_duration.record(duration.as_secs_f64(), &[]);
         self.days_made.add(u64::try_from(made).unwrap_or(0), &[]);
         self.days_dropped.add(u64::try_from(dropped).unwrap_or(0), &[]);
+        self.days_waiting.record(u64::try_from(waiting).unwrap_or(0), &[]);
         self.ages_updated.add(aged.updated, &[]);
         self.campuses.record(aged.campuses, &[]);
         self.campuses_without_date.record(aged.campuses_without_date, &[]);

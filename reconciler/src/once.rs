@@ -65,7 +65,10 @@ async fn until_interrupted(config: &Config, once: Once) -> anyhow::Result<u8> {
     if once.campus.is_none() && !once.dry_run {
         tokio::select! {
             () = interrupted.cancelled() => return Ok(exit_code::INTERRUPTED),
-            kept = keep_house(config) => kept?,
+            kept = keep_house(config) => if let Err(error) = kept {
+                // Nobody's run may depend on it.
+                tracing::warn!(error = format!("{error:#}"), "housekeeping failed");
+            },
         }
     }
     let code = reconcile(config, once, &interrupted).await;
@@ -87,7 +90,7 @@ async fn reconcile(config: &Config, once: Once, stop: &CancellationToken) -> any
     } else {
         let client = pool.get().await?;
         let due = due::campuses(&client, None, Spread::OnTheDot, Utc::now()).await?;
-        (due, Occasion::Due(Spread::OnTheDot))
+        (due.into_iter().map(|due| due.campus).collect(), Occasion::Due(Spread::OnTheDot))
     };
     let means = Arc::new(Means {
         database: config.database.clone(),

@@ -12,6 +12,11 @@ const SPREAD_SECONDS: u128 = 600;
 const FIRST_PAUSE: TimeDelta = TimeDelta::minutes(10);
 const LONGEST_PAUSE: TimeDelta = TimeDelta::hours(2);
 
+/// Intake must have stood for so long before a campus that missed something is reconciled.
+const GAP_SETTLES: TimeDelta = TimeDelta::minutes(1);
+/// Between two runs for gaps of one campus; a gap that does not end makes a run as often.
+const BETWEEN_GAPS: TimeDelta = TimeDelta::minutes(15);
+
 /// When a campus is reconciled.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Timetable {
@@ -20,6 +25,28 @@ pub(crate) struct Timetable {
     pub(crate) zone: Tz,
     /// Later than that by so much, always the same for a campus.
     pub(crate) jitter: TimeDelta,
+    /// Beside that, so long after the last run.
+    pub(crate) every: Option<TimeDelta>,
+    /// When this was set. What was due before is not.
+    pub(crate) since: DateTime<Utc>,
+}
+
+/// What a campus missed since it was last reconciled.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct IntakeGap {
+    pub(crate) first: DateTime<Utc>,
+    pub(crate) last: DateTime<Utc>,
+    /// When the last run for a gap began.
+    pub(crate) reconciled_at: Option<DateTime<Utc>>,
+}
+
+impl IntakeGap {
+    /// Since when a run is due for it; `is_open` while there is no gateway that could take anything.
+    pub(crate) fn due_at(&self, is_open: bool) -> DateTime<Utc> {
+        let lasting = self.first + BETWEEN_GAPS;
+        let over = if is_open { lasting } else { lasting.min(self.last + GAP_SETTLES) };
+        self.reconciled_at.map_or(over, |last| over.max(last + BETWEEN_GAPS))
+    }
 }
 
 /// A run of the past, as far as it matters here.
@@ -46,23 +73,43 @@ impl Timetable {
         let due = daily.find_previous_occurrence(&until, true).ok()?;
         Some(due.to_utc() + self.jitter)
     }
+
+    /// The moment up to `now` that a regular run was due at, beside the nightly one: so long after the
+    /// last that did not fail.
+    fn regularly_due(&self, runs: &[PastRun], now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let every = self.every?;
+        let last =
+            runs.iter().filter(|run| run.failed_at.is_none()).map(|run| run.started_at).max();
+        let due = last.map_or(self.since, |last| last.max(self.since)) + every;
+        (due <= now).then_some(due)
+    }
 }
 
-/// Whether a run is due now: since the last moment it was due at there was none, or only ones that
-/// failed, the last of them long enough ago. Nights that were missed make one run together. `runs`
-/// are those of at least the last day; `since` is when the campus was added.
-pub(crate) fn is_due(
+/// Since when a run is due, at `now`: since the last moment it was due at there was none, or only
+/// ones that failed, the last of them long enough ago. Nights that were missed make one run together.
+/// `runs` are those of at least the last day.
+pub(crate) fn due_since(
     timetable: &Timetable,
-    since: DateTime<Utc>,
     runs: &[PastRun],
     now: DateTime<Utc>,
-) -> bool {
-    let Some(due) = timetable.last_due(now).filter(|due| *due > since) else { return false };
+) -> Option<DateTime<Utc>> {
+    let nightly = timetable.last_due(now).filter(|due| *due > timetable.since);
+    let moments = [nightly, timetable.regularly_due(runs, now)];
+    moments.into_iter().flatten().filter_map(|due| untried_since(due, runs, now)).min()
+}
+
+/// Since when what was due then waits to be tried, or tried again.
+fn untried_since(
+    due: DateTime<Utc>,
+    runs: &[PastRun],
+    now: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
     let tried: Vec<&PastRun> = runs.iter().filter(|run| run.started_at >= due).collect();
-    let failures: Option<Vec<DateTime<Utc>>> = tried.iter().map(|run| run.failed_at).collect();
-    // Some run did not fail: it is done, or under way.
-    let Some(failures) = failures else { return false };
-    failures.iter().max().is_none_or(|last| now >= *last + pause(failures.len()))
+    // Some run that did not fail is done, or under way.
+    let failures: Vec<DateTime<Utc>> =
+        tried.iter().map(|run| run.failed_at).collect::<Option<_>>()?;
+    let again = failures.iter().max().map_or(due, |last| *last + pause(failures.len()));
+    (again <= now).then_some(again)
 }
 
 fn pause(failures: usize) -> TimeDelta {

@@ -64,7 +64,7 @@ async fn log_in(system: &TestSystem, senders: &[Sender]) {
 
 /// Makes the campuses old enough for their first nights to be due.
 pub(crate) async fn make_due(system: &TestSystem) {
-    let old = "UPDATE campuses SET created_at = now() - interval '10 days'";
+    let old = "UPDATE sync_configs SET scheduled_from = now() - interval '10 days'";
     system.database.client().batch_execute(old).await.unwrap();
 }
 

@@ -32,6 +32,7 @@ use anyhow::Context;
 use arc_swap::ArcSwap;
 use core_api::AnswerMemory;
 use database::Pool;
+use instances::Heartbeat;
 use queue::{
     Broker, DEAD, Link, Publisher, PublisherOptions, QueueError, QueueWatch, REJECTIONS,
     RetryQueue, UNROUTED, WORK, Ways, lapin::Connection,
@@ -127,6 +128,8 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
         [WORK, DEAD, UNROUTED, REJECTIONS].map(str::to_owned).into_iter().chain(delays),
     );
     pool.observe();
+    let heartbeat = Heartbeat::new(PROGRAM.name, env!("CARGO_PKG_VERSION"), health.clone());
+    let telling = tokio::spawn(heartbeat.keep(pool.clone(), stop.clone()));
     metrics::observe_cores(&worker);
     backlog::observe_backlog(&metrics.last_taken, &queues);
     tokio::spawn(letters::count(pool.clone(), stop.clone()));
@@ -166,7 +169,7 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
 
     // Only now, when nothing is held any more.
     stop.cancel();
-    for part in [admitting, collecting, side_queues, publishing] {
+    for part in [admitting, collecting, side_queues, publishing, telling] {
         part.await.context("a part of the worker panicked")?;
     }
     Ok(())

@@ -8,7 +8,17 @@ fn at(text: &str) -> DateTime<Utc> {
 }
 
 fn daily(time: &str, zone: Tz) -> Timetable {
-    Timetable { time: time.parse().unwrap(), zone, jitter: TimeDelta::zero() }
+    Timetable {
+        time: time.parse().unwrap(),
+        zone,
+        jitter: TimeDelta::zero(),
+        every: None,
+        since: at("2026-01-01T00:00:00Z"),
+    }
+}
+
+fn is_due(timetable: &Timetable, runs: &[PastRun], now: DateTime<Utc>) -> bool {
+    due_since(timetable, runs, now).is_some()
 }
 
 /// Every moment that is due in a span, looked at every minute.
@@ -64,36 +74,75 @@ fn a_time_that_clocks_show_twice_is_due_once() {
 #[test]
 fn nights_that_were_missed_make_one_run() {
     let timetable = daily("03:00", Jakarta);
-    let (since, now) = (at("2026-01-01T00:00:00Z"), at("2026-06-10T08:00:00Z"));
+    let now = at("2026-06-10T08:00:00Z");
     let long_ago = PastRun { started_at: at("2026-06-01T20:00:00Z"), failed_at: None };
-    assert!(is_due(&timetable, since, &[], now));
-    assert!(is_due(&timetable, since, &[long_ago], now));
+    assert!(is_due(&timetable, &[], now));
+    assert!(is_due(&timetable, &[long_ago], now));
     let caught_up = PastRun { started_at: now, failed_at: None };
-    assert!(!is_due(&timetable, since, &[long_ago, caught_up], now + TimeDelta::hours(1)));
-    assert!(is_due(&timetable, since, &[long_ago, caught_up], at("2026-06-10T20:00:00Z")));
+    assert!(!is_due(&timetable, &[long_ago, caught_up], now + TimeDelta::hours(1)));
+    assert!(is_due(&timetable, &[long_ago, caught_up], at("2026-06-10T20:00:00Z")));
 }
 
 #[test]
 fn a_new_campus_waits_for_its_first_night() {
-    let timetable = daily("03:00", Jakarta);
-    let since = at("2026-06-10T08:00:00Z");
-    assert!(!is_due(&timetable, since, &[], at("2026-06-10T09:00:00Z")));
-    assert!(is_due(&timetable, since, &[], at("2026-06-10T20:00:00Z")));
+    let timetable = Timetable { since: at("2026-06-10T08:00:00Z"), ..daily("03:00", Jakarta) };
+    assert!(!is_due(&timetable, &[], at("2026-06-10T09:00:00Z")));
+    assert!(is_due(&timetable, &[], at("2026-06-10T20:00:00Z")));
 }
 
 #[test]
 fn a_run_that_failed_is_tried_again_less_and_less_often() {
     let timetable = daily("03:00", Jakarta);
-    let since = at("2026-01-01T00:00:00Z");
     let failed = |text: &str| PastRun { started_at: at(text), failed_at: Some(at(text)) };
     let once = [failed("2026-06-10T20:00:00Z")];
-    assert!(!is_due(&timetable, since, &once, at("2026-06-10T20:09:00Z")));
-    assert!(is_due(&timetable, since, &once, at("2026-06-10T20:10:00Z")));
+    assert!(!is_due(&timetable, &once, at("2026-06-10T20:09:00Z")));
+    assert!(is_due(&timetable, &once, at("2026-06-10T20:10:00Z")));
     let twice = [once[0], failed("2026-06-10T20:10:00Z")];
-    assert!(!is_due(&timetable, since, &twice, at("2026-06-10T20:29:00Z")));
-    assert!(is_due(&timetable, since, &twice, at("2026-06-10T20:30:00Z")));
+    assert!(!is_due(&timetable, &twice, at("2026-06-10T20:29:00Z")));
+    assert!(is_due(&timetable, &twice, at("2026-06-10T20:30:00Z")));
     let under_way = PastRun { started_at: at("2026-06-10T20:30:00Z"), failed_at: None };
-    assert!(!is_due(&timetable, since, &[twice[0], under_way], at("2026-06-10T23:30:00Z")));
+    assert!(!is_due(&timetable, &[twice[0], under_way], at("2026-06-10T23:30:00Z")));
+}
+
+#[test]
+fn a_regular_run_is_due_so_long_after_the_last_one_whatever_that_was_for() {
+    let since = at("2026-06-10T08:10:00Z");
+    let hourly = Timetable { every: Some(TimeDelta::hours(1)), since, ..daily("03:00", Jakarta) };
+    let done = |text: &str| PastRun { started_at: at(text), failed_at: None };
+    // Setting it makes nothing due at once.
+    let long_ago = [done("2026-06-09T20:00:00Z")];
+    assert!(!is_due(&hourly, &long_ago, at("2026-06-10T09:09:59Z")));
+    assert_eq!(
+        due_since(&hourly, &long_ago, at("2026-06-10T09:30:00Z")),
+        Some(at("2026-06-10T09:10:00Z"))
+    );
+    let a_moment_ago = [done("2026-06-10T09:10:30Z")];
+    assert!(!is_due(&hourly, &a_moment_ago, at("2026-06-10T10:10:29Z")));
+    assert!(is_due(&hourly, &a_moment_ago, at("2026-06-10T10:10:30Z")));
+    // The nightly one beside it.
+    let before_night = [done("2026-06-10T19:50:00Z")];
+    assert!(!is_due(&hourly, &before_night, at("2026-06-10T19:59:59Z")));
+    assert!(is_due(&hourly, &before_night, at("2026-06-10T20:00:00Z")));
+    let failed =
+        PastRun { failed_at: Some(at("2026-06-10T10:11:00Z")), ..done("2026-06-10T10:10:31Z") };
+    let failed = [a_moment_ago[0], failed];
+    assert!(!is_due(&hourly, &failed, at("2026-06-10T10:20:59Z")));
+    assert!(is_due(&hourly, &failed, at("2026-06-10T10:21:00Z")));
+}
+
+#[test]
+fn a_gap_is_due_a_minute_after_it_or_while_it_lasts_and_never_soon_again() {
+    let gap = IntakeGap {
+        first: at("2026-06-10T08:00:00Z"),
+        last: at("2026-06-10T08:03:00Z"),
+        reconciled_at: None,
+    };
+    assert_eq!(gap.due_at(false), at("2026-06-10T08:04:00Z"));
+    assert_eq!(gap.due_at(true), at("2026-06-10T08:15:00Z"));
+    let lasting = IntakeGap { last: at("2026-06-10T09:00:00Z"), ..gap };
+    assert_eq!(lasting.due_at(false), at("2026-06-10T08:15:00Z"));
+    let again = IntakeGap { reconciled_at: Some(at("2026-06-10T07:58:00Z")), ..gap };
+    assert_eq!(again.due_at(false), at("2026-06-10T08:13:00Z"));
 }
 
 proptest! {
@@ -106,7 +155,8 @@ proptest! {
         campus in any::<u128>(),
     ) {
         let time = NaiveTime::from_hms_opt(minute_of_day / 60, minute_of_day % 60, 0).unwrap();
-        let timetable = Timetable { time, zone, jitter: jitter(Uuid::from_u128(campus)) };
+        let jitter = jitter(Uuid::from_u128(campus));
+        let timetable = Timetable { time, jitter, ..daily("00:00", zone) };
         let now = at("2017-01-01T00:00:00Z") + TimeDelta::days(day) + TimeDelta::minutes(minute);
         let due = timetable.last_due(now).unwrap();
         // A day has 23 to 25 hours.

@@ -30,7 +30,7 @@ pub use decide::{ArchiveChange, Finding};
 pub use delivery_log::{Entry, LogLine, Status};
 pub use known::known_member;
 pub use migrations::{MigrationError, SchemaState, migrate, schema_state};
-pub use partitions::{drop_log_partitions, make_log_partitions};
+pub use partitions::{drop_log_partitions, make_log_partitions, waiting_log_partitions};
 pub use reconcile::{Brake, Effect, Mandate, Reconciliation};
 pub use session::{Reads, Session, SyncWriter};
 pub use tokens::{PostgresTokens, TokenError};

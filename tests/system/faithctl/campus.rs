@@ -39,6 +39,7 @@ async fn an_added_campus_is_enabled_with_a_secret_of_32_url_safe_characters() {
         "timezone": "UTC", "api_path_prefix": "/api", "api_login_path": "/auth/login",
         "api_members_path": "/members/", "filter_mode": "include", "filter_rules": [],
         "rate_limit": null, "reconciliation_enabled": true, "reconciliation_time": "03:00",
+        "reconcile_every": null,
         "archive_limit": 5, "default_country": "ID", "last_sync_at": null,
         "webhook_path": WEBHOOK_PATH, "previous_secret_expires_at": null,
     });
@@ -170,6 +171,8 @@ async fn set_changes_what_it_names_and_nothing_else() {
         "off",
         "--reconciliation-time",
         "04:30",
+        "--reconcile-every",
+        "90m",
         "--archive-limit",
         "7",
         "--default-country",
@@ -179,7 +182,8 @@ async fn set_changes_what_it_names_and_nothing_else() {
     let mut expected = before.clone();
     let changes = json!({
         "name": "Renamed", "timezone": "Asia/Singapore", "rate_limit": 50,
-        "reconciliation_enabled": false, "reconciliation_time": "04:30", "archive_limit": 7,
+        "reconciliation_enabled": false, "reconciliation_time": "04:30", "reconcile_every": "90m",
+        "archive_limit": 7,
         "default_country": "SG",
     });
     for (key, value) in changes.as_object().unwrap() {
@@ -189,8 +193,10 @@ async fn set_changes_what_it_names_and_nothing_else() {
     assert_eq!(without_stamps(&after), without_stamps(&expected));
     assert!(after["version"].as_i64() > before["version"].as_i64());
 
-    system.faithctl(&["campus", "set", id, "--rate-limit", "off"]).await.success();
-    assert_eq!(show().await["rate_limit"], Value::Null);
+    let off = ["campus", "set", id, "--rate-limit", "off", "--reconcile-every", "off"];
+    system.faithctl(&off).await.success();
+    let after = show().await;
+    assert_eq!((&after["rate_limit"], &after["reconcile_every"]), (&Value::Null, &Value::Null));
     assert_failed(&system.faithctl(&["campus", "set", id]).await, 2, "nothing to change");
     assert_failed(&system.faithctl(&["campus", "set", UNKNOWN, "--name", "x"]).await, 1, UNKNOWN);
 }

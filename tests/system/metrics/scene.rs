@@ -17,7 +17,7 @@ const SOON: Duration = Duration::from_mins(1);
 const PROGRAMS: [&str; 3] = ["gateway", "worker", "reconciler"];
 
 /// Makes the campus so old that it is due.
-const OLD: &str = "UPDATE campuses SET created_at = now() - interval '10 days';
+const OLD: &str = "UPDATE sync_configs SET scheduled_from = now() - interval '10 days';
                    UPDATE sync_configs SET webhook_secret_set_at = now() - interval '100 days'";
 
 async fn shown(system: &TestSystem, program: &str) -> String {

@@ -6,6 +6,7 @@ use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use member::{CoreMember, Locale, Profile};
 use serde_json::{Value, json};
 use tests::{
+    core_sim::WebhookBody,
     harness::{TestSystem, eventually},
     program::run_to_end,
 };
@@ -53,6 +54,42 @@ async fn days_are_made_ahead_and_dropped_after_retention() {
     assert!((0..=7).all(|ahead| days.contains(&day(today + Days::new(ahead)))), "{days:?}");
     let moved = format!("SELECT count(*) FROM {}", day(next));
     assert_eq!(system.database.rows(&moved, &[]).await, [json!({"count": 1})]);
+}
+
+#[tokio::test]
+async fn whoever_reads_the_log_for_long_makes_days_wait_and_nobody_else() {
+    let system = TestSystem::builder().workers(1).spawn().await;
+    let today = Utc::now().date_naive();
+    let (old, next) = (today - Days::new(200), today + Days::new(1));
+    execute(
+        &system,
+        &format!("SELECT make_webhook_log_partitions('{old}', '{old}'); DROP TABLE {}", day(next)),
+    )
+    .await;
+    // As `pg_dump` does.
+    let mut reader = system.database.connect().await;
+    let reading = reader.transaction().await.unwrap();
+    reading.batch_execute("LOCK TABLE webhook_logs IN ACCESS SHARE MODE").await.unwrap();
+    let finished = system.reconcile(&["--once"]).await;
+    assert!(finished.stderr.contains("wait to be made or dropped"), "{finished:?}");
+    finished.success();
+    let waiting = days(&system).await;
+    assert!(waiting.contains(&day(old)) && !waiting.contains(&day(next)), "{waiting:?}");
+    // Events pass, their rows too.
+    let church = &system.campus.core_church_id;
+    let member = system.core.member_id(church, 0).unwrap();
+    let event =
+        system.post(&system.campus, &WebhookBody::new("member.updated", church, &member)).await;
+    eventually("the event is processed", Duration::from_secs(10), async || {
+        let row = "SELECT FROM webhook_logs WHERE event_id = $1 AND status = 'processed'";
+        !system.database.rows(row, &[&event.event_id()]).await.is_empty()
+    })
+    .await;
+    drop(reading);
+    drop(reader);
+    system.reconcile(&["--once"]).await.success();
+    let kept = days(&system).await;
+    assert!(!kept.contains(&day(old)) && kept.contains(&day(next)), "{kept:?}");
 }
 
 /// A second campus; between noon and noon, UTC, the first one's date is the later one.

@@ -3,6 +3,7 @@
 mod brake;
 mod drift;
 mod filters;
+mod gaps;
 mod housekeeping;
 mod interrupted;
 mod lists;

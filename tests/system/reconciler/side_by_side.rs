@@ -25,7 +25,7 @@ async fn campuses(number: usize, reconcilers: usize) -> Night {
     Night { system }
 }
 
-const OLD: &str = "UPDATE campuses SET created_at = now() - interval '10 days'";
+const OLD: &str = "UPDATE sync_configs SET scheduled_from = now() - interval '10 days'";
 
 async fn ended(night: &Night) -> Vec<Value> {
     let query = "SELECT * FROM sync_logs WHERE status <> 'in_progress' ORDER BY completed_at";

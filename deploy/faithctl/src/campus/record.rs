@@ -1,7 +1,10 @@
 //! A campus with its sync configuration, all but its secrets.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use database::{Client, DatabaseError, Row};
+use runtime::format_duration;
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -26,6 +29,8 @@ pub(crate) struct CampusRecord {
     pub(crate) rate_limit: Option<i32>,
     pub(crate) reconciliation_enabled: bool,
     pub(crate) reconciliation_time: String,
+    /// As `set --reconcile-every` takes it.
+    pub(crate) reconcile_every: Option<String>,
     pub(crate) archive_limit: i32,
     pub(crate) default_country: String,
     pub(crate) webhook_secret_set_at: DateTime<Utc>,
@@ -43,6 +48,7 @@ const COLUMNS: &str = "
            s.core_church_id, s.is_enabled, s.api_base_url, s.api_path_prefix, s.api_login_path,
            s.api_members_path, s.api_email, s.filter_mode, s.filter_rules, s.rate_limit,
            s.reconciliation_enabled, to_char(s.reconciliation_time, 'HH24:MI') AS reconciliation_time,
+           extract(epoch FROM s.reconcile_every)::bigint AS reconcile_every,
            s.archive_limit, s.default_country, s.webhook_secret_set_at,
            CASE WHEN s.previous_secret_expires_at > now() THEN s.previous_secret_expires_at END
                AS previous_secret_expires_at,
@@ -103,6 +109,9 @@ impl CampusRecord {
             rate_limit: row.get("rate_limit"),
             reconciliation_enabled: row.get("reconciliation_enabled"),
             reconciliation_time: row.get("reconciliation_time"),
+            reconcile_every: row
+                .get::<_, Option<i64>>("reconcile_every")
+                .map(|seconds| format_duration(Duration::from_secs(seconds.unsigned_abs()))),
             archive_limit: row.get("archive_limit"),
             default_country: row.get("default_country"),
             webhook_secret_set_at: row.get("webhook_secret_set_at"),

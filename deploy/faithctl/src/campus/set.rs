@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{
     CampusId, CampusRecord, core,
-    values::{self, RateLimit},
+    values::{self, Every, RateLimit},
 };
 use crate::{
     environment::Environment,
@@ -71,6 +71,9 @@ struct Changes {
     /// When it is reconciled, by the campus's clock
     #[arg(long, value_name = "HH:MM", value_parser = values::time_of_day)]
     reconciliation_time: Option<NaiveTime>,
+    /// How often it is reconciled beside that, 5m to 24h
+    #[arg(long, value_name = "1h|off", value_parser = values::every)]
+    reconcile_every: Option<Every>,
     /// Percentage of the members that reconciliation may archive within a day
     #[arg(long, value_name = "PCT", value_parser = values::percent)]
     archive_limit: Option<i32>,
@@ -189,7 +192,8 @@ async fn save_config(
                  reconciliation_enabled = coalesce($11, reconciliation_enabled),
                  reconciliation_time = coalesce($12, reconciliation_time),
                  archive_limit = coalesce($13, archive_limit),
-                 default_country = coalesce($14, default_country)
+                 default_country = coalesce($14, default_country),
+                 reconcile_every = CASE WHEN $15 THEN make_interval(secs => $16) ELSE reconcile_every END
              WHERE campus_id = $1",
             &[
                 &id,
@@ -206,6 +210,8 @@ async fn save_config(
                 &changes.reconciliation_time,
                 &changes.archive_limit,
                 &changes.default_country.map(|country| country.to_string()),
+                &changes.reconcile_every.is_some(),
+                &changes.reconcile_every.and_then(|Every(every)| every.map(|every| every.as_secs_f64())),
             ],
         )
         .await?)

@@ -96,6 +96,7 @@ fn sheet(shown: &Shown<'_>) -> Sheet {
         .with("filter_rules", &campus.filter_rules)
         .with("reconciliation", if campus.reconciliation_enabled { "on" } else { "off" })
         .with("reconciliation_time", format!("{} {}", campus.reconciliation_time, campus.timezone))
+        .with("reconcile_every", campus.reconcile_every.as_deref().unwrap_or("off"))
         .with("archive_limit", format!("{}%", campus.archive_limit))
         .with("last_sync_at", campus.last_sync_at.map_or_else(|| "never".to_owned(), with_age))
         .with_some("last_sync_status", campus.last_sync_status.as_ref())

@@ -1,11 +1,12 @@
 //! Values of the command line that mean something about a campus, read and checked before anything
 //! is saved.
 
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, ops::RangeInclusive, time::Duration};
 
 use chrono::NaiveTime;
 use chrono_tz::Tz;
 use member::Country;
+use runtime::parse_duration;
 
 /// More webhooks a second than any church sends.
 const HIGHEST_RATE: u32 = 1_000_000;
@@ -73,6 +74,24 @@ pub(super) fn rate_limit(value: &str) -> Result<RateLimit, String> {
         .ok_or_else(|| format!("expected webhooks a second from 1/s to {HIGHEST_RATE}/s, or off"))
 }
 
+/// How often a campus is reconciled beside its nightly run; not at all where there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Every(pub(super) Option<Duration>);
+
+/// More often, and runs would come one after another; less often is what the night is for.
+const EVERY: RangeInclusive<Duration> = Duration::from_mins(5)..=Duration::from_hours(24);
+
+/// `1h`, or `off`.
+pub(super) fn every(value: &str) -> Result<Every, String> {
+    if value == "off" {
+        return Ok(Every(None));
+    }
+    parse_duration(value)
+        .filter(|every| EVERY.contains(every))
+        .map(|every| Every(Some(every)))
+        .ok_or_else(|| "expected a duration from 5m to 24h, or off".to_owned())
+}
+
 /// `on` or `off`.
 pub(super) fn switch(value: &str) -> Result<bool, String> {
     match value {
@@ -113,6 +132,15 @@ mod tests {
         assert_eq!(rate_limit("off").unwrap().column(), None);
         for wrong in ["", "50", "0/s", "-1/s", "50/m", "1000001/s", "off/s"] {
             assert!(rate_limit(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn regular_runs_are_minutes_to_a_day_apart_or_off() {
+        assert_eq!(every("1h"), Ok(Every(Some(Duration::from_hours(1)))));
+        assert_eq!(every("off"), Ok(Every(None)));
+        for wrong in ["", "1", "4m", "25h", "2d", "-1h", "0s"] {
+            assert!(every(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -1,0 +1,120 @@
+//! One program's row.
+
+use std::{sync::Arc, time::Duration};
+
+use database::{Client, DatabaseError, Pool, within};
+use runtime::Health;
+use serde_json::json;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::Gaps;
+
+/// Of a gateway: one that is not seen for 5 s counts as away.
+const GATEWAY_EVERY: Duration = Duration::from_secs(2);
+const EVERY: Duration = Duration::from_secs(5);
+
+/// How long a row may take to be written, and how long when the program ends and others wait for that.
+const WRITE_LIMIT: Duration = Duration::from_secs(4);
+const END_LIMIT: Duration = Duration::from_secs(2);
+
+const GATEWAY: &str = "gateway";
+
+/// Tells that a program runs, and how it is.
+pub struct Heartbeat {
+    /// The row's key: a start of the program.
+    id: Uuid,
+    program: &'static str,
+    version: &'static str,
+    host: String,
+    health: Health,
+    /// What a gateway could not take.
+    gaps: Option<Arc<Gaps>>,
+}
+
+impl Heartbeat {
+    /// Of a program that has just been started.
+    pub fn new(program: &'static str, version: &'static str, health: Health) -> Self {
+        let host = nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned();
+        Self { id: Uuid::now_v7(), program, version, host, health, gaps: None }
+    }
+
+    /// Of a gateway, with what it could not take.
+    #[must_use]
+    pub fn with_gaps(self, gaps: Arc<Gaps>) -> Self {
+        Self { gaps: Some(gaps), ..self }
+    }
+
+    /// Refreshes the row until `stop`, and says there that the program has ended in good order.
+    pub async fn keep(self, pool: Pool, stop: CancellationToken) {
+        let mut ticks = interval(if self.program == GATEWAY { GATEWAY_EVERY } else { EVERY });
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut fails = false;
+        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            match within(WRITE_LIMIT, self.write(&pool, false)).await {
+                Ok(()) => fails = false,
+                Err(error) if fails => {
+                    tracing::debug!(%error, "this instance's row is still not written");
+                }
+                Err(error) => {
+                    fails = true;
+                    tracing::warn!(%error, "this instance cannot tell that it runs");
+                }
+            }
+        }
+        if let Err(error) = within(END_LIMIT, self.write(&pool, true)).await {
+            tracing::warn!(%error, "this instance cannot tell that it ends");
+        }
+    }
+
+    async fn write(&self, pool: &Pool, ends: bool) -> Result<(), DatabaseError> {
+        let failed = || DatabaseError::during("write this instance's row");
+        let mut client = pool.get().await?;
+        let transaction = client.transaction().await.map_err(failed())?;
+        let reasons = self.health.reasons();
+        let taken = self.gaps.as_deref().map(Gaps::take);
+        if let Some(taken) = &taken {
+            transaction.execute(NOTE_SILENCE, &[&self.id]).await.map_err(failed())?;
+            taken.note(&transaction).await?;
+            if !reasons.is_empty() && !ends {
+                transaction.execute(PROLONG, &[]).await.map_err(failed())?;
+            }
+        }
+        let state = json!({ "ready": reasons.is_empty(), "reasons": reasons });
+        transaction
+            .execute(TELL, &[&self.id, &self.program, &self.version, &self.host, &ends, &state])
+            .await
+            .map_err(failed())?;
+        transaction.commit().await.map_err(failed())?;
+        if let Some(taken) = taken {
+            taken.noted();
+        }
+        Ok(())
+    }
+}
+
+/// Notes a gateway that is gone without having said so, and forgets what was not seen for long. For
+/// whoever runs when no gateway does.
+pub async fn tidy(client: &Client) -> Result<(), DatabaseError> {
+    let failed = || DatabaseError::during("look for instances that are gone");
+    client.execute(NOTE_SILENCE, &[&None::<Uuid>]).await.map_err(failed())?;
+    client.execute(FORGET, &[]).await.map_err(failed())?;
+    Ok(())
+}
+
+const TELL: &str = "
+    INSERT INTO instances (id, program, version, host, ended_at, state)
+    VALUES ($1, $2, $3, $4, CASE WHEN $5 THEN now() END, $6)
+    ON CONFLICT (id) DO UPDATE SET seen_at = now(), ended_at = excluded.ended_at, state = excluded.state";
+
+const NOTE_SILENCE: &str = "SELECT note_silent_gateways($1)";
+
+/// While a gateway is not ready, what it could not take is not over.
+const PROLONG: &str = "SELECT prolong_intake_gaps()";
+
+/// The gateway that was seen last stays: a time without any begins with its end.
+const FORGET: &str = "
+    DELETE FROM instances WHERE seen_at < now() - interval '10 minutes'
+        AND id IS DISTINCT FROM (SELECT id FROM instances WHERE program = 'gateway'
+                                 ORDER BY seen_at DESC LIMIT 1)";
