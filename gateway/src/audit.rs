@@ -2,18 +2,21 @@
 //! anything. An attacker fills neither memory nor the database with it, and nobody waits for it:
 //! where it fails, a metric counts what was not told.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
 use campus::RateLimit;
 use chrono::{DateTime, Utc};
 use event::{Rejection, SCHEMA_VERSION};
 use opentelemetry::metrics::Counter;
 use queue::{Message, Publisher};
-use runtime::{TraceContext, metrics::meter};
+use runtime::{Trace, TraceContext, metrics::meter};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use crate::{Refusal, checks::Cover, limiter::Limiter, payload::Claims, refusal::Declined};
+use crate::{Refusal, declined::Declined, limiter::Limiter, payload::Claims};
 
 /// Refusals told of each campus and reason, in the long run, a second: a flood of bad signatures
 /// does not hide what its own sender does wrong.
@@ -38,9 +41,10 @@ pub(crate) struct Audit {
 pub(crate) struct Refused<'request> {
     pub(crate) campus: Uuid,
     pub(crate) declined: Declined,
-    pub(crate) cover: &'request Cover,
+    pub(crate) origin: IpAddr,
     pub(crate) body: &'request [u8],
     pub(crate) received_at: DateTime<Utc>,
+    pub(crate) trace: &'request Trace,
 }
 
 impl Audit {
@@ -64,7 +68,7 @@ impl Audit {
 
     /// Tells that a webhook for a known campus was refused; best effort.
     pub(crate) fn tell(&self, refused: &Refused<'_>) {
-        let Refused { campus, declined, cover, body, received_at } = *refused;
+        let Refused { campus, declined, origin, body, received_at, trace } = *refused;
         let claims = Claims::read(body);
         let rejection = Rejection {
             schema_version: SCHEMA_VERSION,
@@ -74,18 +78,18 @@ impl Audit {
             event_type: claims.event_type,
             member_id: claims.member_id,
             signature_valid: declined.refusal.is_of_verified(),
-            reason: reason(declined, cover),
+            reason: reason(declined, origin),
             received_at,
         };
-        if self.rejections.try_send((rejection, cover.trace.context().clone())).is_err() {
+        if self.rejections.try_send((rejection, trace.context().clone())).is_err() {
             self.failures.add(1, &[]);
         }
     }
 }
 
 /// Why, where from, and what is noticed about it.
-fn reason(declined: Declined, cover: &Cover) -> String {
-    let reason = format!("{} It came from {}.", declined.refusal.sentence(), cover.origin);
+fn reason(declined: Declined, origin: IpAddr) -> String {
+    let reason = format!("{} It came from {}.", declined.refusal.sentence(), origin);
     match declined.clue {
         Some(clue) => format!("{reason} {clue}"),
         None => reason,

@@ -10,9 +10,8 @@ use crate::{
     Refusal,
     arriving::Arriving,
     budget::{Budget, Charge},
-    connections::Connections,
+    connections::{Connections, READ_BUFFER_BYTES},
     refusal::Unavailable,
-    server::READ_BUFFER_BYTES,
 };
 
 /// The first room made for a body of more than one piece.

@@ -12,8 +12,9 @@ use crate::{
     Address, Payload, Refusal, Signature,
     audit::{Audit, Refused},
     clue::{Clue, Examiner},
+    declined::Declined,
     limiter::Limiter,
-    refusal::{Declined, Unavailable},
+    refusal::Unavailable,
     timestamp,
 };
 
@@ -106,7 +107,15 @@ impl Checks {
         };
         let declined = Declined { refusal, campus: Some(campus.id), clue };
         if is_told {
-            self.audit.tell(&Refused { campus: campus.id, declined, cover, body, received_at });
+            let Cover { origin, ref trace, .. } = *cover;
+            self.audit.tell(&Refused {
+                campus: campus.id,
+                declined,
+                origin,
+                body,
+                received_at,
+                trace,
+            });
         }
         declined
     }

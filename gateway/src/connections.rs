@@ -24,6 +24,9 @@ use crate::{
     seat::Seat,
 };
 
+/// The most that a connection reads ahead.
+pub(crate) const READ_BUFFER_BYTES: usize = 32 * 1024;
+
 /// Open connections at most; a connection costs a task and up to a read buffer of memory.
 const MOST: usize = 10_000;
 /// Files kept for everything else: RabbitMQ, Postgres, the admin port, certificates.

@@ -12,6 +12,7 @@ mod checks;
 mod clue;
 mod config;
 mod connections;
+mod declined;
 mod depths;
 mod fields;
 mod limiter;
@@ -122,7 +123,7 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
     let connections = Connections::new(Arc::clone(&metrics));
     let budget = Budget::new(BODY_BUDGET_BYTES, SMALL_BODY_RESERVE_BYTES);
     let tasks = TaskTracker::new();
-    metrics::observe(&connections, tasks.clone(), &budget, &directory);
+    metrics::observe(connections.limit(), tasks.clone(), &budget, &directory);
     let receiver = Receiver {
         directory,
         intake: Intake {

@@ -15,7 +15,7 @@ use runtime::metrics::{LATENCY_SECONDS, Reading, meter, observe_each};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use crate::{Refusal, budget::Budget, connections::Connections, tls::Tls};
+use crate::{Refusal, budget::Budget, tls::Tls};
 
 /// Every status that the gateway answers with.
 const STATUSES: [StatusCode; 13] = [
@@ -189,14 +189,15 @@ impl Metrics {
 
 /// Shows what is held now, whenever the metrics are asked for.
 pub(crate) fn observe(
-    connections: &Connections,
+    connections_limit: usize,
     open: TaskTracker,
     budget: &Arc<Budget>,
     directory: &DirectoryHandle,
 ) {
     gauge("gateway_connections", "Open connections of senders", move || open.len());
-    let limit = connections.limit();
-    gauge("gateway_connections_limit", "Connections that may be open at once", move || limit);
+    gauge("gateway_connections_limit", "Connections that may be open at once", move || {
+        connections_limit
+    });
     let used = Arc::clone(budget);
     gauge("gateway_body_bytes_in_flight", "Bytes of bodies in memory", move || used.used());
     gauge("gateway_body_bytes_limit", "Bytes of bodies that may be in memory at once", || {

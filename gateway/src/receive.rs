@@ -17,8 +17,9 @@ use crate::{
     arriving::Arriving,
     body::{Intake, Received},
     checks::{Checks, Cover, Delivery},
+    declined::Declined,
     metrics::Metrics,
-    refusal::{Declined, Unavailable},
+    refusal::Unavailable,
     reply::Accepted,
     span,
 };

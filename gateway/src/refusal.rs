@@ -4,9 +4,6 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 use queue::PublishError;
-use uuid::Uuid;
-
-use crate::clue::Clue;
 
 /// A check that a webhook did not pass. Nothing of it goes further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,29 +45,6 @@ pub enum Refusal {
     Unavailable(Unavailable),
 }
 
-/// A refused webhook.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Declined {
-    pub(crate) refusal: Refusal,
-    /// Whose it says it is, once that was looked up.
-    pub(crate) campus: Option<Uuid>,
-    /// What its signature looks like, where that was what was wrong.
-    pub(crate) clue: Option<Clue>,
-}
-
-impl Declined {
-    /// Of a campus that is known.
-    pub(crate) fn by(campus: Uuid) -> impl Fn(Refusal) -> Self {
-        move |refusal| Self { refusal, campus: Some(campus), clue: None }
-    }
-}
-
-impl<R: Into<Refusal>> From<R> for Declined {
-    fn from(refusal: R) -> Self {
-        Self { refusal: refusal.into(), campus: None, clue: None }
-    }
-}
-
 /// What keeps an event from being durably queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unavailable {
@@ -107,16 +81,6 @@ impl Refusal {
             Self::Disabled => StatusCode::FORBIDDEN,
             Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-        }
-    }
-
-    /// Whether a change is missed with it that only a reconciliation finds: the sender does not try
-    /// again. Nobody who cannot sign may bring one about, but where no signature can be checked.
-    pub(crate) fn leaves_gap(self, campus: Option<Uuid>) -> bool {
-        match self {
-            Self::RateLimited { .. } | Self::Unavailable(Unavailable::NoCampuses) => true,
-            Self::Unavailable(_) => campus.is_some(),
-            _ => false,
         }
     }
 

@@ -7,7 +7,7 @@ use instances::Gaps;
 use runtime::Trace;
 use uuid::Uuid;
 
-use crate::{Refusal, metrics::Metrics, refusal::Declined, throttle::Throttle};
+use crate::{Refusal, declined::Declined, metrics::Metrics, throttle::Throttle};
 
 /// Reasons and campuses told apart: all of a thousand campuses.
 const MOST_KINDS: usize = 20_000;
@@ -31,7 +31,7 @@ impl Reports {
         if let Some(campus) = declined.campus {
             self.metrics.refused_of(campus, declined.refusal);
         }
-        if declined.refusal.leaves_gap(declined.campus) {
+        if declined.leaves_gap() {
             self.gaps.refused(declined.campus);
         }
         self.write(declined, origin, trace);

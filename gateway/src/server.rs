@@ -19,7 +19,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Refusal,
-    connections::{Connections, Place},
+    connections::{Connections, Place, READ_BUFFER_BYTES},
     metrics::Metrics,
     seat::Seat,
     service::Service,
@@ -28,8 +28,6 @@ use crate::{
 };
 
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
-/// The most that a connection reads ahead.
-pub(crate) const READ_BUFFER_BYTES: usize = 32 * 1024;
 /// The most that a request's head may take: with ten thousand connections it is the largest part of
 /// the memory that no budget bounds.
 const HEAD_BYTES: usize = 16 * 1024;

@@ -15,24 +15,22 @@ use core_api::{
 };
 use database::Pool;
 use member::CoreMember;
-use retry::{Cause, Failure, Kind, RetrySchedule, bridge, classify, is_blip};
+use retry::{Failure, RetrySchedule, bridge, classify, is_blip};
 use store::CampusConfig;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    breaker::{Entry, Trouble, Verdict},
+    breaker::{Entry, Verdict},
     core_metrics::{CampusMetrics, CoreMetrics},
-    gate::{Gate, Pass, PutOff, Share},
+    gate::{Gate, Pass, PutOff},
+    share::Share,
+    trouble::{fails, of_core, trouble, wish},
 };
 
 /// How long an event is held when the shared token cannot be read: Postgres is in trouble, and
 /// asking at once again would only heat it.
 const TOKEN_PAUSE: Duration = Duration::from_secs(1);
-
-/// The longest that a refused or crowded login keeps a campus's events away from its core: an
-/// operator may mend it at any moment, and asking the session costs the core nothing.
-const LOGIN_PAUSE: Duration = Duration::from_secs(5);
 
 /// Why a member is not at hand.
 #[derive(Debug)]
@@ -339,38 +337,6 @@ impl Cores {
     }
 }
 
-/// What a failure says of the core; none where it answered, and about this member alone.
-fn trouble(error: &CoreError, failure: &Failure) -> Option<Trouble> {
-    match error {
-        CoreError::Forbidden { .. } => Some(Trouble::Forbidden),
-        CoreError::Server { .. } | CoreError::NotAnApi { .. } => Some(Trouble::Error),
-        _ if failure.kind == Kind::Outage => Some(Trouble::Away),
-        _ => None,
-    }
-}
-
-/// Whether a member that was readable before confirms the trouble that others met.
-fn fails<T, E: std::error::Error + 'static>(
-    answer: &Result<T, SessionError<E>>,
-    met: Trouble,
-) -> bool {
-    let Err(SessionError::Core(error)) = answer else { return false };
-    trouble(error, &classify(error))
-        .is_some_and(|now| (now == Trouble::Forbidden) == (met == Trouble::Forbidden))
-}
-
-/// The failure as what it is where it is not of one member alone.
-fn of_core(trouble: Trouble, failure: &Failure) -> Failure {
-    match trouble {
-        Trouble::Forbidden => Failure::new(
-            Cause::CoreForbidden,
-            Kind::Outage,
-            "The core lets the campus's account see no member any more.",
-        ),
-        Trouble::Away | Trouble::Error => failure.clone(),
-    }
-}
-
 fn tell_of_recovery(campus: &CampusConfig, core: &Core, was_tripped: bool) {
     if was_tripped && !core.gate.is_tripped() {
         tracing::info!(campus_id = %campus.id, "the core answers again");
@@ -390,15 +356,4 @@ async fn hold<E: std::error::Error + 'static>(
         tokio::time::sleep(TOKEN_PAUSE).await;
     }
     Unfetched::Held
-}
-
-/// For how long the core, or the way to its login, asks to be left alone; at least a moment where
-/// it says that there was too much.
-fn wish(error: &CoreError) -> Option<Duration> {
-    match error {
-        CoreError::RateLimited { retry_after, .. } => Some(retry_after.unwrap_or_default()),
-        CoreError::LoginPaused { retry_after, .. } => Some((*retry_after).min(LOGIN_PAUSE)),
-        CoreError::LoginRefused { .. } => Some(LOGIN_PAUSE),
-        error => error.retry_after(),
-    }
 }

@@ -3,7 +3,6 @@
 //! away, its campus costs the others nothing.
 
 use std::{
-    collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -15,42 +14,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     breaker::{Breaker, Entry, LONGEST_PAUSE, Trouble, Verdict},
+    known::Known,
     line::{Line, Slot},
     pace::Pace,
+    share::Share,
 };
-
-/// Members remembered as readable.
-const KNOWN: usize = 4;
-/// Between two that are remembered.
-const KNOWN_PAUSE: Duration = Duration::from_secs(1);
-
-/// What one campus may hold of a worker.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Share {
-    /// What the worker holds at most.
-    pub(crate) prefetch: usize,
-    /// Requests under way.
-    pub(crate) requests: usize,
-    /// Events that wait for their request while others may need the room; shared by all campuses
-    /// whose events wait.
-    pub(crate) waiting: usize,
-}
-
-impl Share {
-    /// The share of a worker that holds `prefetch` events and may send a core `concurrency`
-    /// requests at once: at least half of the worker is not under way to one core, and of what is
-    /// left the others keep three eighths.
-    pub(crate) fn of(prefetch: usize, concurrency: usize) -> Self {
-        let requests = concurrency.min(prefetch / 2).max(1);
-        Self { prefetch, requests, waiting: (prefetch - requests.min(prefetch)) * 5 / 8 }
-    }
-
-    /// Whether a worker that holds so many has no room for others, as far as anybody knows: what
-    /// the queue would bring next is seen only when there is room for it.
-    pub(crate) fn is_crowded(&self, held: usize) -> bool {
-        held >= self.prefetch - self.prefetch / 4
-    }
-}
 
 /// Why and for how long an event had better come again later.
 #[derive(Debug, Clone)]
@@ -72,13 +40,6 @@ pub(crate) struct Gate {
     /// The last thing that went wrong with the core.
     trouble: Mutex<Option<Failure>>,
     known: Mutex<Known>,
-}
-
-/// Members that were readable, the newest first.
-#[derive(Debug, Default)]
-struct Known {
-    ids: VecDeque<String>,
-    remembered: Option<Instant>,
 }
 
 /// Leave to send one request. Whoever has it must say how it went.
@@ -194,7 +155,7 @@ impl Gate {
     pub(crate) fn readable(&self, mut pass: Pass, member: &str) {
         pass.end();
         lock(&self.breaker).readable();
-        lock(&self.known).remember(member);
+        lock(&self.known).remember(member, Instant::now());
     }
 
     /// The core answered, but with no member.
@@ -235,11 +196,7 @@ impl Gate {
     /// A member that was readable before and is not suspected now; another the next time.
     pub(crate) fn known(&self) -> Option<String> {
         let suspects = lock(&self.breaker).suspects();
-        let ids = &mut lock(&self.known).ids;
-        let next = ids.iter().position(|id| !suspects.contains(id))?;
-        let id = ids.remove(next)?;
-        ids.push_back(id.clone());
-        Some(id)
+        lock(&self.known).next(&suspects)
     }
 
     /// The members that are not to be asked for in doubt.
@@ -267,19 +224,6 @@ impl Gate {
     /// Whether the core is left alone.
     pub(crate) fn is_tripped(&self) -> bool {
         lock(&self.breaker).is_tripped()
-    }
-}
-
-impl Known {
-    fn remember(&mut self, member: &str) {
-        if self.remembered.is_some_and(|at| at.elapsed() < KNOWN_PAUSE)
-            || self.ids.iter().any(|id| id == member)
-        {
-            return;
-        }
-        self.ids.push_front(member.to_owned());
-        self.ids.truncate(KNOWN);
-        self.remembered = Some(Instant::now());
     }
 }
 
@@ -332,17 +276,6 @@ mod tests {
         for member in members {
             let mut pass = enter(gate).await.ok().unwrap();
             gate.failed(&mut pass, &member.to_string(), (Trouble::Away, &away()), wish);
-        }
-    }
-
-    #[test]
-    fn others_keep_their_part_of_a_worker() {
-        for (prefetch, concurrency) in [(1, 1), (2, 16), (8, 16), (256, 16), (256, 1000)] {
-            let share = Share::of(prefetch, concurrency);
-            assert!(share.requests >= 1 && share.requests <= concurrency);
-            assert!(share.requests <= (prefetch / 2).max(1), "{prefetch}");
-            let others = prefetch - share.requests - share.waiting;
-            assert!(others >= prefetch * 3 / 16, "{others} of {prefetch}");
         }
     }
 
@@ -405,18 +338,5 @@ mod tests {
         assert!(matches!(enter(&gate).await, Err(PutOff::Shut(..))));
         prober.await.unwrap();
         assert!(enter(&gate).await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn members_that_were_readable_are_asked_for_in_turn_unless_they_are_suspected() {
-        let gate = gate(8);
-        assert_eq!(gate.known(), None);
-        lock(&gate.known).ids.extend(["a", "b"].map(str::to_owned));
-        let asked = [gate.known(), gate.known(), gate.known()].map(Option::unwrap);
-        assert_ne!(asked[0], asked[1]);
-        assert_eq!(asked[0], asked[2]);
-        let mut pass = enter(&gate).await.ok().unwrap();
-        gate.failed(&mut pass, "a", (Trouble::Error, &away()), None);
-        assert_eq!([gate.known(), gate.known()].map(Option::unwrap), ["b", "b"]);
     }
 }

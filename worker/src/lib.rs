@@ -15,6 +15,7 @@ mod cores;
 mod drain;
 mod gate;
 mod job;
+mod known;
 mod letters;
 mod line;
 mod metrics;
@@ -23,7 +24,9 @@ mod process;
 mod report;
 mod sessions;
 mod settle;
+mod share;
 mod side_queue;
+mod trouble;
 mod unrouted;
 
 use std::sync::Arc;
@@ -44,7 +47,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use config::{Config, VARIABLES};
 
-use crate::{consume::Intake, cores::Cores, gate::Share, metrics::Metrics, sessions::Sessions};
+use crate::{consume::Intake, cores::Cores, metrics::Metrics, sessions::Sessions, share::Share};
 
 /// Who this is.
 pub const PROGRAM: Program =

@@ -26,11 +26,6 @@ impl Ways {
         Self { rejections: true, ..Self::default() }
     }
 
-    /// None: queues are only counted.
-    pub fn none() -> Self {
-        Self::default()
-    }
-
     /// And through these delay queues.
     #[must_use]
     pub fn and_retries(mut self, retries: Vec<RetryQueue>) -> Self {
