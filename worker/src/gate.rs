@@ -54,7 +54,8 @@ pub(crate) struct Pass {
 impl Pass {
     /// The request is sent only now: until here it waited for something of ours.
     pub(crate) fn begin(&mut self) {
-        self.begin = Instant::now();
+        let now = Instant::now();
+        lock(&self.pace).sent(std::mem::replace(&mut self.begin, now), now);
     }
 }
 
@@ -230,8 +231,7 @@ impl Gate {
 impl Pass {
     fn end(&mut self) {
         if !std::mem::replace(&mut self.ended, true) {
-            let now = Instant::now();
-            lock(&self.pace).ended(now, Some(now - self.begin));
+            lock(&self.pace).ended(self.begin, Instant::now(), true);
         }
     }
 }
@@ -240,7 +240,7 @@ impl Drop for Pass {
     /// Nobody waited for the answer.
     fn drop(&mut self) {
         if !self.ended {
-            lock(&self.pace).ended(Instant::now(), None);
+            lock(&self.pace).ended(self.begin, Instant::now(), false);
         }
     }
 }

@@ -9,6 +9,10 @@ use std::{
 /// Answers that the average goes over: a few slow ones among many say little.
 const WEIGHT: f64 = 64.0;
 
+/// Answers that the rate goes over. Where few of many are slow, those hold the slots together for a
+/// while, without a word, and say nothing of how many will be answered after it.
+const RATE_WEIGHT: f64 = 1024.0;
+
 /// What a worker holds of a core is worked off within so long: nothing is gained by putting off.
 const FAST: f64 = 2.0;
 
@@ -24,13 +28,30 @@ pub(crate) struct Pace {
     slots: usize,
     begin: Instant,
     under_way: usize,
-    answers: f64,
-    /// How long a request took of late, in seconds.
-    average: f64,
+    /// When those began, in seconds since `begin`, all together.
+    began: f64,
+    /// How long a request took of late.
+    lately: Average,
+    /// The same over many more.
+    long: Average,
     /// Since when no answer has come, while any is waited for.
     silent_since: Instant,
     /// How many that were put off return when.
     away: BTreeMap<u128, usize>,
+}
+
+/// An average over so many, in seconds.
+#[derive(Debug, Default)]
+struct Average {
+    answers: f64,
+    seconds: f64,
+}
+
+impl Average {
+    fn add(&mut self, took: Duration, weight: f64) {
+        self.answers = (self.answers + 1.0).min(weight);
+        self.seconds += (took.as_secs_f64() - self.seconds) / self.answers;
+    }
 }
 
 impl Pace {
@@ -39,8 +60,9 @@ impl Pace {
             slots,
             begin: now,
             under_way: 0,
-            answers: 0.0,
-            average: 0.0,
+            began: 0.0,
+            lately: Average::default(),
+            long: Average::default(),
             silent_since: now,
             away: BTreeMap::new(),
         }
@@ -52,15 +74,23 @@ impl Pace {
             self.silent_since = now;
         }
         self.under_way += 1;
+        self.began += self.seconds(now);
     }
 
-    /// A request that took so long has an end; none where nobody waited for it.
-    pub(crate) fn ended(&mut self, now: Instant, took: Option<Duration>) {
+    /// One that was said to be on its way is so only now.
+    pub(crate) fn sent(&mut self, asked: Instant, now: Instant) {
+        self.began += self.seconds(now) - self.seconds(asked);
+    }
+
+    /// A request that began then has an end; `is_answered` unless nobody waited for it.
+    pub(crate) fn ended(&mut self, began: Instant, now: Instant, is_answered: bool) {
         self.under_way = self.under_way.saturating_sub(1);
-        if let Some(took) = took {
+        self.began = if self.under_way == 0 { 0.0 } else { self.began - self.seconds(began) };
+        if is_answered {
             self.silent_since = now;
-            self.answers = (self.answers + 1.0).min(WEIGHT);
-            self.average += (took.as_secs_f64() - self.average) / self.answers;
+            let took = now.duration_since(began);
+            self.lately.add(took, WEIGHT);
+            self.long.add(took, RATE_WEIGHT);
         }
     }
 
@@ -85,7 +115,7 @@ impl Pace {
         {
             first.remove();
         }
-        let each = self.seconds_each(now) / MARGIN;
+        let each = self.seconds_between_answers(now) / MARGIN;
         let mut supply = number(waiting);
         for (part, number_of) in &self.away {
             let returns_in = Duration::from_millis(
@@ -110,7 +140,21 @@ impl Pace {
             0 => Duration::ZERO,
             _ => now.duration_since(self.silent_since),
         };
-        self.average.max(silent.as_secs_f64()) / number(self.slots.max(1))
+        self.lately.seconds.max(silent.as_secs_f64()) / number(self.slots.max(1))
+    }
+
+    /// How far apart the answers are in the long run: all the time that slots were held for them, and as
+    /// if those under way were answered now.
+    fn seconds_between_answers(&self, now: Instant) -> f64 {
+        let under_way = number(self.under_way);
+        let held =
+            self.long.seconds * self.long.answers + under_way * self.seconds(now) - self.began;
+        let answers = (self.long.answers + under_way).max(1.0);
+        held.max(0.0) / answers / number(self.slots.max(1))
+    }
+
+    fn seconds(&self, at: Instant) -> f64 {
+        at.duration_since(self.begin).as_secs_f64()
     }
 
     fn part(&self, at: Instant) -> u128 {
@@ -135,7 +179,7 @@ mod tests {
         let mut pace = Pace::new(10, now);
         for _ in 0..answers {
             pace.asked(now);
-            pace.ended(now, Some(took));
+            pace.ended(now, now + took, true);
         }
         (pace, now)
     }
@@ -146,7 +190,7 @@ mod tests {
         assert!(pace.is_fast(now, 200));
         for _ in 0..3 {
             pace.asked(now);
-            pace.ended(now, Some(SECOND));
+            pace.ended(now, now + SECOND, true);
         }
         assert!(pace.is_fast(now, 200));
     }
@@ -157,8 +201,27 @@ mod tests {
         pace.asked(now);
         assert!(pace.is_fast(now + SECOND / 100, 100));
         assert!(!pace.is_fast(now + SECOND, 100));
-        pace.ended(now + SECOND, None);
+        pace.ended(now, now + SECOND, false);
         assert!(pace.is_fast(now + SECOND, 100), "nobody waits for anything");
+    }
+
+    #[test]
+    fn few_slow_answers_that_hold_all_slots_do_not_make_the_rest_slow() {
+        let (mut pace, now) = pace(190, Duration::ZERO);
+        for _ in 0..10 {
+            pace.asked(now);
+        }
+        // Nobody has heard anything for five seconds, of ten in two hundred.
+        let later = now + SECOND * 5;
+        assert!(!pace.is_fast(later, 100));
+        let turn = pace.dry_in(later, 100);
+        assert!(turn < SECOND * 2, "{turn:?}");
+        for _ in 0..10 {
+            pace.ended(now, later, true);
+        }
+        // Ten slots do forty a second.
+        let turn = pace.dry_in(later, 120).as_secs_f64();
+        assert!((1.9..2.1).contains(&turn), "{turn}");
     }
 
     #[test]

@@ -29,6 +29,13 @@ impl Results {
         let mut rows = table.unwrap()["rows"].as_array().unwrap().iter();
         Row(rows.find(|row| row["case"] == case).unwrap_or_else(|| panic!("no case {case}")))
     }
+
+    /// The highest figure of a column, whatever the case.
+    fn highest(&self, column: &str) -> f64 {
+        let tables = self.0["tables"].as_array().unwrap().iter();
+        let rows = tables.flat_map(|table| table["rows"].as_array().unwrap());
+        rows.map(|row| Row(row).of(column, "max")).fold(0.0, f64::max)
+    }
 }
 
 impl Row<'_> {
@@ -91,6 +98,7 @@ fn assert_says(document: &str, lines: &[String]) {
 
 const INTAKE: &str = "Webhooks taken in";
 const DRAIN: &str = "200000 events";
+const TLS_ATTACKS: &str = "50 honest webhooks a second, each on a new connection with TLS";
 
 #[test]
 fn the_table_of_intake_is_what_was_measured() {
@@ -149,9 +157,42 @@ fn the_table_of_draining_is_what_was_measured() {
 }
 
 #[test]
+fn the_table_of_attackers_is_what_was_measured() {
+    let results = Results::of("attackers");
+    let line = |(title, case, shown): (&str, &str, &str)| {
+        let row = results.row(title, case);
+        let share = row.median("accepted") / (row.median("accepted") + row.median("not"));
+        format!(
+            "| {shown} | {} % | {} / {} / {} ms | {} MB |",
+            short(share * 100.0),
+            short(row.median("p50 ms")),
+            short(row.median("p99 ms")),
+            short(row.median("max ms")),
+            whole(row.median("peak MB")),
+        )
+    };
+    let (plain, tls) = ("50 honest webhooks a second, each on a new connection, 15", TLS_ATTACKS);
+    let cases = [
+        (plain, "nobody else", "nobody else"),
+        (plain, "10000 idle connections", "10,000 idle connections"),
+        (plain, "1000 slow headers", "1,000 heads that come a byte a second"),
+        (plain, "10000 heads of 16 KiB", "10,000 heads of 16 KiB that do not end"),
+        (plain, "1000 slow bodies", "1,000 bodies that come a byte a second"),
+        (plain, "4200 bodies, a byte in four seconds", "4,200 bodies, a byte in four seconds"),
+        (plain, "32 floods of bad signatures", "32 floods of bad signatures"),
+        (plain, "all of them at once", "all of them at once"),
+        (tls, "nobody else", "TLS, nobody else"),
+        (tls, "10000 connections without a handshake", "10,000 without a handshake"),
+        (tls, "10000 idle connections after it", "10,000 idle after it"),
+    ];
+    assert_says("../README.md", &cases.map(line));
+}
+
+#[test]
 fn what_sizing_says_of_a_core_and_of_memory_is_what_was_measured() {
     let (intake, drain, nights) =
         (Results::of("intake"), Results::of("drain"), Results::of("reconcile"));
+    let attacked = Results::of("attackers").highest("peak MB");
     let taken = intake.row(INTAKE, "64 connections: gateway");
     let crowded = intake.row(INTAKE, "1024 connections: gateway");
     let drained = drain.row(DRAIN, "1 worker(s), core 0 ms");
@@ -200,9 +241,10 @@ fn what_sizing_says_of_a_core_and_of_memory_is_what_was_measured() {
                 "members compared a second",
             ),
             format!(
-                "| gateway | {} MB with 64 connections, {} MB with 1,024",
+                "| gateway | {} MB with 64 connections, {} MB with 1,024, {} MB under attack with 10,000",
                 whole(taken.median("peak MB")),
-                whole(crowded.median("peak MB"))
+                whole(crowded.median("peak MB")),
+                whole(attacked),
             ),
             format!("| worker | {} MB", whole(drained.median("worker peak MB"))),
             format!("| reconciler | {} MB", whole(memory)),
