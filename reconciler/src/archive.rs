@@ -10,7 +10,7 @@ use store::{ArchiveChange, Brake, Finding, Mandate, Observation};
 use crate::{
     ask::{self, Answer},
     canary::Canaries,
-    diff::{self, Question},
+    diff::{self, Birthdays, Question},
     error::RunError,
     pending::{self, Pending},
     plan,
@@ -88,12 +88,16 @@ async fn archive_some(
     let answers = ask::answers(&run.core, &run.campus, run.now, &members).await?;
     let asked = answers.len();
     canaries.check(&run.core, &run.campus).await?;
+    let mut birthdays = Birthdays::default();
     let batch: Vec<Observation> = pending
         .iter()
         .zip(answers)
         .filter_map(|(pending, answer)| {
             let finding = match answer {
-                Answer::Found(finding) => finding,
+                Answer::Found(finding, birthday) => {
+                    birthdays.note(&pending.member, birthday);
+                    finding
+                }
                 // In this church the member is gone; who says so is the operator.
                 Answer::Moved if pending.is_allowed => Finding::ReadGone,
                 Answer::Moved | Answer::Undecided => return None,
@@ -131,7 +135,7 @@ async fn archive_some(
             decided.push(observation.member.as_str());
         }
     }
-    diff::remember(run.session.client(), question, &decided).await?;
+    diff::remember(run.session.client(), question, &decided, &birthdays).await?;
     Ok(Some(asked))
 }
 

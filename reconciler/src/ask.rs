@@ -1,6 +1,6 @@
 //! Members asked for by id: the list finds, the id decides.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use core_api::{Charge, CoreError, SessionError};
 use futures_util::{StreamExt, stream};
 use retry::{Cause, Failure, Kind, classify};
@@ -23,7 +23,8 @@ const MOST_SILENCES: usize = 3;
 /// What the core says of a member.
 #[derive(Debug, Clone)]
 pub(crate) enum Answer {
-    Found(Finding),
+    /// With the birthday on which the sync filter may decide otherwise about the same answer.
+    Found(Finding, Option<NaiveDate>),
     /// It has the member in another church.
     Moved,
     /// Nothing can be decided: the core fails on this one, does not show it, or answers something odd.
@@ -52,12 +53,12 @@ pub(crate) async fn answers(
                     if let Some(refusal) = photo_refusal(&finding) {
                         tracing::warn!(campus_id = %campus.id, %refusal, "a photo is not kept");
                     }
-                    Answer::Found(finding)
+                    Answer::Found(finding, campus.config.next_birthday(&member, now))
                 }
                 Err(failure) if failure.cause == Cause::WrongChurch => Answer::Moved,
                 Err(failure) => undecided(campus, &failure),
             },
-            Err(error) if is_absence(&error) => Answer::Found(Finding::ReadGone),
+            Err(error) if is_absence(&error) => Answer::Found(Finding::ReadGone, None),
             Err(SessionError::Core(error)) => {
                 let failure = classify(&error);
                 silences += usize::from(failure.kind == Kind::Outage);

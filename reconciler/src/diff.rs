@@ -1,17 +1,37 @@
 //! The difference between the staged list and the campus's members: found by a join, before
 //! anything is written, so that a night without drift writes nothing at all.
 
+use chrono::NaiveDate;
 use database::{Client, DatabaseError};
 use member::ArchiveReason;
 use uuid::Uuid;
 
 use crate::row::spoken;
 
+/// When the sync filter may decide otherwise about members although the core says the same of them.
+#[derive(Debug, Default)]
+pub(crate) struct Birthdays {
+    members: Vec<String>,
+    days: Vec<NaiveDate>,
+}
+
+impl Birthdays {
+    /// Puts a member's down, where there is one; of several the last counts.
+    pub(crate) fn note(&mut self, member: &str, birthday: Option<NaiveDate>) {
+        if let Some(birthday) = birthday {
+            self.members.push(member.to_owned());
+            self.days.push(birthday);
+        }
+    }
+}
+
 /// What the difference is looked for with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Question {
     pub(crate) campus: Uuid,
     pub(crate) config_version: i64,
+    /// The campus's date: on a birthday what was remembered ends.
+    pub(crate) today: NaiveDate,
     /// Whether the list's rows have what the sync filter asks for. If not, only the id can tell who
     /// is kept.
     pub(crate) is_filterable: bool,
@@ -110,6 +130,7 @@ pub(crate) async fn find(client: &Client, question: &Question) -> Result<Compare
                          WHEN {SAME} THEN NULL
                          WHEN {disagrees}
                               AND NOT (r.list_hash IS NOT DISTINCT FROM l.hash AND r.config_version = $3
+                                       AND coalesce(r.until > $5, true)
                                        AND r.row_hash IS NOT DISTINCT FROM {ROW_HASH})
                          THEN CASE WHEN m.id IS NULL AND $2 AND $4 AND l.standing IN ('a', 'i')
                                         AND NOT EXISTS (SELECT FROM member_sync s
@@ -140,6 +161,7 @@ pub(crate) async fn find(client: &Client, question: &Question) -> Result<Compare
                 &question.is_filterable,
                 &question.config_version,
                 &question.is_complete,
+                &question.today,
             ],
         )
         .await
@@ -161,25 +183,36 @@ pub(crate) async fn find(client: &Client, question: &Question) -> Result<Compare
 }
 
 /// Remembers what the ids of these members decided, where their rows in the list still say
-/// something else: they are not asked for again before something changes.
+/// something else: they are not asked for again before something changes, or a birthday comes.
 pub(crate) async fn remember(
     client: &Client,
     question: &Question,
     members: &[&str],
+    birthdays: &Birthdays,
 ) -> Result<(), DatabaseError> {
     let statement = format!(
-        "INSERT INTO reconciled_rows AS old (campus_id, external_member_id, list_hash, config_version, row_hash)
-         SELECT $1, l.member, l.hash, $3, {ROW_HASH} FROM {JOINED}
+        "INSERT INTO reconciled_rows AS old
+             (campus_id, external_member_id, list_hash, config_version, row_hash, until)
+         SELECT $1, l.member, l.hash, $3, {ROW_HASH}, b.day FROM {JOINED}
+         LEFT JOIN (SELECT member, max(day) AS day FROM unnest($5::text[], $6::date[]) AS noted(member, day)
+                    GROUP BY member) AS b ON b.member = l.member
          WHERE l.member = ANY($4) AND {disagrees}
          ON CONFLICT (campus_id, external_member_id) DO UPDATE SET
              list_hash = excluded.list_hash, config_version = excluded.config_version,
-             row_hash = excluded.row_hash",
+             row_hash = excluded.row_hash, until = excluded.until",
         disagrees = disagrees(),
     );
     client
         .execute(
             &statement,
-            &[&question.campus, &question.is_filterable, &question.config_version, &members],
+            &[
+                &question.campus,
+                &question.is_filterable,
+                &question.config_version,
+                &members,
+                &birthdays.members,
+                &birthdays.days,
+            ],
         )
         .await
         .map_err(DatabaseError::during("remember what the core said of members"))?;

@@ -8,7 +8,7 @@ use store::{ArchiveChange, Effect, Finding, Observation};
 
 use crate::{
     ask::{self, Answer},
-    diff::{self, Question},
+    diff::{self, Birthdays, Question},
     error::RunError,
     log, pending,
     run::Run,
@@ -93,7 +93,8 @@ pub(crate) async fn decide(
         let Some(last) = rows.last() else { return Ok(()) };
         after = (last.get("reason"), last.get("member"));
         let members: Vec<String> = rows.iter().map(|row| row.get("member")).collect();
-        let effects = read_and_write(run, &members).await?;
+        let mut birthdays = Birthdays::default();
+        let effects = read_and_write(run, &members, &mut birthdays).await?;
         let is_listed = rows.iter().map(|row| row.get::<_, &str>("reason") == "doubtful");
         let outcomes: Vec<Outcome<'_>> = members
             .iter()
@@ -110,7 +111,7 @@ pub(crate) async fn decide(
                 .filter(|(_, effect)| effect.as_ref().is_some_and(|e| e.withheld.is_none()))
                 .map(|(member, _)| member.as_str())
                 .collect();
-            diff::remember(run.session.client(), question, &decided).await?;
+            diff::remember(run.session.client(), question, &decided, &birthdays).await?;
         }
         run.progress.add(rows.len() as u64);
     }
@@ -120,6 +121,7 @@ pub(crate) async fn decide(
 async fn read_and_write(
     run: &mut Run,
     members: &[String],
+    birthdays: &mut Birthdays,
 ) -> Result<Vec<Option<Effect>>, RunError> {
     let mut effects: Vec<Option<Effect>> = vec![None; members.len()];
     // By their places in the batch, with how often each was read.
@@ -133,7 +135,8 @@ async fn read_and_write(
         let (mut places, mut batch, mut moved) = (Vec::new(), Vec::new(), Vec::new());
         for ((place, reads), answer) in waiting.drain(..answers.len()).zip(answers) {
             match answer {
-                Answer::Found(finding) => {
+                Answer::Found(finding, birthday) => {
+                    birthdays.note(&members[place], birthday);
                     places.push((place, reads + 1));
                     batch.push(observation(run, members[place].clone(), seen_from, finding));
                 }

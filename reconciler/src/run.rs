@@ -73,6 +73,7 @@ pub(crate) async fn reconcile(run: &mut Run) -> Result<(), RunError> {
     let question = Question {
         campus: run.campus.id,
         config_version: run.campus.config.synced_version,
+        today: run.campus.config.locale(run.now).today,
         is_filterable,
         is_complete: list.telling.is_complete(),
     };

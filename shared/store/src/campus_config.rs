@@ -1,9 +1,9 @@
 //! How a campus is synced now, for those who talk to its core.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use database::Row;
-use member::{Country, Filter, FilterError, Locale};
+use member::{CoreMember, Country, Filter, FilterError, Locale};
 use uuid::Uuid;
 
 /// A campus's configuration, as far as worker and reconciler need it.
@@ -91,6 +91,11 @@ impl CampusConfig {
             .await
             .map_err(database::DatabaseError::during("read the campus's configuration"))?;
         Ok(row.as_ref().map(Self::from_row))
+    }
+
+    /// The member's next birthday by the campus's clock, where its filter may decide otherwise then.
+    pub fn next_birthday(&self, member: &CoreMember, now: DateTime<Utc>) -> Option<NaiveDate> {
+        self.filter.next_birthday(member, self.locale(now).today)
     }
 
     /// Where and when the campus is, at `now`.

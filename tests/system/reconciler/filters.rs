@@ -1,5 +1,6 @@
 //! Sync filters, and lists that leave out what the filter asks for.
 
+use chrono::{Months, TimeDelta, Utc};
 use serde_json::json;
 use tests::core_sim::Endpoint;
 
@@ -164,4 +165,43 @@ async fn columns_that_lists_leave_empty_are_filled_from_the_id() {
     let run = night.pass().await;
     assert_eq!(counts(&run)[1..5], [0, 0, 0, 0], "{run}");
     assert_eq!(night.system.core.requests(Endpoint::Member), 0);
+}
+
+#[tokio::test]
+async fn a_birthday_is_noticed_beside_a_field_that_lists_leave_out() {
+    let night = Night::new(40).await;
+    night.system.core.set(|settings| settings.projection = true);
+    // On Kiritimati, where it is always a later day than in Pago Pago.
+    let tomorrow = (Utc::now() + TimeDelta::hours(14)).date_naive();
+    let born = tomorrow - Months::new(12 * 18);
+    let adult = night.create(
+        json!({"full_name": "Adult soon", "city": "Bandung", "date_of_birth": born, "is_active": true}),
+    );
+    // Whoever changes the zone otherwise has everybody asked for anew.
+    let zone = async |zone: &str| {
+        let update = format!(
+            "SET session_replication_role = replica; UPDATE campuses SET timezone = '{zone}';
+             RESET session_replication_role"
+        );
+        night.execute(&update).await;
+    };
+    zone("Pacific/Pago_Pago").await;
+    filter(
+        &night,
+        r#"[{"field": "city", "operator": "equals", "value": "Bandung"},
+            {"field": "date_of_birth", "operator": "greater_than", "value": "17"}]"#,
+    )
+    .await;
+    night.pass().await;
+    assert!(night.member(&adult).await.is_null());
+    night.system.core.reset_counters();
+    night.pass().await;
+    assert_eq!(
+        night.system.core.requests(Endpoint::Member),
+        0,
+        "what the ids decided is remembered"
+    );
+    zone("Pacific/Kiritimati").await;
+    night.pass().await;
+    assert_eq!(night.member(&adult).await["age"], 18);
 }
