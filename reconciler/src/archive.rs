@@ -12,9 +12,9 @@ use crate::{
     canary::Canaries,
     diff::{self, Birthdays, Question},
     error::RunError,
-    pending::{self, Pending},
+    pending::{self, MOVED, Pending},
     plan,
-    repair::observation,
+    repair::{NOT_TAKEN, observation},
     run::Run,
     tally::Kind,
     write::{Written, write},
@@ -85,41 +85,42 @@ async fn archive_some(
 ) -> Result<Option<usize>, RunError> {
     let seen_from = run.session.draw().await?;
     let members: Vec<&str> = pending.iter().map(|pending| pending.member.as_str()).collect();
-    let answers = ask::answers(&run.core, &run.campus, run.now, &members).await?;
+    let answers = ask::answers(run, &members).await?;
     let asked = answers.len();
     canaries.check(&run.core, &run.campus).await?;
     let mut birthdays = Birthdays::default();
-    let batch: Vec<Observation> = pending
-        .iter()
-        .zip(answers)
-        .filter_map(|(pending, answer)| {
-            let finding = match answer {
-                Answer::Found(finding, birthday) => {
-                    birthdays.note(&pending.member, birthday);
-                    finding
-                }
-                // In this church the member is gone; who says so is the operator.
-                Answer::Moved if pending.is_allowed => Finding::ReadGone,
-                Answer::Moved | Answer::Undecided => return None,
-            };
-            Some(observation(run, pending.member.clone(), seen_from, finding))
-        })
-        .collect();
+    let mut batch = Vec::with_capacity(asked);
+    for (pending, answer) in pending.iter().zip(answers) {
+        let finding = match answer {
+            Answer::Found(finding, birthday) => {
+                birthdays.note(&pending.member, birthday);
+                finding
+            }
+            // In this church the member is gone; who says so is the operator.
+            Answer::Moved if pending.is_allowed => Finding::ReadGone,
+            Answer::Moved => {
+                run.tally.undecided.counted(&pending.member, MOVED.to_owned());
+                continue;
+            }
+            Answer::Undecided(why) => {
+                run.tally.undecided.counted(&pending.member, why);
+                continue;
+            }
+        };
+        batch.push(observation(run, pending.member.clone(), seen_from, finding));
+    }
     let allowed = pending.iter().filter(|pending| pending.is_allowed);
     let allowed: HashSet<String> = allowed.map(|pending| pending.member.clone()).collect();
     let brake = Brake { most_a_day: most, allowed };
     let mandate = Mandate { brake: Some(brake), ..run.mandate() };
     let batch: Vec<&Observation> = batch.iter().collect();
-    let Written::Done(effects) = write(&mut run.writer, &batch, &mandate).await? else {
+    let Written::Done(effects) = write(run, &batch, &mandate).await? else {
         return Ok(None);
     };
-    run.tally.asked += asked as u64;
-    run.tally.undecided += (asked - batch.len()) as u64;
     let mut decided = Vec::with_capacity(batch.len());
     for (observation, effect) in batch.iter().zip(&effects) {
-        // Whoever was written by somebody else meanwhile is left to them, or to the next night.
         let Some(effect) = effect else {
-            run.tally.undecided += 1;
+            run.tally.undecided.counted(&observation.member, NOT_TAKEN.to_owned());
             continue;
         };
         match &effect.archive {

@@ -2,14 +2,13 @@
 //! it listed them as active, then what it says of others proves nothing: the account is a wrong one, or the
 //! path, or a proxy answers, or list and members are not of the same day.
 
-use campus_core::CoreSession;
-use core_api::{CoreError, SessionError};
+use core_api::{CoreError, Keys};
 use database::{Client, DatabaseError};
 
 use crate::{
     campus::Campus,
-    error::{RunError, is_absence},
-    patience::patiently,
+    core::{Core, Unanswered},
+    error::RunError,
     row::Standing,
 };
 
@@ -42,18 +41,16 @@ impl Canaries {
         Ok(Self(rows.iter().map(canary).collect()))
     }
 
-    /// Asks for each; an error unless the core knows them all as this church's, and as it listed them.
-    pub(crate) async fn check(&self, core: &CoreSession, campus: &Campus) -> Result<(), RunError> {
+    /// Asks for each; an error unless the core knows them all as this church's, and as it listed them. One that
+    /// it fails on, while it is well otherwise, says nothing; all of them do.
+    pub(crate) async fn check(&self, core: &Core, campus: &Campus) -> Result<(), RunError> {
         if self.0.is_empty() {
             let why = "it listed nobody who could be asked for.".to_owned();
             return Err(RunError::Canary { why });
         }
+        let (mut trouble, mut is_alive) = (None, false);
         for canary in &self.0 {
-            let is_final = |error: &CoreError| {
-                crate::patience::is_refused_login(error)
-                    || matches!(error, CoreError::NotFound { .. } | CoreError::Gone { .. })
-            };
-            match patiently(|| core.member(&canary.member), is_final).await {
+            match core.member(&canary.member, &Keys::ALL).await {
                 Ok(member) if member.church_id() != Some(&campus.config.core_church_id) => {
                     return Err(dead("It answered with a member of another church."));
                 }
@@ -63,17 +60,21 @@ impl Canaries {
                 Ok(member) if canary.is_active && member.is_inactive() => {
                     return Err(dead("It answered that one it listed as active is not."));
                 }
-                Ok(_) => {}
-                Err(error) if is_absence(&error) => {
+                Ok(_) => is_alive = true,
+                Err(Unanswered::Member(CoreError::NotFound { .. } | CoreError::Gone { .. })) => {
                     return Err(dead("It answered that there is none."));
                 }
-                Err(error @ SessionError::Core(CoreError::Forbidden { .. })) => {
+                Err(Unanswered::Member(error @ CoreError::Forbidden { .. })) => {
                     return Err(dead(&format!("{error}.")));
                 }
-                Err(error) => return Err(RunError::Silent(error.to_string())),
+                Err(Unanswered::Member(error)) => trouble = Some(error),
+                Err(Unanswered::Core(error)) => return Err(RunError::silent(error)),
             }
         }
-        Ok(())
+        match trouble {
+            Some(error) if !is_alive => Err(RunError::Silent(error.to_string())),
+            _ => Ok(()),
+        }
     }
 }
 

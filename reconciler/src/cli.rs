@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     VARIABLES,
-    once::{Once, run_once},
+    once::{Once, Which, run_once},
 };
 
 const ABOUT: &str = "Compares each campus's members with the core's list at night, and repairs";
@@ -19,7 +19,8 @@ const LONG_ABOUT: &str = "Compares each campus's members with the core's list, a
 
 const EXIT_CODES: &str = "Exit codes of --once:
   0 done, or a dry run without drift; 1 a run failed; 2 bad usage or a bad setting;
-  3 a dry run found drift; 4 archives or returns were held; 130 interrupted";
+  3 a dry run found drift; 4 archives or returns were held; 5 some members could not be decided about,
+  everything else was done; 130 interrupted. Of several campuses the worst counts: 1, 4, 5, 3, 0";
 
 fn command() -> Command {
     let switch = |name: &'static str, help: &'static str| {
@@ -29,7 +30,10 @@ fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about(ABOUT)
         .long_about(LONG_ABOUT)
-        .arg(switch("once", "Reconcile every campus that is due, then exit"))
+        .arg(switch(
+            "once",
+            "Reconcile every campus that is due, then exit; one that failed is due again",
+        ))
         .arg(
             Arg::new("campus")
                 .long("campus")
@@ -37,6 +41,11 @@ fn command() -> Command {
                 .value_parser(value_parser!(Uuid))
                 .requires("once")
                 .help("Reconcile this campus now, due or not, enabled or not"),
+        )
+        .arg(
+            switch("all", "Reconcile every enabled campus now, due or not")
+                .requires("once")
+                .conflicts_with("campus"),
         )
         .arg(switch("dry-run", "Tell what would change, and write nothing").requires("once"))
         .arg(
@@ -67,7 +76,11 @@ pub fn main() -> ExitCode {
 
 fn once(arguments: &ArgMatches) -> Once {
     Once {
-        campus: arguments.get_one("campus").copied(),
+        which: match arguments.get_one("campus") {
+            Some(campus) => Which::Named(*campus),
+            None if arguments.get_flag("all") => Which::All,
+            None => Which::Due,
+        },
         dry_run: arguments.get_flag("dry-run"),
         allow_archive: arguments.get_one("allow-archive").copied(),
         json: arguments.get_flag("json"),

@@ -1,19 +1,21 @@
 //! The frame of a run: the campus's lock, the row in `sync_logs`, and an end that is written down
 //! whatever it is.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use campus_core::CampusCores;
 use chrono::Utc;
 use database::{Client, DatabaseConfig, DatabaseError, Pool};
 use runtime::Trace;
 use store::{Reads, Session, SyncWriter};
+use tokio::{sync::Mutex, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
     campus::Campus,
+    core::Core,
     due::{self, Spread},
     error::RunError,
     gaps, lock,
@@ -24,6 +26,10 @@ use crate::{
     span,
     tally::Tally,
 };
+
+/// How long Postgres is waited for to write down how a run ended. If it stays away, whoever finds the
+/// row without its run does it.
+const WRITE_DOWN_WITHIN: Duration = Duration::from_secs(3);
 
 /// What is wanted of a run.
 #[derive(Debug, Clone, Copy)]
@@ -101,42 +107,74 @@ impl Work<'_> {
             Some(log::begin(client, order.campus, on_demand, permit.as_ref()).await?)
         };
         let started_at = Utc::now();
-        let mut tally = Tally::default();
         let trace = Trace::of(span::run(order.campus, log));
+        let (mut run, busy) = (None, Arc::default());
         let result = tokio::select! {
             biased;
-            () = self.means.stop.cancelled() => Err(RunError::Interrupted),
+            () = self.interrupted(&busy) => Err(RunError::Interrupted),
             () = session.lost().cancelled() => Err(RunError::Lost),
-            result = self.unlogged(session, writer, log, permit, &mut tally)
+            result = self.unlogged(session, writer, log, permit, &busy, &mut run)
                 .instrument(trace.span().clone()) => result,
         };
+        // Whatever came between: what was written until then was.
+        let tally = run.map(|run| run.tally).unwrap_or_default();
         let (status, message) = end(&result, &tally);
         span::ended(&trace, (order.campus, log), status, &tally, message.as_deref());
         if let Some(log) = log {
-            // Not on the run's own session, which may be what was lost.
-            let client = self.means.pool.get().await?;
-            log::finish(&client, log, status, &tally, message.as_deref()).await?;
-            if status != Status::Error {
-                gaps::close(&client, order.campus, log).await?;
-            }
+            let written = self.write_down(log, status, &tally, message.as_deref()).await;
+            // What ended the run says more than that it could not be written down.
+            written.map_err(|error| result.err().unwrap_or(error.into()))?;
         }
         Ok(Some(Report::new(order, log, name, status, tally, message, started_at)))
     }
 
-    /// Puts together what the run works with, and runs. The tally is handed back also by a run that
-    /// fails half-way.
+    /// The program is told to stop, and nothing is being written any more.
+    async fn interrupted(&self, busy: &Mutex<()>) {
+        self.means.stop.cancelled().await;
+        drop(busy.lock().await);
+    }
+
+    /// Ends the run's row; not on its own session, which may be what was lost.
+    async fn write_down(
+        &self,
+        log: Uuid,
+        status: Status,
+        tally: &Tally,
+        message: Option<&str>,
+    ) -> Result<(), DatabaseError> {
+        let give_up = Instant::now() + WRITE_DOWN_WITHIN;
+        loop {
+            let written = async {
+                let client = self.means.pool.get().await?;
+                log::finish(&client, log, self.order.campus, status, tally, message).await?;
+                if status == Status::Error {
+                    return Ok(());
+                }
+                gaps::close(&client, self.order.campus, log).await
+            };
+            match written.await {
+                Err(_) if Instant::now() < give_up => {
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+                written => return written,
+            }
+        }
+    }
+
+    /// Puts together what the run works with, in `slot`, and runs.
     async fn unlogged(
         &self,
         session: &Arc<Session>,
         writer: SyncWriter,
         log: Option<Uuid>,
         permit: Option<Permit>,
-        tally: &mut Tally,
+        busy: &Arc<Mutex<()>>,
+        slot: &mut Option<Run>,
     ) -> Result<(), RunError> {
         let campus = Campus::load(session.client(), self.order.campus).await?;
-        let core = self.means.cores.open(&campus.config)?;
+        let core = Arc::new(Core::new(self.means.cores.open(&campus.config)?));
         let progress = self.means.screen.progress(&campus.name);
-        let mut run = Run {
+        let run = slot.insert(Run {
             campus,
             core,
             session: Arc::clone(session),
@@ -146,10 +184,9 @@ impl Work<'_> {
             permit,
             tally: Tally::default(),
             progress,
-        };
-        let result = reconcile(&mut run).await;
-        *tally = run.tally;
-        result
+            busy: Arc::clone(busy),
+        });
+        reconcile(run).await
     }
 }
 
@@ -158,11 +195,16 @@ fn end(result: &Result<(), RunError>, tally: &Tally) -> (Status, Option<String>)
     if let Err(error) = result {
         return (Status::Error, Some(error.to_string()));
     }
-    let status = if tally.held > 0 { Status::Held } else { Status::Success };
-    let undecided = (tally.undecided > 0).then(|| {
+    let number = tally.undecided.count();
+    let status = match (tally.held, number) {
+        (0, 0) => Status::Success,
+        (0, _) => Status::Partial,
+        _ => Status::Held,
+    };
+    let undecided = tally.undecided.names().next().map(|first| {
         format!(
-            "{} members stay as they are, because the core gave no usable answer for them.",
-            tally.undecided
+            "{number} members or rows of the list are undecided and stay as they are, {} among them: {}",
+            first.member, first.reason
         )
     });
     let moved = (tally.moved > 0).then(|| {

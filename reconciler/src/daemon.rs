@@ -15,7 +15,7 @@ use crate::{
     Config, PROGRAM,
     conduct::{Ended, Means, Occasion, Order, conduct},
     due::{self, Spread},
-    housekeeping,
+    housekeeping, log,
     metrics::Metrics,
     progress::Screen,
     side_by_side::SideBySide,
@@ -94,6 +94,8 @@ impl Reconciler {
     async fn look(&self) -> Result<(), DatabaseError> {
         let client = self.means.pool.get().await?;
         ensure_writable(&client).await?;
+        // A campus whose run lost its program, or Postgres, is due again only when that is written down.
+        log::end_abandoned(&client).await?;
         self.metrics.runs().look(&client).await
     }
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use database::{Client, DatabaseError, Row};
 use uuid::Uuid;
 
-use crate::schedule::{IntakeGap, PastRun, Timetable, due_since, jitter};
+use crate::schedule::{AfterFailure, IntakeGap, PastRun, Timetable, due_since, jitter};
 
 /// A run on demand counts for the night if it succeeded. A campus whose time zone does not exist
 /// has no night; housekeeping tells of it.
@@ -36,6 +36,15 @@ pub(crate) enum Spread {
     OnTheDot,
 }
 
+/// Every campus that is synced, whenever it is due.
+pub(crate) async fn all(client: &Client) -> Result<Vec<Uuid>, DatabaseError> {
+    let rows = client
+        .query("SELECT campus_id FROM sync_configs WHERE is_enabled ORDER BY campus_id", &[])
+        .await
+        .map_err(DatabaseError::during("read which campuses there are"))?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
 /// A campus that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Due {
@@ -45,7 +54,8 @@ pub(crate) struct Due {
     pub(crate) for_gap: bool,
 }
 
-/// The campuses, or that one, that are due at `now`; who has waited longest comes first.
+/// The campuses, or that one, that are due at `now`; who has waited longest since it was due, or could be tried
+/// again, comes first, so that those whose core is away keep nobody waiting.
 pub(crate) async fn campuses(
     client: &Client,
     only: Option<Uuid>,
@@ -72,6 +82,11 @@ fn judge(row: &Row, spread: Spread, intake_stands: bool, now: DateTime<Utc>) -> 
         every: row.get::<_, Option<i64>>("every").map(TimeDelta::seconds),
         since: row.get("scheduled_from"),
     };
+    // Cron, or whoever calls again, is the pause.
+    let after_failure = match spread {
+        Spread::Jittered => AfterFailure::Pauses,
+        Spread::OnTheDot => AfterFailure::AtOnce,
+    };
     let started: Vec<DateTime<Utc>> = row.get("started");
     let failed: Vec<Option<DateTime<Utc>>> = row.get("failed");
     let runs: Vec<PastRun> = started
@@ -86,6 +101,7 @@ fn judge(row: &Row, spread: Spread, intake_stands: bool, now: DateTime<Utc>) -> 
             .due_at(!intake_stands)
     });
     let gap = gap.filter(|due| *due <= now);
-    let since = [due_since(&timetable, &runs, now), gap].into_iter().flatten().min()?;
+    let since =
+        [due_since(&timetable, &runs, after_failure, now), gap].into_iter().flatten().min()?;
     Some(Due { campus, since, for_gap: gap.is_some() })
 }

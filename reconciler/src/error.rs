@@ -1,7 +1,7 @@
 //! Why a run did not come to its end. Each text ends up in `sync_logs.error_message`, so none holds
 //! anything about a person but the core's id.
 
-use core_api::{CoreError, SessionError};
+use core_api::{NoEnd, SessionError};
 use database::DatabaseError;
 use retry::Failure;
 use store::{ConfigError, TokenError};
@@ -25,10 +25,10 @@ pub(crate) enum RunError {
     NotAllowed { asked: u64, problem: String },
     #[error("page {page} of the member list of campus {campus} (from row {skip} on): {why}")]
     Page { campus: Uuid, page: u64, skip: u64, why: AskError },
-    #[error(
-        "page {page} of the member list of campus {campus} repeats the page before it: the list does not end"
-    )]
-    Endless { campus: Uuid, page: u64 },
+    #[error("{0}: nobody is archived for such a list")]
+    NoEnd(#[from] NoEnd),
+    #[error("nothing could be decided about any of the {0} members and rows: {1}")]
+    NothingDecided(u64, String),
     #[error(transparent)]
     Unbelievable(#[from] Unbelievable),
     #[error(
@@ -56,7 +56,14 @@ impl From<Failure> for RunError {
     }
 }
 
-/// Whether the core said that there is no such member.
-pub(crate) fn is_absence(error: &AskError) -> bool {
-    matches!(error, SessionError::Core(CoreError::NotFound { .. } | CoreError::Gone { .. }))
+impl RunError {
+    /// Nobody can be asked for by id any more.
+    pub(crate) fn silent(error: AskError) -> Self {
+        match error {
+            SessionError::Core(error) => Self::Silent(error.to_string()),
+            SessionError::Store(TokenError::Database(error)) => Self::Database(error),
+            error @ SessionError::Store(_) => Self::Silent(error.to_string()),
+            SessionError::Outdated => Self::ConfigurationChanged,
+        }
+    }
 }

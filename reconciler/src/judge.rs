@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use core_api::{Keys, Rows};
+use core_api::{Course, Keys, Rows};
 use member::{Column, CoreMember, Filter, Locale};
-use sha2::{Digest, Sha256};
 
 use crate::{
     campus::Campus, row::ListRow, specimens::Specimens, staging::Staging, telling::Telling,
@@ -30,11 +29,11 @@ pub(crate) struct Judging {
     judge: Arc<Judge>,
     staging: Staging,
     foreign: u64,
-    unusable: u64,
+    unusable: Vec<u64>,
     unreadable: Unreadable,
     telling: Telling,
     specimens: Specimens,
-    fingerprint: Sha256,
+    keys: Vec<u64>,
 }
 
 /// The rows of a page.
@@ -44,16 +43,16 @@ pub(crate) struct Judged {
     pub(crate) staging: Staging,
     /// Rows of other churches.
     pub(crate) foreign: u64,
-    /// Rows whose id cannot be one.
-    pub(crate) unusable: u64,
+    /// Rows whose id cannot be one, by how many are before each.
+    pub(crate) unusable: Vec<u64>,
     /// Values that cannot be read.
     pub(crate) unreadable: Unreadable,
     /// What the rows tell.
     pub(crate) telling: Telling,
     /// Some of the rows.
     pub(crate) specimens: Specimens,
-    /// Of the ids of all that came, in their order.
-    pub(crate) fingerprint: [u8; 32],
+    /// Of the ids of all that came, whosever they are.
+    pub(crate) keys: Vec<u64>,
 }
 
 impl Judge {
@@ -86,11 +85,11 @@ impl Judge {
             judge: Arc::clone(self),
             staging: Staging::new(seen_from),
             foreign: 0,
-            unusable: 0,
+            unusable: Vec::new(),
             unreadable: Unreadable::default(),
             telling: self.telling(),
             specimens: self.specimens(),
-            fingerprint: Sha256::new(),
+            keys: Vec::new(),
         }
     }
 }
@@ -102,8 +101,8 @@ impl Rows for Judging {
 
     fn take(&mut self, row: &CoreMember) {
         let judge = &self.judge;
-        self.fingerprint.update(row.id().unwrap_or_default());
-        self.fingerprint.update([0]);
+        let before = self.keys.len() as u64;
+        self.keys.push(Course::key(row.id().unwrap_or_default()));
         if row.church_id() != Some(&judge.church) {
             self.foreign += 1;
             return;
@@ -118,7 +117,7 @@ impl Rows for Judging {
                 self.telling.look_at_columns(&row);
                 self.staging.add(row);
             }
-            None => self.unusable += 1,
+            None => self.unusable.push(before),
         }
     }
 }
@@ -132,7 +131,7 @@ impl Judging {
             unreadable: self.unreadable,
             telling: self.telling,
             specimens: self.specimens,
-            fingerprint: self.fingerprint.finalize().into(),
+            keys: self.keys,
         }
     }
 }

@@ -17,6 +17,8 @@ pub(crate) enum Status {
     Success,
     /// The brake held archives or returns back, or somebody moved to another church; everything else was done.
     Held,
+    /// Some members could not be decided about; everything else was done.
+    Partial,
     Error,
 }
 
@@ -26,6 +28,7 @@ impl Status {
         match self {
             Self::Success => "success",
             Self::Held => "held",
+            Self::Partial => "partial",
             Self::Error => "error",
         }
     }
@@ -110,21 +113,37 @@ pub(crate) async fn forget(client: &Client, retention: Duration) -> Result<u64, 
         .map_err(DatabaseError::during("forget what runs changed long ago"))
 }
 
+/// How many rows of the list the campus's last run asked for at once in the end.
+pub(crate) async fn page_rows(client: &Client, campus: Uuid) -> Result<Option<u32>, DatabaseError> {
+    let row = client
+        .query_opt(
+            "SELECT page_rows FROM sync_logs WHERE campus_id = $1 AND page_rows IS NOT NULL
+             ORDER BY started_at DESC LIMIT 1",
+            &[&campus],
+        )
+        .await
+        .map_err(DatabaseError::during("read how large pages were"))?;
+    Ok(row.map(|row| row.get::<_, i32>(0).unsigned_abs()))
+}
+
 /// Ends a run's row, and says so beside the campus's configuration.
 pub(crate) async fn finish(
     client: &Client,
     run: Uuid,
+    campus: Uuid,
     status: Status,
     tally: &Tally,
     message: Option<&str>,
 ) -> Result<(), DatabaseError> {
     let number = |count: u64| i32::try_from(count).unwrap_or(i32::MAX);
+    name_undecided(client, run, campus, tally).await?;
     client
         .execute(
             "WITH ended AS (
                  UPDATE sync_logs SET status = $2, members_fetched = $3, members_created = $4,
                      members_updated = $5, members_archived = $6, members_unarchived = $7,
                      members_unchanged = $8, candidates_held = $9, error_message = $10,
+                     members_undecided = $12, page_rows = $13,
                      completed_at = now(), duration_seconds = extract(epoch FROM now() - started_at)
                  WHERE id = $1 RETURNING campus_id
              )
@@ -142,10 +161,36 @@ pub(crate) async fn finish(
                 &number(tally.held),
                 &message,
                 &message.map_or_else(|| tally.summary(), str::to_owned),
+                &number(tally.undecided.count()),
+                &tally.page_rows.map(|rows| number(rows.into())),
             ],
         )
         .await
         .map_err(DatabaseError::during("end the run's row"))?;
+    Ok(())
+}
+
+/// Records who and what is undecided.
+async fn name_undecided(
+    client: &Client,
+    run: Uuid,
+    campus: Uuid,
+    tally: &Tally,
+) -> Result<(), DatabaseError> {
+    let (names, reasons): (Vec<String>, Vec<String>) =
+        tally.undecided.names().map(|named| (named.member, named.reason)).unzip();
+    if names.is_empty() {
+        return Ok(());
+    }
+    client
+        .execute(
+            "INSERT INTO sync_changes (run_id, campus_id, external_member_id, kind, reason)
+             SELECT $1, $2, r.name, 'undecided', r.reason
+             FROM unnest($3::text[], $4::text[]) AS r(name, reason) ON CONFLICT DO NOTHING",
+            &[&run, &campus, &names, &reasons],
+        )
+        .await
+        .map_err(DatabaseError::during("name the undecided"))?;
     Ok(())
 }
 

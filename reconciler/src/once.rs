@@ -25,12 +25,21 @@ use crate::{
 const DRIFT: u8 = 3;
 /// Archives or returns were held.
 const HELD: u8 = 4;
+/// Some members could not be decided about.
+const PARTIAL: u8 = 5;
+
+/// Which campuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    Named(Uuid),
+    Due,
+    All,
+}
 
 /// What was asked for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Once {
-    /// This campus now; else every one that is due.
-    pub(crate) campus: Option<Uuid>,
+    pub(crate) which: Which,
     pub(crate) dry_run: bool,
     pub(crate) allow_archive: Option<u64>,
     pub(crate) json: bool,
@@ -62,7 +71,7 @@ pub(crate) fn run_once(once: Once) -> ExitCode {
 /// A run that is interrupted writes its end down itself; nothing else needs to.
 async fn until_interrupted(config: &Config, once: Once) -> anyhow::Result<u8> {
     let interrupted = runtime::shutdown_signal();
-    if once.campus.is_none() && !once.dry_run {
+    if once.which == Which::Due && !once.dry_run {
         tokio::select! {
             () = interrupted.cancelled() => return Ok(exit_code::INTERRUPTED),
             kept = keep_house(config) => if let Err(error) = kept {
@@ -85,13 +94,16 @@ async fn reconcile(config: &Config, once: Once, stop: &CancellationToken) -> any
     let pool = config.pool().context("cannot make the database pool")?;
     let cores = config.cores(pool.clone()).context("cannot make the client of the core")?;
     // Cron has its own idea of when; spreading is for daemons.
-    let (campuses, occasion) = if let Some(campus) = once.campus {
-        (vec![campus], Occasion::OnDemand)
-    } else {
-        let client = pool.get().await?;
-        let due = due::campuses(&client, None, Spread::OnTheDot, Utc::now()).await?;
-        (due.into_iter().map(|due| due.campus).collect(), Occasion::Due(Spread::OnTheDot))
+    let (campuses, occasion) = match once.which {
+        Which::Named(campus) => (vec![campus], Occasion::OnDemand),
+        Which::All => (due::all(&*pool.get().await?).await?, Occasion::OnDemand),
+        Which::Due => {
+            let client = pool.get().await?;
+            let due = due::campuses(&client, None, Spread::OnTheDot, Utc::now()).await?;
+            (due.into_iter().map(|due| due.campus).collect(), Occasion::Due(Spread::OnTheDot))
+        }
     };
+    tell_how_many(once, campuses.len())?;
     let means = Arc::new(Means {
         database: config.database.clone(),
         pool,
@@ -126,23 +138,44 @@ async fn reconcile(config: &Config, once: Once, stop: &CancellationToken) -> any
         }
     }
     if once.json {
-        print(&match (once.campus, reports.first()) {
-            (Some(_), Some(report)) => serde_json::to_string_pretty(report)? + "\n",
-            (Some(_), None) => String::new(),
-            (None, _) => serde_json::to_string_pretty(&reports)? + "\n",
+        print(&match (once.which, reports.first()) {
+            (Which::Named(_), Some(report)) => serde_json::to_string_pretty(report)? + "\n",
+            (Which::Named(_), None) => String::new(),
+            (Which::Due | Which::All, _) => serde_json::to_string_pretty(&reports)? + "\n",
         })?;
     }
     Ok(code(&reports, has_failed))
 }
 
+/// Nothing to do is told apart from nothing done.
+fn tell_how_many(once: Once, number: usize) -> anyhow::Result<()> {
+    let state = match once.which {
+        Which::Named(_) => return Ok(()),
+        Which::Due => "due",
+        Which::All => "enabled",
+    };
+    let text = match number {
+        1 => format!("1 campus is {state}."),
+        number => format!("{number} campuses are {state}."),
+    };
+    if once.json {
+        tracing::info!(campuses = number, "{text}");
+        return Ok(());
+    }
+    print(&(text + "\n"))
+}
+
+/// The worst counts. What a dry run would hold back is drift.
 fn code(reports: &[Report], has_failed: bool) -> u8 {
     let any = |status| reports.iter().any(|report| report.outcome == status);
     if has_failed || any(Status::Error) {
         exit_code::FAILED
+    } else if reports.iter().any(Report::is_held) {
+        HELD
+    } else if any(Status::Partial) {
+        PARTIAL
     } else if reports.iter().any(Report::is_drift) {
         DRIFT
-    } else if any(Status::Held) {
-        HELD
     } else {
         0
     }

@@ -9,7 +9,7 @@ use crate::{error::RunError, repair::BATCH, run::Run, tally::Kind};
 /// The reason that is shown of whoever would come back.
 const RETURN: &str = "Active in core system";
 /// The reason that is shown of whoever the core has in another church.
-const MOVED: &str = "Moved to another church in core system";
+pub(crate) const MOVED: &str = "Moved to another church in core system";
 
 const MAKE: &str = r#"
     CREATE TEMPORARY TABLE pending (

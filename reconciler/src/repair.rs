@@ -18,6 +18,9 @@ use crate::{
 
 /// Members in one transaction, as in the worker.
 pub(crate) const BATCH: i64 = 256;
+/// Why a member is undecided whom the core has shown.
+pub(crate) const NOT_TAKEN: &str = "Postgres did not take the member's row.";
+
 /// How often a member is read again because somebody else wrote it meanwhile.
 const READS: usize = 3;
 
@@ -62,12 +65,14 @@ pub(crate) async fn create(run: &mut Run, number: u64) -> Result<(), RunError> {
             .iter()
             .map(|row| observation(run, row.get("member"), row.get("seen_from"), listed(row)))
             .collect();
-        let effects = effects(run, &batch).await?;
-        let outcomes: Vec<Outcome<'_>> = batch
-            .iter()
-            .zip(&effects)
-            .map(|(observation, effect)| (observation.member.as_str(), effect.as_ref(), true))
-            .collect();
+        let done = effects(run, &batch).await?;
+        let mut outcomes = Vec::with_capacity(batch.len());
+        for (observation, done) in batch.iter().zip(&done) {
+            match done {
+                Ok(effect) => outcomes.push((observation.member.as_str(), effect, true)),
+                Err(why) => run.tally.undecided.member(&observation.member, why.clone(), true),
+            }
+        }
         settle(run, &outcomes).await?;
         run.progress.add(rows.len() as u64);
     }
@@ -92,24 +97,22 @@ pub(crate) async fn decide(
             .map_err(DatabaseError::during("read the candidates"))?;
         let Some(last) = rows.last() else { return Ok(()) };
         after = (last.get("reason"), last.get("member"));
-        let members: Vec<String> = rows.iter().map(|row| row.get("member")).collect();
-        let mut birthdays = Birthdays::default();
-        let effects = read_and_write(run, &members, &mut birthdays).await?;
-        let is_listed = rows.iter().map(|row| row.get::<_, &str>("reason") == "doubtful");
-        let outcomes: Vec<Outcome<'_>> = members
+        let candidates: Vec<Candidate> = rows
             .iter()
-            .zip(&effects)
-            .zip(is_listed)
-            .map(|((member, effect), is_listed)| (member.as_str(), effect.as_ref(), is_listed))
+            .map(|row| Candidate {
+                id: row.get("member"),
+                is_listed: row.get::<_, &str>("reason") == "doubtful",
+            })
             .collect();
-        settle(run, &outcomes).await?;
-        put_pending(run, &members, &effects).await?;
+        let mut birthdays = Birthdays::default();
+        let effects = read_and_write(run, &candidates, &mut birthdays).await?;
+        put_pending(run, &candidates, &effects).await?;
         if run.log.is_some() {
-            let decided: Vec<&str> = members
+            let decided: Vec<&str> = candidates
                 .iter()
                 .zip(&effects)
                 .filter(|(_, effect)| effect.as_ref().is_some_and(|e| e.withheld.is_none()))
-                .map(|(member, _)| member.as_str())
+                .map(|(candidate, _)| candidate.id.as_str())
                 .collect();
             diff::remember(run.session.client(), question, &decided, &birthdays).await?;
         }
@@ -117,56 +120,77 @@ pub(crate) async fn decide(
     }
 }
 
-/// Reads members by id and writes what the core says, again where somebody else wrote meanwhile.
+/// A member to be asked for by id.
+struct Candidate {
+    id: String,
+    is_listed: bool,
+}
+
+/// Reads members by id and writes what the core says, again where somebody else wrote meanwhile, and
+/// counts what was written. None for the undecided.
 async fn read_and_write(
     run: &mut Run,
-    members: &[String],
+    candidates: &[Candidate],
     birthdays: &mut Birthdays,
 ) -> Result<Vec<Option<Effect>>, RunError> {
-    let mut effects: Vec<Option<Effect>> = vec![None; members.len()];
+    let mut effects: Vec<Option<Effect>> = vec![None; candidates.len()];
     // By their places in the batch, with how often each was read.
     let mut waiting: VecDeque<(usize, usize)> =
-        (0..members.len()).map(|place| (place, 0)).collect();
+        (0..candidates.len()).map(|place| (place, 0)).collect();
     while !waiting.is_empty() {
         let seen_from = run.session.draw().await?;
-        let ids: Vec<&str> = waiting.iter().map(|(place, _)| members[*place].as_str()).collect();
-        let answers = ask::answers(&run.core, &run.campus, run.now, &ids).await?;
-        run.tally.asked += answers.len() as u64;
-        let (mut places, mut batch, mut moved) = (Vec::new(), Vec::new(), Vec::new());
-        for ((place, reads), answer) in waiting.drain(..answers.len()).zip(answers) {
+        let ids: Vec<&str> =
+            waiting.iter().map(|(place, _)| candidates[*place].id.as_str()).collect();
+        let answers = ask::answers(run, &ids).await?;
+        let (mut read, mut batch, mut moved) = (Vec::new(), Vec::new(), Vec::new());
+        let asked: Vec<(usize, usize)> = waiting.drain(..answers.len()).collect();
+        for ((place, reads), answer) in asked.into_iter().zip(answers) {
+            let Candidate { id, is_listed } = &candidates[place];
             match answer {
                 Answer::Found(finding, birthday) => {
-                    birthdays.note(&members[place], birthday);
-                    places.push((place, reads + 1));
-                    batch.push(observation(run, members[place].clone(), seen_from, finding));
+                    birthdays.note(id, birthday);
+                    read.push((place, reads + 1));
+                    batch.push(observation(run, id.clone(), seen_from, finding));
                 }
                 Answer::Moved => {
                     effects[place] = Some(Effect::default());
-                    moved.push(members[place].as_str());
+                    moved.push(id.as_str());
                 }
-                Answer::Undecided => {}
+                Answer::Undecided(why) => run.tally.undecided.member(id, why, *is_listed),
             }
         }
         pending::put_moved(run, &moved).await?;
-        for ((place, reads), effect) in places.into_iter().zip(self::effects(run, &batch).await?) {
-            effects[place] = match effect {
-                Some(effect) if effect.refused && reads < READS => {
-                    waiting.push_back((place, reads));
-                    continue;
-                }
+        let mut written = Vec::new();
+        for ((place, reads), done) in read.into_iter().zip(self::effects(run, &batch).await?) {
+            let Candidate { id, is_listed } = &candidates[place];
+            match done {
+                Ok(effect) if effect.refused && reads < READS => waiting.push_back((place, reads)),
                 // Whoever is written again and again is in good hands: webhooks bring newer reads.
-                Some(effect) if effect.refused => {
-                    Some(Effect { superseded: true, ..Effect::default() })
+                Ok(effect) if effect.refused => {
+                    effects[place] = Some(Effect { superseded: true, ..Effect::default() });
                 }
-                other => other,
-            };
+                Ok(effect) => {
+                    effects[place] = Some(effect);
+                    written.push(place);
+                }
+                Err(why) => run.tally.undecided.member(id, why, *is_listed),
+            }
         }
+        let outcomes: Vec<Outcome<'_>> = written
+            .into_iter()
+            .filter_map(|place| {
+                let Candidate { id, is_listed } = &candidates[place];
+                Some((id.as_str(), effects[place].as_ref()?, *is_listed))
+            })
+            .collect();
+        settle(run, &outcomes).await?;
     }
     Ok(effects)
 }
 
-/// Writes a batch that archives nobody and brings nobody back, or reckons what it would do.
-async fn effects(run: &mut Run, batch: &[Observation]) -> Result<Vec<Option<Effect>>, RunError> {
+/// Writes a batch that archives nobody and brings nobody back, or reckons what it would do. Nothing may be
+/// awaited between this and counting it: a run that is interrupted then says what it wrote.
+async fn effects(run: &mut Run, batch: &[Observation]) -> Result<Vec<Done>, RunError> {
     let batch: Vec<&Observation> = batch.iter().collect();
     if batch.is_empty() {
         return Ok(Vec::new());
@@ -177,28 +201,33 @@ async fn effects(run: &mut Run, batch: &[Observation]) -> Result<Vec<Option<Effe
             .preview(&batch)
             .await
             .map_err(DatabaseError::during("compare members with the core's"))?;
-        return Ok(effects.into_iter().map(Some).collect());
+        return Ok(effects.into_iter().map(Ok).collect());
     }
     let mandate = run.mandate();
-    match write(&mut run.writer, &batch, &mandate).await? {
-        Written::Done(effects) => Ok(effects),
-        Written::Braked => Ok(vec![None; batch.len()]),
+    match write(run, &batch, &mandate).await? {
+        Written::Done(effects) => Ok(effects
+            .into_iter()
+            .map(|effect| effect.ok_or_else(|| NOT_TAKEN.to_owned()))
+            .collect()),
+        Written::Braked => Ok(batch.iter().map(|_| Err(NOT_TAKEN.to_owned())).collect()),
     }
 }
 
+/// What was done about a member; why nothing could be.
+type Done = Result<Effect, String>;
+
 /// A member, what happened to it, and whether it is listed.
-type Outcome<'a> = (&'a str, Option<&'a Effect>, bool);
+type Outcome<'a> = (&'a str, &'a Effect, bool);
 
 /// Counts what happened to the members of a batch, and records samples.
 async fn settle(run: &mut Run, batch: &[Outcome<'_>]) -> Result<(), RunError> {
     let mut samples: BTreeMap<Kind, Vec<&str>> = BTreeMap::new();
     for &(member, effect, is_listed) in batch {
-        let Some(effect) = effect else {
-            run.tally.undecided += 1;
-            continue;
-        };
         let is_changed = effect.withheld.is_some() || kinds(effect).next().is_some();
         run.tally.touched += u64::from(is_listed && is_changed);
+        if !is_listed && effect.withheld.is_none() && !effect.superseded {
+            run.tally.undecided.unlisted(member);
+        }
         for kind in kinds(effect) {
             let columns = (kind == Kind::Updated).then(|| effect.changed.join(", "));
             if run.tally.count(kind, member, columns.as_deref()) {
@@ -217,13 +246,15 @@ async fn settle(run: &mut Run, batch: &[Outcome<'_>]) -> Result<(), RunError> {
 /// Puts down who should be archived or come back, for later.
 async fn put_pending(
     run: &Run,
-    members: &[String],
+    candidates: &[Candidate],
     effects: &[Option<Effect>],
 ) -> Result<(), RunError> {
-    let withheld: Vec<(&str, &ArchiveChange)> = members
+    let withheld: Vec<(&str, &ArchiveChange)> = candidates
         .iter()
         .zip(effects)
-        .filter_map(|(member, effect)| Some((member.as_str(), effect.as_ref()?.withheld.as_ref()?)))
+        .filter_map(|(candidate, effect)| {
+            Some((candidate.id.as_str(), effect.as_ref()?.withheld.as_ref()?))
+        })
         .collect();
     Ok(pending::put(run, &withheld).await?)
 }

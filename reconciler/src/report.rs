@@ -10,7 +10,8 @@ use crate::{
     conduct::{Occasion, Order},
     log::Status,
     phases::Phases,
-    tally::{Kind, Sample, Tally},
+    tally::{Kind, SAMPLES, Sample, Tally},
+    undecided::Named,
 };
 
 /// Members of a kind that a person is shown.
@@ -43,6 +44,8 @@ pub(crate) struct Report {
     phase_seconds: Phases,
     /// Samples of what changed, or would.
     changes: Vec<Sample>,
+    /// Samples of what is undecided.
+    undecided: Vec<Named>,
     #[serde(skip)]
     pub(crate) outcome: Status,
     #[serde(skip)]
@@ -79,7 +82,7 @@ impl Report {
             members_unchanged: tally.unchanged(),
             candidates_held: tally.held,
             foreign_rows: tally.foreign,
-            members_undecided: tally.undecided,
+            members_undecided: tally.undecided.count(),
             members_asked: tally.asked,
             error_message,
             started_at,
@@ -88,6 +91,7 @@ impl Report {
             duration_seconds: millis as f64 / 1000.0,
             phase_seconds: tally.phases,
             changes: tally.samples.clone(),
+            undecided: tally.undecided.names().take(SAMPLES).collect(),
             outcome,
             tally,
         }
@@ -96,6 +100,11 @@ impl Report {
     /// Whether a dry run found core and campus unequal.
     pub(crate) fn is_drift(&self) -> bool {
         self.dry_run && self.tally.is_drift()
+    }
+
+    /// Whether a run held archives back.
+    pub(crate) fn is_held(&self) -> bool {
+        !self.dry_run && self.outcome == Status::Held
     }
 
     /// For people.
@@ -125,10 +134,11 @@ impl Report {
         for kind in Kind::ALL {
             self.write_kind(text, kind)?;
         }
-        if self.outcome != Status::Error
-            && let Some(note) = &self.error_message
-        {
-            writeln!(text, "  note: {note}")?;
+        if !self.undecided.is_empty() {
+            writeln!(text, "  {:>9} undecided, and left as they are", self.members_undecided)?;
+            for named in self.undecided.iter().take(SHOWN) {
+                writeln!(text, "            {} ({})", named.member, named.reason)?;
+            }
         }
         if self.is_drift() {
             writeln!(text, "  To do this: reconciler --once --campus {}", self.campus_id)?;

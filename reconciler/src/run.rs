@@ -3,9 +3,9 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
-use campus_core::CoreSession;
 use chrono::{DateTime, Utc};
 use store::{Mandate, Session, SyncWriter};
+use tokio::sync::Mutex;
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -13,6 +13,7 @@ use crate::{
     archive,
     campus::Campus,
     canary::Canaries,
+    core::Core,
     diff::{self, Compared, Question},
     error::RunError,
     log::Permit,
@@ -26,7 +27,7 @@ use crate::{
 /// What a run works with.
 pub(crate) struct Run {
     pub(crate) campus: Campus,
-    pub(crate) core: Arc<CoreSession>,
+    pub(crate) core: Arc<Core>,
     /// Holds the campus's lock and the staged list, and draws numbers.
     pub(crate) session: Arc<Session>,
     pub(crate) writer: SyncWriter,
@@ -36,6 +37,8 @@ pub(crate) struct Run {
     pub(crate) permit: Option<Permit>,
     pub(crate) tally: Tally,
     pub(crate) progress: Progress,
+    /// Held while something is written, until it is known what became of it.
+    pub(crate) busy: Arc<Mutex<()>>,
 }
 
 impl Run {
@@ -53,19 +56,7 @@ impl Run {
 /// The story.
 pub(crate) async fn reconcile(run: &mut Run) -> Result<(), RunError> {
     run.progress.step("reading the list", None);
-    let list = read::read(
-        &run.session,
-        &run.core,
-        &run.campus,
-        run.now,
-        &run.progress,
-        &mut run.tally.phases,
-    )
-    .await?;
-    run.tally.fetched = list.listed.members;
-    run.tally.foreign = list.listed.foreign;
-    run.tally.unusable = list.unusable;
-    run.tally.unreadable = list.unreadable;
+    let list = read::read(run).await?;
     let is_filterable = is_filterable(run, &list).await;
 
     run.progress.step("comparing", None);
@@ -88,7 +79,20 @@ pub(crate) async fn reconcile(run: &mut Run) -> Result<(), RunError> {
     let applying = Instant::now();
     let applied = apply(run, &question, compared).await;
     run.tally.phases.add(Phase::Apply, applying.elapsed());
-    applied
+    applied?;
+    run.tally.undecided.conclude(compared.active);
+    something_decided(&run.tally)
+}
+
+/// A run that could decide nothing at all is none that did what it could.
+fn something_decided(tally: &Tally) -> Result<(), RunError> {
+    let is_anything = tally.unchanged() > 0 || tally.touched > 0 || tally.is_drift();
+    match tally.undecided.names().next() {
+        Some(first) if !is_anything => {
+            Err(RunError::NothingDecided(tally.undecided.count(), first.reason))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether the list tells all that the sync filter asks for; if not, whom it keeps is asked for by id.

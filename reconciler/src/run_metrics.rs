@@ -34,19 +34,21 @@ struct CampusState {
     /// Since the last success, at that moment; it grows on its own, also while Postgres is away.
     success_age: f64,
     held: u32,
+    undecided: u32,
 }
 
-/// By campus: since the last success, or since there is the campus; and what the last run held.
+/// By campus: since the last success, or since there is the campus; what the last run held, and left undecided.
 /// From the log of runs, so that it is true after a restart, and in every replica.
 const STATE: &str = "
     SELECT c.id,
            extract(epoch FROM now() - coalesce(
                (SELECT completed_at FROM sync_logs l WHERE l.campus_id = c.id AND l.status = 'success'
                 ORDER BY started_at DESC LIMIT 1), c.created_at))::float8,
-           coalesce((SELECT candidates_held FROM sync_logs l
-                     WHERE l.campus_id = c.id AND l.status IN ('success', 'held')
-                     ORDER BY started_at DESC LIMIT 1), 0)
+           coalesce(last.candidates_held, 0), coalesce(last.members_undecided, 0)
     FROM sync_configs s JOIN campuses c ON c.id = s.campus_id
+    LEFT JOIN LATERAL (SELECT candidates_held, members_undecided FROM sync_logs l
+                       WHERE l.campus_id = c.id AND l.status IN ('success', 'held', 'partial')
+                       ORDER BY started_at DESC LIMIT 1) AS last ON true
     WHERE s.is_enabled AND s.reconciliation_enabled";
 
 impl RunMetrics {
@@ -74,7 +76,7 @@ impl RunMetrics {
                 .build(),
             last_look: Arc::default(),
         };
-        for status in [Status::Success, Status::Held, Status::Error] {
+        for status in [Status::Success, Status::Held, Status::Partial, Status::Error] {
             metrics.runs.add(0, &[KeyValue::new("status", status.as_str())]);
         }
         metrics.asked.add(0, &[]);
@@ -107,6 +109,11 @@ impl RunMetrics {
             "reconciler_held_members",
             "Archives that wait for an operator's word, by campus",
             each(|state| f64::from(state.held)),
+        );
+        observe_each(
+            "reconciler_undecided_members",
+            "Members and rows that the campus's last run could not decide about",
+            each(|state| f64::from(state.undecided)),
         );
     }
 
@@ -145,6 +152,7 @@ impl RunMetrics {
                 looked_at: Instant::now(),
                 success_age: row.get(1),
                 held: row.get::<_, i32>(2).unsigned_abs(),
+                undecided: row.get::<_, i32>(3).unsigned_abs(),
             })
             .collect();
         let mut last = self.last_look.lock().unwrap_or_else(PoisonError::into_inner);

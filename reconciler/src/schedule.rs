@@ -85,30 +85,45 @@ impl Timetable {
     }
 }
 
+/// When a run that failed is due again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AfterFailure {
+    AtOnce,
+    /// After a pause that grows with every further failure.
+    Pauses,
+}
+
 /// Since when a run is due, at `now`: since the last moment it was due at there was none, or only
 /// ones that failed, the last of them long enough ago. Nights that were missed make one run together.
 /// `runs` are those of at least the last day.
 pub(crate) fn due_since(
     timetable: &Timetable,
     runs: &[PastRun],
+    after_failure: AfterFailure,
     now: DateTime<Utc>,
 ) -> Option<DateTime<Utc>> {
     let nightly = timetable.last_due(now).filter(|due| *due > timetable.since);
     let moments = [nightly, timetable.regularly_due(runs, now)];
-    moments.into_iter().flatten().filter_map(|due| untried_since(due, runs, now)).min()
+    let untried = |due| untried_since(due, runs, after_failure, now);
+    moments.into_iter().flatten().filter_map(untried).min()
 }
 
 /// Since when what was due then waits to be tried, or tried again.
 fn untried_since(
     due: DateTime<Utc>,
     runs: &[PastRun],
+    after_failure: AfterFailure,
     now: DateTime<Utc>,
 ) -> Option<DateTime<Utc>> {
     let tried: Vec<&PastRun> = runs.iter().filter(|run| run.started_at >= due).collect();
     // Some run that did not fail is done, or under way.
     let failures: Vec<DateTime<Utc>> =
         tried.iter().map(|run| run.failed_at).collect::<Option<_>>()?;
-    let again = failures.iter().max().map_or(due, |last| *last + pause(failures.len()));
+    let pause = match after_failure {
+        AfterFailure::AtOnce => TimeDelta::zero(),
+        AfterFailure::Pauses => pause(failures.len()),
+    };
+    let again = failures.iter().max().map_or(due, |last| *last + pause);
     (again <= now).then_some(again)
 }
 

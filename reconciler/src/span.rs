@@ -21,6 +21,7 @@ pub(crate) fn run(campus: Uuid, log: Option<Uuid>) -> Span {
         faithtracker.members.fetched = Empty,
         faithtracker.members.asked = Empty,
         faithtracker.members.held = Empty,
+        faithtracker.members.undecided = Empty,
     )
 }
 
@@ -37,6 +38,7 @@ pub(crate) fn ended(
     span.record("faithtracker.members.fetched", number(tally.fetched));
     span.record("faithtracker.members.asked", number(tally.asked));
     span.record("faithtracker.members.held", number(tally.held));
+    span.record("faithtracker.members.undecided", number(tally.undecided.count()));
     if status == Status::Error {
         span.record("otel.status_code", "ERROR");
     }
@@ -45,14 +47,14 @@ pub(crate) fn ended(
             tracing::$level!(
                 campus_id = %campus, run_id = log.map(tracing::field::display),
                 outcome = status.as_str(), reason, fetched = tally.fetched, asked = tally.asked,
-                held = tally.held, trace_id = %trace.id(),
+                held = tally.held, undecided = tally.undecided.count(), trace_id = %trace.id(),
                 "a run has ended"
             )
         };
     }
     match status {
         Status::Success => tell!(info),
-        Status::Held | Status::Error => tell!(warn),
+        Status::Held | Status::Partial | Status::Error => tell!(warn),
     }
 }
 

@@ -6,12 +6,11 @@ use std::{
     hash::{BuildHasher, RandomState},
 };
 
-use campus_core::CoreSession;
-use core_api::{Charge, Keys};
+use core_api::Keys;
 use member::{CoreMember, Filter};
 use serde_json::Value;
 
-use crate::telling::is_nothing;
+use crate::{core::Core, telling::is_nothing};
 
 /// How many are asked for.
 const KEPT: usize = 5;
@@ -80,14 +79,14 @@ impl Specimens {
     /// asked, or was changed since, shows nothing.
     pub(crate) async fn contradicted<'a>(
         &self,
-        core: &CoreSession,
+        core: &Core,
         filter: &'a Filter,
     ) -> BTreeSet<&'a str> {
         let fields = filter.fields();
         let keys = Keys::only(["id", "updated_at"].into_iter().chain(fields.iter().copied()));
         let mut contradicted = BTreeSet::new();
         for specimen in self.kept.values() {
-            let Ok(single) = core.fetch(&specimen.member, &keys, &Charge::free()).await else {
+            let Ok(single) = core.member(&specimen.member, &keys).await else {
                 continue;
             };
             contradicted.extend(specimen.contradictions(&single, &fields));

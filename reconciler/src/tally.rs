@@ -3,10 +3,10 @@
 use serde::Serialize;
 use store::Effect;
 
-use crate::{judge::Unreadable, phases::Phases};
+use crate::{judge::Unreadable, phases::Phases, undecided::Undecided};
 
 /// Samples of each kind that are kept.
-const SAMPLES: usize = 100;
+pub(crate) const SAMPLES: usize = 100;
 
 /// What became of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -59,18 +59,18 @@ pub(crate) struct Tally {
     pub(crate) touched: u64,
     /// Rows of other churches in the list.
     pub(crate) foreign: u64,
-    /// Rows of the list whose id cannot be one.
-    pub(crate) unusable: u64,
     /// Values of the list that cannot be read.
     pub(crate) unreadable: Unreadable,
     /// Of those who are held, members of another church by now.
     pub(crate) moved: u64,
-    /// Members that nothing could be decided about.
-    pub(crate) undecided: u64,
+    /// Members and rows that nothing could be decided about.
+    pub(crate) undecided: Undecided,
     /// Members asked for by id.
     pub(crate) asked: u64,
     pub(crate) samples: Vec<Sample>,
     pub(crate) phases: Phases,
+    /// How many rows of the list were asked for at once in the end.
+    pub(crate) page_rows: Option<u32>,
 }
 
 impl Tally {
@@ -106,9 +106,9 @@ impl Tally {
         }
     }
 
-    /// Listed members that were found as they should be.
+    /// Listed members that were found as they should be. Undecided is not unchanged.
     pub(crate) fn unchanged(&self) -> u64 {
-        self.fetched.saturating_sub(self.touched)
+        self.fetched.saturating_sub(self.touched + self.undecided.listed())
     }
 
     /// Whether core and campus were not equal.
@@ -120,8 +120,12 @@ impl Tally {
     pub(crate) fn summary(&self) -> String {
         let Self { fetched, created, updated, archived, unarchived, held, .. } = self;
         let held = if *held > 0 { format!(", {held} held") } else { String::new() };
+        let undecided = match self.undecided.count() {
+            0 => String::new(),
+            number => format!(", {number} undecided"),
+        };
         format!(
-            "{fetched} listed: {created} created, {updated} updated, {archived} archived, {unarchived} unarchived{held}."
+            "{fetched} listed: {created} created, {updated} updated, {archived} archived, {unarchived} unarchived{held}{undecided}."
         )
     }
 }

@@ -1,13 +1,12 @@
 //! A batch of findings, written through the guarded write or, in a dry run, only reckoned.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use database::{Fault, fault};
 use store::{Effect, Mandate, Observation, Reconciliation, SyncWriter};
-
 use tracing::Instrument;
 
-use crate::{error::RunError, span};
+use crate::{error::RunError, run::Run, span};
 
 /// How often a batch is repeated after a deadlock.
 const REPEATS: usize = 3;
@@ -21,12 +20,16 @@ pub(crate) enum Written {
 }
 
 /// Writes a batch. Where one row is at fault it is halved until that one is alone, and only it suffers;
-/// but if nothing can be written for a reason that may be everybody's, the session is to blame.
+/// but if nothing can be written for a reason that may be everybody's, the session is to blame. Whoever
+/// interrupts the run waits until it is known what was written.
 pub(crate) async fn write(
-    writer: &mut SyncWriter,
+    run: &mut Run,
     batch: &[&Observation],
     mandate: &Mandate,
 ) -> Result<Written, RunError> {
+    let busy = Arc::clone(&run.busy);
+    let _busy = busy.lock().await;
+    let writer = &mut run.writer;
     let mut effects: Vec<Option<Effect>> = vec![None; batch.len()];
     let mut is_unclear = false;
     let mut parts = Vec::from([Range { start: 0, end: batch.len() }]);

@@ -28,6 +28,7 @@ mod report;
 mod samples;
 mod slow_cores;
 mod subject;
+mod thin_line;
 mod webhooks;
 
 use clap::{Parser, Subcommand};
@@ -65,6 +66,8 @@ enum What {
     SlowCores(slow_cores::SlowCores),
     /// Nights of many campuses: the first import, without drift, with 1 % drift
     Reconcile(reconcile::Nights),
+    /// A first import with photos over a thin line
+    ThinLine(thin_line::ThinLine),
 }
 
 #[tokio::main]
@@ -80,5 +83,6 @@ async fn main() {
         What::Attackers(attack) => Box::pin(attackers::measure(&attack)).await,
         What::SlowCores(slow) => slow_cores::measure(&slow).await,
         What::Reconcile(nights) => reconcile::measure(&nights).await,
+        What::ThinLine(thin) => thin_line::measure(&thin).await,
     }
 }

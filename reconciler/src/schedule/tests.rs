@@ -18,7 +18,7 @@ fn daily(time: &str, zone: Tz) -> Timetable {
 }
 
 fn is_due(timetable: &Timetable, runs: &[PastRun], now: DateTime<Utc>) -> bool {
-    due_since(timetable, runs, now).is_some()
+    due_since(timetable, runs, AfterFailure::Pauses, now).is_some()
 }
 
 /// Every moment that is due in a span, looked at every minute.
@@ -113,7 +113,7 @@ fn a_regular_run_is_due_so_long_after_the_last_one_whatever_that_was_for() {
     let long_ago = [done("2026-06-09T20:00:00Z")];
     assert!(!is_due(&hourly, &long_ago, at("2026-06-10T09:09:59Z")));
     assert_eq!(
-        due_since(&hourly, &long_ago, at("2026-06-10T09:30:00Z")),
+        due_since(&hourly, &long_ago, AfterFailure::Pauses, at("2026-06-10T09:30:00Z")),
         Some(at("2026-06-10T09:10:00Z"))
     );
     let a_moment_ago = [done("2026-06-10T09:10:30Z")];
@@ -143,6 +143,17 @@ fn a_gap_is_due_a_minute_after_it_or_while_it_lasts_and_never_soon_again() {
     assert_eq!(lasting.due_at(false), at("2026-06-10T08:15:00Z"));
     let again = IntakeGap { reconciled_at: Some(at("2026-06-10T07:58:00Z")), ..gap };
     assert_eq!(again.due_at(false), at("2026-06-10T08:13:00Z"));
+}
+
+#[test]
+fn whoever_calls_again_after_a_failure_need_not_wait_and_who_failed_comes_later() {
+    let timetable = Timetable { since: at("2026-01-01T00:00:00Z"), ..daily("03:00", Jakarta) };
+    let failed_at = at("2026-06-10T20:05:00Z");
+    let failed = [PastRun { started_at: failed_at, failed_at: Some(failed_at) }];
+    let now = failed_at + TimeDelta::seconds(1);
+    let since = |runs: &[PastRun]| due_since(&timetable, runs, AfterFailure::AtOnce, now);
+    assert_eq!(since(&failed), Some(failed_at));
+    assert_eq!(since(&[]), Some(at("2026-06-10T20:00:00Z")));
 }
 
 proptest! {

@@ -93,7 +93,7 @@ pub struct MissingFields {
 
 /// The keys of the core's member that [`judge`] and the mapping look at; a filter names its own. Whoever
 /// reads no more of a member decides the same about it.
-pub const KEYS: [&str; 15] = [
+pub const KEYS: [&str; 16] = [
     "id",
     "church_id",
     "is_deleted",
@@ -108,6 +108,7 @@ pub const KEYS: [&str; 15] = [
     "date_of_birth",
     "member_status",
     "photo_url",
+    "photo_thumbnail_url",
     "photo_base64",
 ];
 

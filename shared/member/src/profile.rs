@@ -35,7 +35,7 @@ pub struct Profile {
     pub age: Field<i32>,
     /// `member_status`.
     pub category: Field<String>,
-    /// `photo_url`, where it is http or https.
+    /// `photo_url`, where it is http or https; `photo_thumbnail_url` where the member has no other photo.
     pub photo_url: Field<String>,
     /// The photo to keep in `member_photos`; null where the core has none, or has it at `photo_url`.
     pub photo: Field<Photo>,
@@ -146,14 +146,22 @@ fn birth_date(member: &CoreMember) -> Result<Field<NaiveDate>, Unreadable> {
 }
 
 fn photo_url(member: &CoreMember) -> Field<String> {
-    let Some(value) = member.get("photo_url") else {
-        return Field::Absent;
-    };
-    value
-        .as_str()
-        .map(|text| without_nul(text).trim().to_owned())
-        .filter(|text| is_web_address(text))
-        .map_or(Field::Null, Field::Value)
+    if let Some(address) = web_address(member, "photo_url") {
+        return Field::Value(address);
+    }
+    let has_own =
+        member.get("photo_base64").and_then(Value::as_str).is_some_and(|it| !it.is_empty());
+    let thumbnail = if has_own { None } else { web_address(member, "photo_thumbnail_url") };
+    match thumbnail {
+        Some(address) => Field::Value(address),
+        None if member.get("photo_url").is_some() => Field::Null,
+        None => Field::Absent,
+    }
+}
+
+fn web_address(member: &CoreMember, key: &str) -> Option<String> {
+    let text = without_nul(member.get(key)?.as_str()?).trim().to_owned();
+    is_web_address(&text).then_some(text)
 }
 
 /// Only what a browser fetches: FaithTracker puts this into pages, where `javascript:` would run.

@@ -222,6 +222,18 @@ fn a_photo_lives_in_one_place() {
     assert_eq!(kept.photo.value().unwrap().content_type, "image/jpeg");
     let at_its_url = profile(json!({"photo_base64": JPEG, "photo_url": "https://x.org/a.jpg"}));
     assert_eq!(at_its_url.photo, Field::Null);
+    let thumbnail = "https://x.org/small.jpg";
+    let small =
+        profile(json!({"photo_url": null, "photo_thumbnail_url": thumbnail, "photo_base64": null}));
+    assert_eq!((small.photo_url, small.photo), (text(thumbnail), Field::Null));
+    let both =
+        profile(json!({"photo_url": "https://x.org/a.jpg", "photo_thumbnail_url": thumbnail}));
+    assert_eq!(both.photo_url, text("https://x.org/a.jpg"));
+    let better =
+        profile(json!({"photo_url": null, "photo_thumbnail_url": thumbnail, "photo_base64": JPEG}));
+    assert!(better.photo_url == Field::Null && better.photo.value().is_some());
+    let none = profile(json!({"photo_url": null, "photo_thumbnail_url": "javascript:x"}));
+    assert_eq!(none.photo_url, Field::Null);
     let bad_url = profile(json!({"photo_base64": JPEG, "photo_url": "javascript:x"}));
     assert!(bad_url.photo.value().is_some());
     let refused = profile(json!({"photo_base64": "R0lGODlh"}));
@@ -300,6 +312,7 @@ fn any_member() -> impl Strategy<Value = CoreMember> {
         "date_of_birth",
         "member_status",
         "photo_url",
+        "photo_thumbnail_url",
         "photo_base64",
         "is_active",
         "is_deleted",

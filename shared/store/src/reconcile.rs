@@ -60,7 +60,7 @@ pub struct Effect {
     pub superseded: bool,
     /// The row was made.
     pub created: bool,
-    /// Columns other than the archive's and the age were written.
+    /// Columns other than the archive's and the age were written, or an archive has another reason.
     pub updated: bool,
     /// Which columns those were, and `photo`.
     pub changed: Vec<&'static str>,
@@ -88,7 +88,11 @@ impl Effect {
         match (before, change) {
             (_, Change::Insert(_)) => Self { created: true, ..effect },
             (Some(before), Change::Update(Some(after))) => {
-                let changed = before.differing(after);
+                let mut changed = before.differing(after);
+                let is_archive_kept = before.is_archived && after.is_archived;
+                if is_archive_kept && before.archived_reason != after.archived_reason {
+                    changed.push("archived_reason");
+                }
                 Self {
                     updated: !changed.is_empty(),
                     changed,

@@ -16,7 +16,7 @@ use super::core::Core;
 use super::counters::Endpoint;
 use super::faults::{self, FaultKind, NO_CHURCH_ID, Strike};
 use super::list;
-use super::login::{self, Access};
+use super::login::{self, Access, Account};
 use super::reply::{self, BreakOff, Reply};
 use super::validation::{self, Complaint};
 
@@ -66,7 +66,10 @@ pub(super) async fn answer(
         Route::Unknown => reply::detail(404, "Not Found"),
     };
     core.meter.answered(endpoint, reply.status().as_u16());
-    Ok(reply)
+    Ok(match core.settings().line_bytes_per_second {
+        Some(bytes) => reply::over(reply, &core.line, bytes),
+        None => reply,
+    })
 }
 
 fn route(prefix: &str, method: &Method, path: &str) -> Route {
@@ -101,7 +104,7 @@ async fn login(
     if let Err(retry_after) = core.login_limit.admit(address, &settings) {
         return Ok(reply::rate_limited(Some(retry_after), false));
     }
-    let (email, password) = match credentials(&body) {
+    let (email, password, named) = match credentials(&body) {
         Ok(credentials) => credentials,
         Err(complaints) => return Ok(validation::refusal(&complaints)),
     };
@@ -112,8 +115,11 @@ async fn login(
     let context = faults::Request { endpoint: Endpoint::Login, church_id, member_id: None };
     with_faults(core, &context, |strike| match account {
         Some(account) if account.password == password => {
+            let Some(access) = scope(core, account, named.as_deref()) else {
+                return reply::detail(400, "church_id is required for super_admin");
+            };
             let lifetime = Duration::from_millis(settings.token_lifetime_ms);
-            let token = core.tokens.issue(account, lifetime);
+            let token = core.tokens.issue(access, lifetime);
             let names = church.map_or(("", ""), |church| (&church.id, &church.name));
             let expires_in = match strike.map(|strike| &strike.kind) {
                 Some(FaultKind::LongLived { seconds }) => Some(*seconds),
@@ -126,7 +132,17 @@ async fn login(
     .await
 }
 
-fn credentials(body: &[u8]) -> Result<(String, String), Vec<Complaint>> {
+/// What the token is good for; none where the church is not named that must be, or there is none such.
+fn scope(core: &Core, account: &Account, named: Option<&str>) -> Option<Access> {
+    if account.church.is_some() || !core.settings().super_admin_names_church {
+        return Some(Access { church: account.church });
+    }
+    let church = core.churches.iter().find(|church| Some(church.id.as_str()) == named)?;
+    Some(Access { church: Some(church.generator.church) })
+}
+
+/// Email, password, and the church where one is named.
+fn credentials(body: &[u8]) -> Result<(String, String, Option<String>), Vec<Complaint>> {
     let body: Value = serde_json::from_slice(body).map_err(|_| {
         let (msg, loc) = ("JSON decode error", ["body", "0"]);
         vec![Complaint::new("json_invalid", loc, msg, json!({}))]
@@ -144,7 +160,8 @@ fn credentials(body: &[u8]) -> Result<(String, String), Vec<Complaint>> {
             String::new()
         }
     };
-    let credentials = (text("email"), text("password"));
+    let church = body["church_id"].as_str().map(str::to_owned);
+    let credentials = (text("email"), text("password"), church);
     if complaints.is_empty() { Ok(credentials) } else { Err(complaints) }
 }
 
@@ -219,6 +236,10 @@ async fn with_faults(
             | FaultKind::Rewritten { .. }
             | FaultKind::ShortList { .. }
             | FaultKind::Shuffled
+            | FaultKind::Round
+            | FaultKind::IgnoresSkip
+            | FaultKind::Endless
+            | FaultKind::LargePage { .. }
             | FaultKind::LongLived { .. },
         ) => answer(plan.strike.as_ref()),
         Some(FaultKind::Status { status, retry_after }) => {

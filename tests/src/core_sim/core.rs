@@ -10,6 +10,7 @@ use super::counters::{Counters, Endpoint, Meter};
 use super::faults::{Fault, Faults};
 use super::generator::Generator;
 use super::identity;
+use super::line::Line;
 use super::login::{Account, LoginLimit, Tokens};
 use super::options::{DEFAULT_PASSWORD, Options, SUPER_ADMIN_EMAIL, Settings};
 use super::sender::Sender;
@@ -25,6 +26,7 @@ pub struct Core {
     pub(super) login_limit: LoginLimit,
     pub(super) faults: Faults,
     pub(super) meter: Meter,
+    pub(super) line: Arc<Line>,
     pub(super) sender: Arc<Sender>,
     settings: Arc<RwLock<Arc<Settings>>>,
 }
@@ -80,6 +82,7 @@ impl Core {
             login_limit: LoginLimit::default(),
             faults: Faults::new(options.seed),
             meter: Meter::new(church_ids, options.count_members),
+            line: Arc::default(),
             sender: Arc::new(sender),
             settings,
         })

@@ -115,6 +115,19 @@ pub enum FaultKind {
         /// Rows; 0: the list is empty.
         rows: u64,
     },
+    /// The list begins again where it ends, for ever.
+    Round,
+    /// Every page begins where the list does.
+    IgnoresSkip,
+    /// There is no end to the members that the list brings.
+    Endless,
+    /// More rows are not given at once.
+    LargePage {
+        /// So many are.
+        rows: u64,
+        /// The answer to whoever asks for more.
+        status: u16,
+    },
     /// Every page begins somewhere else: pages overlap, and rows are missing.
     Shuffled,
     /// Every login is refused, the right password or not.
@@ -125,6 +138,11 @@ impl FaultKind {
     /// Whether it strikes members, by id and on the pages that they are on.
     fn is_of_rows(&self) -> bool {
         matches!(self, Self::BadRow | Self::WrongChurch { .. } | Self::Rewritten { .. })
+    }
+
+    /// Whether the list has no end.
+    pub(super) fn is_endless(&self) -> bool {
+        matches!(self, Self::Round | Self::IgnoresSkip | Self::Endless)
     }
 }
 
@@ -182,7 +200,12 @@ impl Fault {
             FaultKind::NoLogins | FaultKind::LongLived { .. } => {
                 request.endpoint == Endpoint::Login
             }
-            FaultKind::ShortList { .. } | FaultKind::Shuffled => request.endpoint == Endpoint::List,
+            FaultKind::ShortList { .. }
+            | FaultKind::Shuffled
+            | FaultKind::Round
+            | FaultKind::IgnoresSkip
+            | FaultKind::Endless
+            | FaultKind::LargePage { .. } => request.endpoint == Endpoint::List,
             _ if row_fault => request.endpoint != Endpoint::Login,
             _ => true,
         };
@@ -225,6 +248,17 @@ pub(super) struct Strike {
     pub(super) kind: FaultKind,
     /// The one member meant.
     pub(super) member_id: Option<String>,
+    /// Others of whom the same is true.
+    pub(super) others: Vec<String>,
+}
+
+impl Strike {
+    /// Of two members a page can have both.
+    fn join(&mut self, fault: &Fault) {
+        if self.kind == FaultKind::BadRow && fault.kind == FaultKind::BadRow {
+            self.others.extend(fault.member_id.clone());
+        }
+    }
 }
 
 /// The faults that are switched on.
@@ -299,7 +333,10 @@ impl Faults {
         let active = self.active.read().unwrap_or_else(PoisonError::into_inner);
         for entry in active.iter().filter(|entry| entry.fault.concerns(request)) {
             let latency = matches!(entry.fault.kind, FaultKind::Latency { .. });
-            if plan.strike.is_some() && !latency {
+            if let Some(strike) = &mut plan.strike
+                && !latency
+            {
+                strike.join(&entry.fault);
                 continue;
             }
             let turn = entry.seen.fetch_add(1, Ordering::Relaxed);
@@ -312,7 +349,7 @@ impl Faults {
                 *wait += Duration::from_millis(ms + dice.between(0, jitter_ms));
             } else {
                 let (kind, member_id) = (entry.fault.kind.clone(), entry.fault.member_id.clone());
-                plan.strike = Some(Strike { kind, member_id });
+                plan.strike = Some(Strike { kind, member_id, others: Vec::new() });
             }
         }
         plan

@@ -50,6 +50,11 @@ pub(super) fn answer(
         return validation::refusal(&complaints);
     }
     let settings = core.settings();
+    if let Some(Strike { kind: FaultKind::LargePage { rows, status }, .. }) = strike
+        && limit > *rows
+    {
+        return reply::detail(*status, "Too many rows");
+    }
     let limit = settings.page_cap.map_or(limit, |cap| cap.min(limit));
     let place = shifted(skip, limit, &settings);
     let is_plain = strike.is_none() && is_active.is_none() && !differs(&settings);
@@ -65,24 +70,34 @@ pub(super) fn answer(
             core.page(access.church, is_active, place, usize::try_from(limit).unwrap_or(0))
         }
         Some(FaultKind::Shuffled) => shuffled(core, access, is_active, place, limit),
+        Some(FaultKind::Round | FaultKind::Endless) => round(core, access, is_active, place, limit),
+        Some(FaultKind::IgnoresSkip) => {
+            core.page(access.church, is_active, 0, usize::try_from(limit).unwrap_or(0))
+        }
         _ => core.page(access.church, is_active, place, usize::try_from(limit).unwrap_or(0)),
     };
     let is_cut = matches!(strike, Some(Strike { kind: FaultKind::ShortList { .. }, .. }));
-    if let Some(Strike { kind: FaultKind::BadRow, member_id }) = strike
-        && rows.iter().any(|row| is_meant(row, member_id.as_deref()))
+    if let Some(Strike { kind: FaultKind::BadRow, member_id, others }) = strike
+        && rows.iter().any(|row| {
+            is_meant(row, member_id.as_deref()) || others.iter().any(|id| is_meant(row, Some(id)))
+        })
     {
         return reply::internal_error();
     }
-    let page = render(&rows, &settings, strike);
+    let page = match strike.map(|strike| &strike.kind) {
+        Some(FaultKind::Endless) => strangers(&rows, place),
+        _ => render(&rows, &settings, strike),
+    };
     match settings.list_shape {
         ListShape::Array => reply::rendered(200, page),
         ListShape::Pagination => {
             let total = core.total(access.church, is_active);
+            let is_endless = strike.is_some_and(|strike| strike.kind.is_endless());
             let pagination = json!({
                 "total": total,
                 "limit": limit,
                 "offset": skip,
-                "has_more": skip + (rows.len() as u64) < total && !(is_cut && rows.len() as u64 != limit),
+                "has_more": is_endless || skip + (rows.len() as u64) < total && !(is_cut && rows.len() as u64 != limit),
             });
             let mut envelope = b"{\"data\":".to_vec();
             envelope.extend_from_slice(&page);
@@ -109,6 +124,37 @@ fn shuffled(
     let mut rows = take(begin, wanted);
     rows.extend(take(0, wanted - rows.len() as u64));
     rows
+}
+
+/// As many rows as are asked for, from the beginning again where the list ends.
+fn round(core: &Core, access: Access, is_active: Option<bool>, place: u64, limit: u64) -> Vec<Row> {
+    let total = core.total(access.church, is_active).max(1);
+    let mut rows = Vec::new();
+    while (rows.len() as u64) < limit {
+        let (skip, rest) = ((place + rows.len() as u64) % total, limit - rows.len() as u64);
+        let more =
+            core.page(access.church, is_active, skip, usize::try_from(rest).unwrap_or(usize::MAX));
+        if more.is_empty() {
+            break;
+        }
+        rows.extend(more);
+    }
+    rows
+}
+
+/// The rows as members whom nobody has seen before.
+fn strangers(rows: &[Row], place: u64) -> Vec<u8> {
+    let mut page = b"[".to_vec();
+    for (number, (church, found)) in rows.iter().enumerate() {
+        if number > 0 {
+            page.push(b',');
+        }
+        let mut member = church.render(found);
+        member.set("id", format!("stranger-{}", place + number as u64));
+        member.append_to(&mut page);
+    }
+    page.push(b']');
+    page
 }
 
 /// Where the page really begins: every second one early, if the settings say so.

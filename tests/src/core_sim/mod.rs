@@ -35,6 +35,7 @@ mod document;
 mod faults;
 mod generator;
 mod identity;
+mod line;
 mod list;
 mod login;
 mod members;

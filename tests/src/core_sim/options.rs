@@ -109,6 +109,7 @@ impl Options {
 }
 
 /// What can be changed while the simulation runs: `PUT /control/settings`, any part of it.
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
@@ -130,6 +131,10 @@ pub struct Settings {
     pub move_on_change: bool,
     /// A page never has more rows than this, whatever `limit` asks for.
     pub page_cap: Option<u64>,
+    /// All answers come over a line of so many bytes a second; null: at once.
+    pub line_bytes_per_second: Option<u64>,
+    /// A super admin must name the church when logging in, as in newer versions, and sees that one.
+    pub super_admin_names_church: bool,
     /// Logins a minute per address, failed ones included; null: no limit.
     pub login_limit: Option<u32>,
     /// The "minute" of the login limit, in milliseconds.
@@ -162,6 +167,8 @@ impl Default for Settings {
             page_shift: 0,
             move_on_change: false,
             page_cap: None,
+            line_bytes_per_second: None,
+            super_admin_names_church: false,
             login_limit: Some(5),
             login_window_ms: 60_000,
             token_lifetime_ms: 24 * 60 * 60 * 1000,

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -10,8 +11,10 @@ use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::json;
+use tokio::time::Sleep;
 
 use super::document::Document;
+use super::line::Line;
 
 /// An answer.
 pub(super) type Reply = Response<ReplyBody>;
@@ -27,12 +30,25 @@ pub(super) struct ReplyBody {
     pieces: VecDeque<Bytes>,
     announced: usize,
     flushed: bool,
+    /// Where it comes over a thin line: that one.
+    line: Option<ThinLine>,
 }
+
+#[derive(Debug)]
+struct ThinLine {
+    line: Arc<Line>,
+    bytes_per_second: u64,
+    /// Until the next piece is through.
+    wait: Option<Pin<Box<Sleep>>>,
+}
+
+/// What is put on a thin line at once.
+const PIECE: usize = 16 * 1024;
 
 impl ReplyBody {
     fn of(pieces: impl Into<VecDeque<Bytes>>) -> Self {
         let pieces: VecDeque<Bytes> = pieces.into();
-        Self { announced: pieces.iter().map(Bytes::len).sum(), pieces, flushed: false }
+        Self { announced: pieces.iter().map(Bytes::len).sum(), pieces, flushed: false, line: None }
     }
 
     fn whole(bytes: Bytes) -> Self {
@@ -52,6 +68,24 @@ impl Body for ReplyBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BreakOff>>> {
+        let this = &mut *self;
+        if let (Some(thin), Some(piece)) = (&mut this.line, this.pieces.front()) {
+            let bytes = piece.len().min(PIECE);
+            let wait = thin.wait.get_or_insert_with(|| {
+                let through = thin.line.carry(bytes, thin.bytes_per_second);
+                Box::pin(tokio::time::sleep_until(through))
+            });
+            if wait.as_mut().poll(context).is_pending() {
+                return Poll::Pending;
+            }
+            thin.wait = None;
+            let piece = this.pieces.front_mut().map(|piece| piece.split_to(bytes));
+            if this.pieces.front().is_some_and(Bytes::is_empty) {
+                this.pieces.pop_front();
+            }
+            this.announced -= bytes;
+            return Poll::Ready(piece.map(|bytes| Ok(Frame::data(bytes))));
+        }
         Poll::Ready(match self.pieces.pop_front() {
             Some(bytes) => {
                 self.announced -= bytes.len();
@@ -139,6 +173,12 @@ pub(super) fn with_header(mut reply: Reply, name: HeaderName, value: &str) -> Re
         reply.headers_mut().insert(name, value);
     }
     reply
+}
+
+/// The same answer over a thin line.
+pub(super) fn over(reply: Reply, line: &Arc<Line>, bytes_per_second: u64) -> Reply {
+    let thin = ThinLine { line: Arc::clone(line), bytes_per_second, wait: None };
+    reply.map(|body| ReplyBody { line: Some(thin), ..body })
 }
 
 /// The same answer with half of its JSON, as if that were all.

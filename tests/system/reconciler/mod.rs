@@ -12,4 +12,5 @@ mod photos;
 mod retention;
 mod schedule;
 mod side_by_side;
+mod unreadable;
 mod values;

@@ -86,6 +86,27 @@ async fn once_runs_what_is_due_and_nothing_twice() {
 }
 
 #[tokio::test]
+async fn a_run_that_failed_is_due_again_for_whoever_calls_again() {
+    let night = Night::new(30).await;
+    night.execute(OLD).await;
+    let refused = tests::core_sim::FaultKind::NoLogins;
+    let fault = night.fault(refused);
+    for _ in 0..2 {
+        let finished = night.system.reconcile(&["--once", "--json"]).await;
+        assert_eq!(finished.code, Some(1), "{finished:?}");
+        let reports: serde_json::Value = serde_json::from_str(&finished.stdout).unwrap();
+        assert_eq!(reports[0]["status"], "error", "{reports}");
+    }
+    night.system.core.remove_fault(fault);
+    night.execute("UPDATE core_tokens SET not_before = NULL; DELETE FROM core_logins").await;
+    let said = night.system.reconcile(&["--once"]).await.success();
+    assert!(said.contains("1 campus is due."), "{said}");
+    assert!(night.system.reconcile(&["--once"]).await.success().contains("0 campuses are due."));
+    let all = night.system.reconcile(&["--once", "--all", "--json"]).await.json();
+    assert_eq!((all.as_array().map(Vec::len), &all[0]["sync_type"]), (Some(1), &json!("manual")));
+}
+
+#[tokio::test]
 async fn a_run_under_way_ends_with_its_daemon_and_says_so() {
     let night = with_reconcilers(1).await;
     night.fault(tests::core_sim::FaultKind::Hang);

@@ -71,6 +71,24 @@ async fn a_slow_core_keeps_no_other_campus_waiting() {
 }
 
 #[tokio::test]
+async fn campuses_whose_core_is_away_keep_no_well_one_from_its_night() {
+    let night = campuses(4, 1).await;
+    let well = night.system.campus.core_church_id.clone();
+    for church in Options::churches_of(1, 4, 40).iter().filter(|church| church.id != well) {
+        let away = Fault::everywhere(FaultKind::Status { status: 503, retry_after: None });
+        night.system.core.add_fault(away.of_church(&church.id));
+    }
+    night.execute(OLD).await;
+    eventually("the well one is done", SOON, async || {
+        ended(&night).await.iter().any(|run| run["status"] == "success")
+    })
+    .await;
+    let runs = ended(&night).await;
+    let failed = runs.iter().filter(|run| run["status"] == "error");
+    assert!(failed.clone().all(|run| run["duration_seconds"].as_f64() < Some(15.0)), "{runs:?}");
+}
+
+#[tokio::test]
 async fn once_takes_due_campuses_side_by_side_too() {
     let night = campuses(3, 0).await;
     hold_the_first(&night);

@@ -91,6 +91,8 @@ impl Changes {
             || self.api_login_path.is_some()
             || self.api_email.is_some()
             || self.api_password_stdin
+            // A super admin logs in for one church.
+            || self.core_church_id.is_some()
     }
 
     /// The core's address as it will be must be one that the sync talks to.

@@ -51,6 +51,7 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
         Column::new("updated", |run| run.members_updated.to_string()),
         Column::new("archived", |run| run.members_archived.to_string()),
         Column::new("held", |run| run.candidates_held.to_string()),
+        Column::new("undecided", |run| run.members_undecided.to_string()),
     ];
     output::listing(&runs, &columns, arguments.json)?;
     if runs.is_empty() {

@@ -15,7 +15,7 @@ use crate::{
 
 /// Shows a run and whom it changed, by the core's ids.
 ///
-/// Every archive and everybody who was held is listed, and up to 100 of each other kind.
+/// Every archive, everybody who was held or is undecided is listed, and up to 100 of each other kind.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  faithctl runs show 5b8f0a52-8a3e-4c55-9f6e-0f4f0f2d8a11")]
 pub(crate) struct Arguments {
@@ -121,6 +121,10 @@ fn sheet(run: &Run) -> Sheet {
         .with("members_unarchived", run.members_unarchived)
         .with("members_unchanged", run.members_unchanged)
         .with_some("candidates_held", held)
+        .with_some(
+            "members_undecided",
+            (run.members_undecided > 0).then_some(run.members_undecided),
+        )
         .with_some("allowed_archives", allowed)
         .with_some("error_message", run.error_message.as_ref())
 }

@@ -165,6 +165,11 @@ fn of_campus(campus: &CampusSync, add: &mut impl FnMut(String, String)) {
         let held = counted(i64::from(campus.candidates_held), "archive waits", "archives wait");
         add(format!("{name}: {held} for your word"), format!("faithctl runs list --campus {id}"));
     }
+    if campus.members_undecided > 0 {
+        let undecided =
+            counted(i64::from(campus.members_undecided), "member or row is", "members or rows are");
+        add(format!("{name}: {undecided} undecided"), format!("faithctl runs list --campus {id}"));
+    }
     if campus.reconciliation_enabled && now - campus.equal_at > OVERDUE {
         add(
             format!("{name}: last known to equal its core {} ago", moment::age(campus.equal_at)),
@@ -205,6 +210,7 @@ mod tests {
             last_sync_status: Some("success".to_owned()),
             equal_at: now,
             candidates_held: 0,
+            members_undecided: 0,
             retrying: 0,
             oldest_retrying_at: None,
             last_error: None,
@@ -242,6 +248,7 @@ mod tests {
         let long_ago = Utc::now() - TimeDelta::days(100);
         let found = of(CampusSync {
             candidates_held: 40,
+            members_undecided: 1,
             retrying: 1,
             oldest_retrying_at: Some(long_ago),
             last_error: Some("It answered with status 500.".to_owned()),
@@ -255,6 +262,7 @@ mod tests {
                 "GKBJ: its webhook secret is 100d old",
                 "GKBJ: 1 event is tried again and again, the oldest for 100d: It answered with status 500.",
                 "GKBJ: 40 archives wait for your word",
+                "GKBJ: 1 member or row is undecided",
                 "GKBJ: last known to equal its core 100d ago",
             ]
         );

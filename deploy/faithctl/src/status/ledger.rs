@@ -72,6 +72,8 @@ pub(crate) struct CampusSync {
     pub(crate) equal_at: DateTime<Utc>,
     /// Archives that wait for an operator's word.
     pub(crate) candidates_held: i32,
+    /// Members and rows of the core's list that the last run could not decide about.
+    pub(crate) members_undecided: i32,
     /// Its deliveries that failed, or were put off, and will be tried again.
     pub(crate) retrying: i64,
     /// When the oldest of these was received.
@@ -104,15 +106,17 @@ const CAMPUSES: &str = "
     SELECT c.id, c.name, s.is_enabled, s.reconciliation_enabled, s.last_sync_at, s.last_sync_status,
            coalesce((SELECT completed_at FROM sync_logs l WHERE l.campus_id = c.id AND l.status = 'success'
                      ORDER BY started_at DESC LIMIT 1), c.created_at) AS equal_at,
-           coalesce((SELECT candidates_held FROM sync_logs l
-                     WHERE l.campus_id = c.id AND l.status IN ('success', 'held')
-                     ORDER BY started_at DESC LIMIT 1), 0) AS candidates_held,
+           coalesce(l.candidates_held, 0) AS candidates_held,
+           coalesce(l.members_undecided, 0) AS members_undecided,
            coalesce(r.retrying, 0) AS retrying, r.oldest AS oldest_retrying_at, r.last_error,
            coalesce(r.rejected, 0) AS rejected,
            CASE WHEN t.not_before > now() THEN t.not_before END AS login_paused_until,
            s.webhook_secret_set_at
     FROM sync_configs s JOIN campuses c ON c.id = s.campus_id
     LEFT JOIN core_tokens t ON t.campus_id = c.id
+    LEFT JOIN LATERAL (SELECT candidates_held, members_undecided FROM sync_logs l
+                       WHERE l.campus_id = c.id AND l.status IN ('success', 'held', 'partial')
+                       ORDER BY started_at DESC LIMIT 1) AS l ON true
     LEFT JOIN (SELECT campus_id,
                       count(*) FILTER (WHERE status = 'retrying') AS retrying,
                       min(received_at) FILTER (WHERE status = 'retrying') AS oldest,
@@ -245,6 +249,7 @@ impl CampusSync {
             last_sync_status: row.get("last_sync_status"),
             equal_at: row.get("equal_at"),
             candidates_held: row.get("candidates_held"),
+            members_undecided: row.get("members_undecided"),
             retrying: row.get("retrying"),
             oldest_retrying_at: row.get("oldest_retrying_at"),
             last_error: row.get("last_error"),

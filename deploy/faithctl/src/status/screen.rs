@@ -149,6 +149,7 @@ fn campuses(campuses: &[CampusSync]) -> String {
             campus.last_sync_status.clone().unwrap_or_else(|| "-".to_owned())
         }),
         Column::new("held", |campus| campus.candidates_held.to_string()),
+        Column::new("undecided", |campus| campus.members_undecided.to_string()),
         Column::new("secret", |campus| moment::age(campus.webhook_secret_set_at)),
     ];
     let mut text = table(&rows, &columns, output::width());

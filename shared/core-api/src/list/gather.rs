@@ -1,5 +1,7 @@
 //! A part of the list, in one piece if the core gives it so, else in halves down to single rows.
 
+use std::time::Duration;
+
 use crate::{BadAnswer, CoreError, Operation, Page, Paging, Rows, Unreachable};
 
 use super::{Next, OfCore, Silence};
@@ -62,6 +64,7 @@ where
     let mut waiting = vec![window];
     let mut suspects = Vec::new();
     let mut is_second_time = false;
+    let mut rescues = 0;
     loop {
         let Some(window) = waiting.pop() else {
             if suspects.is_empty() || is_second_time {
@@ -104,11 +107,44 @@ where
                 Next::Same
             }
         };
-        let Some(pause) = error.core().and_then(|error| silence.failed(error, next)) else {
+        if let Some(pause) = error.core().and_then(|error| silence.failed(error, next)) {
+            tokio::time::sleep(pause).await;
+        } else if error.core().is_some_and(is_hanging)
+            && rescues < MOST_RESCUES
+            && is_well(window, &ask).await
+        {
+            // It hangs on these rows, as long as it is borne with, and gives others.
+            rescues += 1;
+            silence.answered();
+        } else {
             return Err(error);
-        };
-        tokio::time::sleep(pause).await;
+        }
     }
+}
+
+/// How often a core that hangs is asked whether it gives anything.
+const MOST_RESCUES: u32 = 32;
+/// How long it may take for that.
+const RESCUED_WITHIN: Duration = Duration::from_secs(2);
+
+fn is_hanging(error: &CoreError) -> bool {
+    matches!(error, CoreError::Unreachable { kind: Unreachable::Timeout, .. })
+}
+
+/// Whether the core gives a row from elsewhere in its list.
+async fn is_well<R, E, F>(window: Window, ask: &impl Fn(Window) -> F) -> bool
+where
+    F: Future<Output = Result<Page<R>, E>>,
+{
+    let any = async {
+        for skip in [window.skip + u64::from(window.rows), window.skip.saturating_sub(1), 0] {
+            if ask(Window { skip, rows: 1 }).await.is_ok_and(|page| page.came > 0) {
+                return true;
+            }
+        }
+        false
+    };
+    tokio::time::timeout(RESCUED_WITHIN, any).await.unwrap_or(false)
 }
 
 /// The second half, then the first.

@@ -19,6 +19,8 @@ const WANTED_TIME: Duration = Duration::from_secs(2);
 const QUICK: Duration = Duration::from_secs(1);
 /// … and these much larger.
 const VERY_QUICK: Duration = Duration::from_millis(250);
+/// Pages that are asked for at once, where that is quicker.
+const MOST_AT_ONCE: usize = 3;
 /// How many pages come before more rows are asked for than could once be given; doubled each time that
 /// they could not again.
 const FIRST_DOUBT: u32 = 4;
@@ -31,13 +33,17 @@ pub struct PageSize {
     /// Pages that are still to come before the size may grow.
     doubt: u32,
     next_doubt: u32,
+    /// What came last as it was asked for.
+    given: Option<u32>,
+    /// How long the last page was coming.
+    coming: Duration,
 }
 
 impl PageSize {
     /// For a list that is about to be read, with the size that was right the last time.
     pub fn new(remembered: Option<u32>) -> Self {
         let rows = remembered.unwrap_or(FIRST).clamp(1, MOST_AT_FIRST);
-        Self { rows, doubt: 0, next_doubt: FIRST_DOUBT }
+        Self { rows, doubt: 0, next_doubt: FIRST_DOUBT, given: None, coming: Duration::ZERO }
     }
 
     /// How many rows to ask for.
@@ -45,15 +51,29 @@ impl PageSize {
         self.rows
     }
 
+    /// How many rows to begin with the next time.
+    pub fn to_remember(self) -> u32 {
+        self.given.unwrap_or(self.rows)
+    }
+
+    /// How many pages to ask for at once: a line that is full carries no more for two.
+    pub fn at_once(self) -> usize {
+        if self.coming > QUICK { 1 } else { MOST_AT_ONCE }
+    }
+
     /// A window came, whole or in parts.
     pub fn learn<R>(&mut self, gathered: &Gathered<R>) {
         let Some(largest) = gathered.parts.iter().max_by_key(|part| part.page.came) else { return };
         let came = u32::try_from(largest.page.came).unwrap_or(MOST);
+        self.coming = largest.page.fetched_in.saturating_sub(largest.page.answered_in);
+        if largest.window.rows == came {
+            self.given = Some(came);
+        }
         if !gathered.is_halved {
             self.follow(largest, came);
         } else if gathered.unreadable.is_empty() {
             // No row was the trouble, so it was their number.
-            self.rows = came;
+            self.rows = if self.coming > WANTED_TIME { self.share(came) } else { came };
             self.doubt = self.next_doubt;
             self.next_doubt = (self.next_doubt * 2).min(LONGEST_DOUBT);
         }
@@ -62,15 +82,15 @@ impl PageSize {
     /// Nothing came: whoever asks the next time should ask for less.
     pub fn fail(&mut self) {
         self.rows = (self.rows / 4).max(1);
+        self.given = None;
     }
 
     fn follow<R>(&mut self, part: &Part<R>, came: u32) {
         let page = &part.page;
-        let coming = page.fetched_in.saturating_sub(page.answered_in);
         // A line is slow in proportion to what it carries. A core may be slow whatever it is asked for,
         // and more requests would only make it worse.
-        if coming > WANTED_TIME {
-            self.rows = share(came, WANTED_TIME, coming);
+        if self.coming > WANTED_TIME {
+            self.rows = self.share(came);
         } else if self.doubt > 0 {
             self.doubt -= 1;
         } else {
@@ -85,12 +105,12 @@ impl PageSize {
         let lightest = u32::try_from(WANTED_BYTES / weight).unwrap_or(MOST);
         self.rows = self.rows.min(lightest).clamp(1, MOST);
     }
-}
 
-/// As many rows as come in `wanted`, if so many came in `took`.
-fn share(rows: u32, wanted: Duration, took: Duration) -> u32 {
-    let share = u128::from(rows) * wanted.as_millis() / took.as_millis().max(1);
-    u32::try_from(share).unwrap_or(rows)
+    /// As many of so many rows as come within the time that is wanted.
+    fn share(self, rows: u32) -> u32 {
+        let share = u128::from(rows) * WANTED_TIME.as_millis() / self.coming.as_millis().max(1);
+        u32::try_from(share).unwrap_or(rows).max(1)
+    }
 }
 
 #[cfg(test)]
@@ -133,7 +153,12 @@ mod tests {
         assert_eq!(size.rows(), 2);
         let mut size = PageSize::new(None);
         size.learn(&came(16, 3_000_000, 100, 8100));
-        assert_eq!(size.rows(), 4);
+        assert_eq!((size.rows(), size.at_once()), (4, 1));
+        size.learn(&came(4, 750_000, 100, 300));
+        assert_eq!((size.rows(), size.at_once()), (8, 3));
+        let halved = Gathered { is_halved: true, ..came(8, 3_000_000, 100, 8100) };
+        size.learn(&halved);
+        assert_eq!(size.rows(), 2);
     }
 
     #[test]

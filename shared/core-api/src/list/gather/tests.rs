@@ -15,6 +15,8 @@ struct List {
     largest: Option<u32>,
     /// More rows are not given at once.
     cap: Option<u32>,
+    /// Pages with this row are waited for in vain.
+    hangs: Option<u64>,
     asked: RefCell<Vec<Window>>,
 }
 
@@ -35,14 +37,20 @@ impl List {
             .map_err(|why| CoreError::BadResponse { operation, why })
     }
 
+    /// The same, after as long as it takes.
+    async fn patient_page(&self, window: Window) -> Result<Page<Vec<CoreMember>>, CoreError> {
+        let end = window.skip + u64::from(window.rows);
+        if self.hangs.is_some_and(|row| (window.skip..end).contains(&row)) {
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            return Err(CoreError::slow(Operation::ListMembers));
+        }
+        self.page(window)
+    }
+
     /// Asks for everything at once.
     async fn all(&self, rows: u32) -> Result<Gathered<Vec<CoreMember>>, CoreError> {
-        gather(
-            Window { skip: 0, rows },
-            &Silence::default(),
-            |window| async move { self.page(window) },
-        )
-        .await
+        gather(Window { skip: 0, rows }, &Silence::default(), |window| self.patient_page(window))
+            .await
     }
 }
 
@@ -86,6 +94,19 @@ async fn the_end_of_the_list_is_seen_in_a_window_that_is_halved() {
     let gathered = list.all(64).await.unwrap();
     assert_eq!((gathered.unreadable.as_slice(), gathered.is_last), (&[19][..], true));
     assert_eq!(ids(&gathered).len(), 19);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_the_core_hangs_on_is_found_like_any_other() {
+    for row in [0, 40, 63] {
+        let list = List { rows: 100, hangs: Some(row), ..List::default() };
+        let gathered = list.all(64).await.unwrap();
+        assert_eq!((gathered.unreadable.as_slice(), ids(&gathered).len()), (&[row][..], 63));
+    }
+    let list = List { rows: 1, hangs: Some(0), ..List::default() };
+    let begun = tokio::time::Instant::now();
+    assert!(list.all(64).await.is_err());
+    assert!(begun.elapsed() <= Duration::from_secs(13), "{:?}", begun.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

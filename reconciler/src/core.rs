@@ -1,0 +1,126 @@
+//! A run's way to its core: the session, and the patience that all questions of the run share.
+
+use std::{sync::Arc, time::Duration};
+
+use campus_core::CoreSession;
+use core_api::{
+    Charge, CoreError, Gathered, Keys, Next, Rows, SessionError, Silence, Window, gather,
+};
+use member::CoreMember;
+
+use crate::error::AskError;
+
+/// How often one member is asked for whom the core fails on while it answers others.
+const TRIES: u32 = 3;
+
+/// How long a core may take to show that it is well.
+const WELL_WITHIN: Duration = Duration::from_secs(2);
+
+/// The core of a run's campus.
+pub(crate) struct Core {
+    session: Arc<CoreSession>,
+    silence: Silence,
+}
+
+/// Why the core says nothing about a member.
+#[derive(Debug)]
+pub(crate) enum Unanswered {
+    /// It has an answer, and that is none about a living member of this kind, or it fails on this one while
+    /// it is well otherwise.
+    Member(CoreError),
+    /// It gives nothing to anybody, or there is no way to ask it.
+    Core(AskError),
+}
+
+impl Core {
+    pub(crate) fn new(session: Arc<CoreSession>) -> Self {
+        Self { session, silence: Silence::default() }
+    }
+
+    /// A part of the list, whose rows go into what `rows` makes.
+    pub(crate) async fn gather<R: Rows>(
+        &self,
+        window: Window,
+        rows: impl Fn() -> R,
+    ) -> Result<Gathered<R>, AskError> {
+        let ask = |part: Window| self.session.page(part.skip, part.rows, &rows);
+        gather(window, &self.silence, ask).await
+    }
+
+    /// Some keys of one member.
+    pub(crate) async fn member(&self, id: &str, keys: &Keys) -> Result<CoreMember, Unanswered> {
+        let (answers, charge) = (self.silence.answers(), Charge::free());
+        let mut tries = 0;
+        loop {
+            self.silence.asking();
+            let error = match self.session.fetch(id, keys, &charge).await {
+                Ok(member) => {
+                    self.silence.answered();
+                    return Ok(member);
+                }
+                Err(SessionError::Core(error)) if is_answer(&error) => {
+                    self.silence.answered();
+                    return Err(Unanswered::Member(error));
+                }
+                Err(SessionError::Core(error)) if is_refused(&error) => {
+                    return Err(Unanswered::Member(error));
+                }
+                Err(SessionError::Core(error)) => error,
+                Err(error) => return Err(Unanswered::Core(error)),
+            };
+            tries += u32::from(is_failure(&error));
+            let Some(pause) = self.silence.failed(&error, Next::Same) else {
+                return Err(if is_failure(&error) && self.is_well().await {
+                    Unanswered::Member(error)
+                } else {
+                    Unanswered::Core(error.into())
+                });
+            };
+            if tries >= TRIES && (self.silence.answers() > answers || self.is_well().await) {
+                return Err(Unanswered::Member(error));
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Whether the core gives anything: a row of its list, from anywhere near the beginning.
+    async fn is_well(&self) -> bool {
+        let any = async {
+            for skip in 0..3 {
+                if self.session.page(skip, 1, Vec::new).await.is_ok_and(|page| page.came > 0) {
+                    return true;
+                }
+            }
+            false
+        };
+        let is_well = tokio::time::timeout(WELL_WITHIN, any).await.unwrap_or(false);
+        if is_well {
+            self.silence.answered();
+        }
+        is_well
+    }
+}
+
+/// What the core says of a member however often it is asked.
+fn is_answer(error: &CoreError) -> bool {
+    matches!(
+        error,
+        CoreError::NotFound { .. }
+            | CoreError::Gone { .. }
+            | CoreError::BadResponse { .. }
+            | CoreError::TooLarge { .. }
+    )
+}
+
+/// The account may not, whatever it asks for.
+fn is_refused(error: &CoreError) -> bool {
+    matches!(error, CoreError::LoginRefused { .. } | CoreError::Forbidden { .. })
+}
+
+/// Whether it may be the member that the core fails on.
+fn is_failure(error: &CoreError) -> bool {
+    matches!(
+        error,
+        CoreError::Server { .. } | CoreError::Unreachable { .. } | CoreError::NotAnApi { .. }
+    )
+}
