@@ -82,7 +82,7 @@ async fn main() {
         What::Replay(replay) => replay::measure(&replay).await,
         What::Attackers(attack) => Box::pin(attackers::measure(&attack)).await,
         What::SlowCores(slow) => slow_cores::measure(&slow).await,
-        What::Reconcile(nights) => reconcile::measure(&nights).await,
+        What::Reconcile(nights) => Box::pin(reconcile::measure(&nights)).await,
         What::ThinLine(thin) => thin_line::measure(&thin).await,
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use campus::Sealer;
-use core_api::{Session, SessionError, Sessions};
+use core_api::{Session, SessionError, Sessions, Silence, Window, gather};
 use database::Pool;
 use member::CoreMember;
 use serde::{Serialize, Serializer};
@@ -20,6 +20,8 @@ use crate::environment::Environment;
 const ROWS: u32 = 100;
 /// Of these, members that are asked for by id: newer cores leave fields out of the list.
 const SINGLES: usize = 10;
+/// Until so many answer, so many are asked for.
+const TRIES: usize = 15;
 const SAMPLES: usize = 3;
 /// Distinct values that are shown, the most frequent ones.
 pub(super) const VALUES: usize = 20;
@@ -80,13 +82,30 @@ impl Survey {
         core: &CampusCore,
         session: &Session<PostgresTokens>,
     ) -> Result<Self, SessionError<TokenError>> {
-        let mut rows = session.page(0, ROWS, Vec::new).await?.rows;
+        let silence = Silence::default();
+        let ask = |part: Window| session.page(part.skip, part.rows, Vec::new);
+        // A row that the core cannot give is not looked at.
+        let gathered = gather(Window { skip: 0, rows: ROWS }, &silence, ask).await?;
+        let mut rows: Vec<CoreMember> =
+            gathered.parts.into_iter().flat_map(|part| part.page.rows).collect();
         rows.retain(|row| {
             row.church_id().is_none_or(|church| church == core.config.core_church_id)
         });
         let mut singles = Vec::new();
-        for id in rows.iter().filter_map(CoreMember::id).take(SINGLES) {
-            singles.push(session.member(id).await?);
+        let mut failure = None;
+        for id in rows.iter().filter_map(CoreMember::id).take(TRIES) {
+            match session.member(id).await {
+                Ok(single) => singles.push(single),
+                Err(SessionError::Core(error)) => failure = Some(error),
+                Err(error) => return Err(error),
+            }
+            if singles.len() >= SINGLES {
+                break;
+            }
+        }
+        // One that cannot be given says nothing of the others.
+        if let Some(error) = failure.filter(|_| singles.is_empty()) {
+            return Err(error.into());
         }
         Ok(Self::gather(&rows, &singles))
     }
