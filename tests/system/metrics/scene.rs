@@ -16,9 +16,10 @@ use super::{
 const SOON: Duration = Duration::from_mins(1);
 const PROGRAMS: [&str; 3] = ["gateway", "worker", "reconciler"];
 
-/// Makes the campus so old that it is due.
-const OLD: &str = "UPDATE sync_configs SET scheduled_from = now() - interval '10 days';
-                   UPDATE sync_configs SET webhook_secret_set_at = now() - interval '100 days'";
+/// Makes the campus so old that it is due; gateways are told of it where a secret is set.
+const OLD: &str = "UPDATE sync_configs SET scheduled_from = now() - interval '10 days',
+                       webhook_secret_set_at = now() - interval '100 days',
+                       webhook_secret_sealed = webhook_secret_sealed";
 
 async fn shown(system: &TestSystem, program: &str) -> String {
     let admin = system.admin_url(program, 0);
