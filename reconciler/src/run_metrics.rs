@@ -37,18 +37,22 @@ struct CampusState {
     undecided: u32,
 }
 
-/// By campus: since the last success, or since there is the campus; what the last run held, and left undecided.
-/// From the log of runs, so that it is true after a restart, and in every replica.
+/// By campus: since the last success, or since there is the campus; what the last run held, and left undecided,
+/// be it everybody, which is an error. From the log of runs, so that it is true after a restart, and in every
+/// replica.
 const STATE: &str = "
     SELECT c.id,
            extract(epoch FROM now() - coalesce(
                (SELECT completed_at FROM sync_logs l WHERE l.campus_id = c.id AND l.status = 'success'
                 ORDER BY started_at DESC LIMIT 1), c.created_at))::float8,
-           coalesce(last.candidates_held, 0), coalesce(last.members_undecided, 0)
+           coalesce((SELECT candidates_held FROM sync_logs l
+                     WHERE l.campus_id = c.id AND l.status IN ('success', 'held', 'partial')
+                     ORDER BY started_at DESC LIMIT 1), 0),
+           coalesce((SELECT members_undecided FROM sync_logs l
+                     WHERE l.campus_id = c.id
+                       AND (l.status IN ('success', 'held', 'partial') OR l.members_undecided > 0)
+                     ORDER BY started_at DESC LIMIT 1), 0)
     FROM sync_configs s JOIN campuses c ON c.id = s.campus_id
-    LEFT JOIN LATERAL (SELECT candidates_held, members_undecided FROM sync_logs l
-                       WHERE l.campus_id = c.id AND l.status IN ('success', 'held', 'partial')
-                       ORDER BY started_at DESC LIMIT 1) AS last ON true
     WHERE s.is_enabled AND s.reconciliation_enabled";
 
 impl RunMetrics {

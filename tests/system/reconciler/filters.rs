@@ -4,7 +4,7 @@ use chrono::{Months, TimeDelta, Utc};
 use serde_json::json;
 use tests::core_sim::Endpoint;
 
-use super::night::{Night, counts};
+use super::night::{Night, assert_failed, counts};
 
 async fn filter(night: &Night, rules: &str) {
     night
@@ -204,4 +204,36 @@ async fn a_birthday_is_noticed_beside_a_field_that_lists_leave_out() {
     zone("Pacific/Kiritimati").await;
     night.pass().await;
     assert_eq!(night.member(&adult).await["age"], 18);
+}
+
+#[tokio::test]
+async fn what_a_filter_cannot_decide_is_a_figure_and_never_success() {
+    let night = Night::imported(30).await;
+    let active = night.active().await;
+    // One member that the field is missing of spoils nobody else.
+    filter(&night, r#"[{"field": "occupation", "operator": "not_equals", "value": "Robot"}]"#)
+        .await;
+    let lacking = night.id(3);
+    night.system.core.remove_keys(&lacking, &["occupation"]).unwrap();
+    night.execute("UPDATE members SET name = 'Drifted'").await;
+    let run = night.ends(5).await;
+    assert_eq!(
+        (&run["status"], &run["members_undecided"]),
+        (&json!("partial"), &json!(1)),
+        "{run}"
+    );
+    assert_eq!(night.member(&lacking).await["name"], "Drifted");
+    let query = "SELECT count(*) AS number FROM members WHERE name = 'Drifted'";
+    assert_eq!(night.system.database.rows(query, &[]).await[0]["number"], 1);
+
+    // One that everybody lacks decides nothing.
+    filter(&night, r#"[{"field": "gendr", "operator": "equals", "value": "Female"}]"#).await;
+    let run = night.ends(1).await;
+    assert_failed(&run, "gendr");
+    assert_eq!(run["members_undecided"], run["members_fetched"], "{run}");
+    assert_eq!((counts(&run)[5], night.active().await), (0, active), "{run}");
+    assert_eq!(night.run(&["--dry-run"]).await.code, Some(1));
+    let status = night.system.faithctl(&["status", "--json"]).await;
+    let told = format!("{} members or rows are undecided", run["members_undecided"]);
+    assert!(status.stdout.contains(&told), "{status:?}");
 }

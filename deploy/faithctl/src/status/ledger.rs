@@ -106,17 +106,19 @@ const CAMPUSES: &str = "
     SELECT c.id, c.name, s.is_enabled, s.reconciliation_enabled, s.last_sync_at, s.last_sync_status,
            coalesce((SELECT completed_at FROM sync_logs l WHERE l.campus_id = c.id AND l.status = 'success'
                      ORDER BY started_at DESC LIMIT 1), c.created_at) AS equal_at,
-           coalesce(l.candidates_held, 0) AS candidates_held,
-           coalesce(l.members_undecided, 0) AS members_undecided,
+           coalesce((SELECT candidates_held FROM sync_logs l
+                     WHERE l.campus_id = c.id AND l.status IN ('success', 'held', 'partial')
+                     ORDER BY started_at DESC LIMIT 1), 0) AS candidates_held,
+           coalesce((SELECT members_undecided FROM sync_logs l
+                     WHERE l.campus_id = c.id
+                       AND (l.status IN ('success', 'held', 'partial') OR l.members_undecided > 0)
+                     ORDER BY started_at DESC LIMIT 1), 0) AS members_undecided,
            coalesce(r.retrying, 0) AS retrying, r.oldest AS oldest_retrying_at, r.last_error,
            coalesce(r.rejected, 0) AS rejected,
            CASE WHEN t.not_before > now() THEN t.not_before END AS login_paused_until,
            s.webhook_secret_set_at
     FROM sync_configs s JOIN campuses c ON c.id = s.campus_id
     LEFT JOIN core_tokens t ON t.campus_id = c.id
-    LEFT JOIN LATERAL (SELECT candidates_held, members_undecided FROM sync_logs l
-                       WHERE l.campus_id = c.id AND l.status IN ('success', 'held', 'partial')
-                       ORDER BY started_at DESC LIMIT 1) AS l ON true
     LEFT JOIN (SELECT campus_id,
                       count(*) FILTER (WHERE status = 'retrying') AS retrying,
                       min(received_at) FILTER (WHERE status = 'retrying') AS oldest,
