@@ -129,3 +129,29 @@ fn documents_link_to_what_is_there() {
         }
     }
 }
+
+/// The newest FaithFlow takes a webhook's URL neither on port 8080 nor at a private address.
+#[test]
+fn every_public_address_in_the_documents_is_one_that_the_sender_takes() {
+    let mut files = all_files(&deploy(""));
+    files.extend([deploy("../README.md"), deploy("../ARCHITECTURE.md"), deploy("../.env.example")]);
+    let mut found = 0;
+    for path in files {
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        for line in text.lines() {
+            let is_public = line.contains("PUBLIC_URL") || line.contains("/sync/webhook");
+            for (begin, _) in line.match_indices("http").filter(|_| is_public) {
+                let url = &line[begin..];
+                let end = url.find(|c: char| c.is_whitespace() || "\"'`\\)".contains(c));
+                let Ok(url) = reqwest::Url::parse(&url[..end.unwrap_or(url.len())]) else {
+                    continue;
+                };
+                let place = || format!("{}: {line}", path.display());
+                assert!(url.scheme() == "https" && url.port().is_none(), "{}", place());
+                assert!(url.domain().is_some_and(|name| name.contains('.')), "{}", place());
+                found += 1;
+            }
+        }
+    }
+    assert!(found >= 3, "{found}");
+}
