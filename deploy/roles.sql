@@ -60,7 +60,7 @@ GRANT EXECUTE ON FUNCTION note_silent_gateways(uuid) TO faith_gateway, faith_rec
 -- engagement, contact, notes and care events are FaithTracker's. Webhook secrets are the gateway's.
 GRANT SELECT ON campuses TO faith_worker, faith_reconciler;
 GRANT SELECT (campus_id, core_church_id, api_base_url, api_path_prefix, api_login_path, api_members_path,
-              api_email, api_password_sealed, is_enabled, filter_mode, filter_rules,
+              api_email, api_password_sealed, is_enabled, filter_mode, filter_rules, link_members,
               reconciliation_enabled, reconciliation_time, reconcile_every, scheduled_from, archive_limit,
               default_country,
               last_sync_at, last_sync_status, last_sync_message, updated_at, version, synced_version)
@@ -73,11 +73,13 @@ GRANT SELECT (id, campus_id, external_member_id, name, phone, gender, birth_date
 GRANT INSERT (campus_id, external_member_id, name, phone, gender, birth_date, age, photo_url, category,
               is_archived, archived_at, archived_reason, updated_at)
     ON members TO faith_worker, faith_reconciler;
-GRANT UPDATE (name, phone, gender, birth_date, age, photo_url, category,
+-- A person who is here already gets the core's id, care history and all.
+GRANT UPDATE (external_member_id, name, phone, gender, birth_date, age, photo_url, category,
               is_archived, archived_at, archived_reason, updated_at)
     ON members TO faith_worker, faith_reconciler;
 GRANT SELECT, INSERT, UPDATE, DELETE ON member_photos TO faith_worker, faith_reconciler;
 GRANT SELECT, INSERT, UPDATE ON member_sync TO faith_worker, faith_reconciler;
+GRANT INSERT ON member_links TO faith_worker, faith_reconciler;
 GRANT USAGE ON SEQUENCE observation TO faith_worker, faith_reconciler;
 GRANT SELECT, INSERT, UPDATE ON webhook_logs TO faith_worker;
 GRANT SELECT, INSERT, UPDATE ON dead_letters TO faith_worker;
@@ -107,7 +109,7 @@ GRANT SELECT, INSERT, UPDATE ON core_tokens TO faith_admin;
 GRANT SELECT, INSERT, DELETE ON core_logins TO faith_admin;
 GRANT SELECT ON members, member_sync, sync_logs TO faith_admin;
 GRANT SELECT, UPDATE ON webhook_logs, dead_letters TO faith_admin;
-GRANT DELETE ON webhook_logs, dead_letters, sync_changes, reconciled_rows TO faith_admin; -- erase
+GRANT DELETE ON webhook_logs, dead_letters, sync_changes, reconciled_rows, member_links TO faith_admin; -- erase
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO faith_admin;
 
 COMMIT;

@@ -33,13 +33,17 @@ const ALL: [&str; 2] = ["archived", "unarchived"];
 pub(crate) async fn archive(
     run: &mut Run,
     question: &Question,
-    canaries: &Canaries,
+    canaries: Option<Canaries>,
     active: u64,
 ) -> Result<(), RunError> {
     let weight = pending::weigh(run).await?;
     if weight.all == 0 {
         return Ok(());
     }
+    let canaries = match canaries {
+        Some(picked) => picked,
+        None => Canaries::pick(run.session.client()).await?,
+    };
     canaries.check(&run.core, &run.campus).await?;
     let made = made(run).await?;
     let most = store::most_archive_changes(active + made.0, run.campus.archive_limit);
@@ -61,7 +65,7 @@ pub(crate) async fn archive(
                 run.tally.count(pending.kind, &pending.member, reason);
             }
             batch.len()
-        } else if let Some(asked) = archive_some(run, question, canaries, &batch, most).await? {
+        } else if let Some(asked) = archive_some(run, question, &canaries, &batch, most).await? {
             asked
         } else {
             // Others archived meanwhile. Whom an operator let through is not in the way of that.

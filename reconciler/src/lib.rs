@@ -21,6 +21,7 @@ mod error;
 mod gaps;
 mod housekeeping;
 mod judge;
+mod linking;
 mod lock;
 mod log;
 mod metrics;

@@ -143,7 +143,7 @@ pub(crate) async fn finish(
                  UPDATE sync_logs SET status = $2, members_fetched = $3, members_created = $4,
                      members_updated = $5, members_archived = $6, members_unarchived = $7,
                      members_unchanged = $8, candidates_held = $9, error_message = $10,
-                     members_undecided = $12, page_rows = $13,
+                     members_undecided = $12, page_rows = $13, members_linked = $14,
                      completed_at = now(), duration_seconds = extract(epoch FROM now() - started_at)
                  WHERE id = $1 RETURNING campus_id
              )
@@ -163,6 +163,7 @@ pub(crate) async fn finish(
                 &message.map_or_else(|| tally.summary(), str::to_owned),
                 &number(tally.undecided.count()),
                 &tally.page_rows.map(|rows| number(rows.into())),
+                &number(tally.linked),
             ],
         )
         .await

@@ -114,6 +114,17 @@ pub(crate) async fn put_moved(run: &Run, members: &[&str]) -> Result<(), Databas
     Ok(())
 }
 
+/// Takes out ids that no row has any more.
+pub(crate) async fn drop(run: &Run, members: &[&str]) -> Result<(), DatabaseError> {
+    if members.is_empty() {
+        return Ok(());
+    }
+    let drop = "DELETE FROM pending WHERE member = ANY($1)";
+    let failed = DatabaseError::during("put down whose row was taken over");
+    run.session.client().execute(drop, &[&members]).await.map_err(failed)?;
+    Ok(())
+}
+
 /// Notes whom an operator let through, and counts.
 pub(crate) async fn weigh(run: &Run) -> Result<Weight, DatabaseError> {
     let failed = || DatabaseError::during("count who is gone");

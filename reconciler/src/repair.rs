@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use database::{DatabaseError, Row};
 use member::{Field, Photo, Profile, Verdict};
-use store::{ArchiveChange, Effect, Finding, Observation};
+use store::{Effect, Finding, Observation};
 
 use crate::{
     ask::{self, Answer},
@@ -74,6 +74,8 @@ pub(crate) async fn create(run: &mut Run, number: u64) -> Result<(), RunError> {
             }
         }
         settle(run, &outcomes).await?;
+        let effects = outcomes.iter().map(|(member, effect, _)| (*member, *effect));
+        put_pending(run, effects).await?;
         run.progress.add(rows.len() as u64);
     }
 }
@@ -85,7 +87,6 @@ pub(crate) async fn decide(
     question: &Question,
     number: u64,
 ) -> Result<(), RunError> {
-    pending::prepare(run).await?;
     run.progress.step("asking by id", Some(number));
     let mut after = (String::new(), String::new());
     loop {
@@ -106,7 +107,10 @@ pub(crate) async fn decide(
             .collect();
         let mut birthdays = Birthdays::default();
         let effects = read_and_write(run, &candidates, &mut birthdays).await?;
-        put_pending(run, &candidates, &effects).await?;
+        let decided = candidates.iter().zip(&effects);
+        let decided = decided
+            .filter_map(|(candidate, effect)| Some((candidate.id.as_str(), effect.as_ref()?)));
+        put_pending(run, decided).await?;
         if run.log.is_some() {
             let decided: Vec<&str> = candidates
                 .iter()
@@ -144,12 +148,16 @@ async fn read_and_write(
         let answers = ask::answers(run, &ids).await?;
         let (mut read, mut batch, mut moved) = (Vec::new(), Vec::new(), Vec::new());
         let asked: Vec<(usize, usize)> = waiting.drain(..answers.len()).collect();
+        if run.log.is_none() {
+            // What a run would have written down.
+            run.links.note(ids.iter().copied().zip(&answers));
+        }
         for ((place, reads), answer) in asked.into_iter().zip(answers) {
             let Candidate { id, is_listed } = &candidates[place];
             match answer {
                 Answer::Found(finding, birthday) => {
                     birthdays.note(id, birthday);
-                    read.push((place, reads + 1));
+                    read.push((place, reads + 1, finding.is_gone()));
                     batch.push(observation(run, id.clone(), seen_from, finding));
                 }
                 Answer::Moved => {
@@ -161,7 +169,8 @@ async fn read_and_write(
         }
         pending::put_moved(run, &moved).await?;
         let mut written = Vec::new();
-        for ((place, reads), done) in read.into_iter().zip(self::effects(run, &batch).await?) {
+        let done = self::effects(run, &batch).await?;
+        for ((place, reads, is_gone), done) in read.into_iter().zip(done) {
             let Candidate { id, is_listed } = &candidates[place];
             match done {
                 Ok(effect) if effect.refused && reads < READS => waiting.push_back((place, reads)),
@@ -170,6 +179,10 @@ async fn read_and_write(
                     effects[place] = Some(Effect { superseded: true, ..Effect::default() });
                 }
                 Ok(effect) => {
+                    let is_there = !is_gone && !effect.superseded && effect.withheld.is_none();
+                    if is_there && !is_listed {
+                        run.tally.undecided.unlisted(id);
+                    }
                     effects[place] = Some(effect);
                     written.push(place);
                 }
@@ -225,9 +238,6 @@ async fn settle(run: &mut Run, batch: &[Outcome<'_>]) -> Result<(), RunError> {
     for &(member, effect, is_listed) in batch {
         let is_changed = effect.withheld.is_some() || kinds(effect).next().is_some();
         run.tally.touched += u64::from(is_listed && is_changed);
-        if !is_listed && effect.withheld.is_none() && !effect.superseded {
-            run.tally.undecided.unlisted(member);
-        }
         for kind in kinds(effect) {
             let columns = (kind == Kind::Updated).then(|| effect.changed.join(", "));
             if run.tally.count(kind, member, columns.as_deref()) {
@@ -243,20 +253,19 @@ async fn settle(run: &mut Run, batch: &[Outcome<'_>]) -> Result<(), RunError> {
     Ok(())
 }
 
-/// Puts down who should be archived or come back, for later.
-async fn put_pending(
+/// Puts down who should be archived or come back, for later; and that nobody is left under the ids whose rows
+/// were taken over.
+async fn put_pending<'a>(
     run: &Run,
-    candidates: &[Candidate],
-    effects: &[Option<Effect>],
+    decided: impl Iterator<Item = (&'a str, &'a Effect)>,
 ) -> Result<(), RunError> {
-    let withheld: Vec<(&str, &ArchiveChange)> = candidates
-        .iter()
-        .zip(effects)
-        .filter_map(|(candidate, effect)| {
-            Some((candidate.id.as_str(), effect.as_ref()?.withheld.as_ref()?))
-        })
-        .collect();
-    Ok(pending::put(run, &withheld).await?)
+    let (mut withheld, mut previous) = (Vec::new(), Vec::new());
+    for (member, effect) in decided {
+        withheld.extend(effect.withheld.as_ref().map(|change| (member, change)));
+        previous.extend(effect.linked.as_ref().and_then(|linked| linked.previous.as_deref()));
+    }
+    pending::put(run, &withheld).await?;
+    Ok(pending::drop(run, &previous).await?)
 }
 
 /// An observation of the reconciler: it answers no delivery.
@@ -268,6 +277,7 @@ pub(crate) fn observation(
 ) -> Observation {
     Observation {
         campus: run.campus.id,
+        link: run.links.of(run, &member),
         member,
         seen_from,
         first_drawn: seen_from,

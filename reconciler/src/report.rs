@@ -29,6 +29,7 @@ pub(crate) struct Report {
     status: &'static str,
     members_fetched: u64,
     members_created: u64,
+    members_linked: u64,
     members_updated: u64,
     members_archived: u64,
     members_unarchived: u64,
@@ -76,6 +77,7 @@ impl Report {
             status: outcome.as_str(),
             members_fetched: tally.fetched,
             members_created: tally.created,
+            members_linked: tally.linked,
             members_updated: tally.updated,
             members_archived: tally.archived,
             members_unarchived: tally.unarchived,
@@ -165,6 +167,8 @@ impl Report {
         let verb = match (kind, self.dry_run) {
             (Kind::Created, false) => "created",
             (Kind::Created, true) => "missing here: would be created",
+            (Kind::Linked, false) => "linked with people who were here already",
+            (Kind::Linked, true) => "here already by phone and name: would be linked",
             (Kind::Updated, false) => "updated",
             (Kind::Updated, true) => "with other values: would be updated",
             (Kind::Archived, false) => "archived",
@@ -174,7 +178,7 @@ impl Report {
             (Kind::Held, false) => "held for an operator",
             (Kind::Held, true) => "would be held for an operator",
         };
-        if number == 0 && (self.dry_run || kind == Kind::Held) {
+        if number == 0 && (self.dry_run || matches!(kind, Kind::Held | Kind::Linked)) {
             return Ok(());
         }
         writeln!(text, "  {number:>9} {verb}")?;

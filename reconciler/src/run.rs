@@ -16,7 +16,9 @@ use crate::{
     core::Core,
     diff::{self, Compared, Question},
     error::RunError,
+    linking::{self, Links},
     log::Permit,
+    pending,
     phases::Phase,
     progress::Progress,
     read::{self, List},
@@ -35,6 +37,7 @@ pub(crate) struct Run {
     /// The row in `sync_logs`; a dry run has none.
     pub(crate) log: Option<Uuid>,
     pub(crate) permit: Option<Permit>,
+    pub(crate) links: Links,
     pub(crate) tally: Tally,
     pub(crate) progress: Progress,
     /// Held while something is written, until it is known what became of it.
@@ -115,15 +118,22 @@ async fn is_filterable(run: &mut Run, list: &List) -> bool {
 
 /// Repairs what differs.
 async fn apply(run: &mut Run, question: &Question, compared: Compared) -> Result<(), RunError> {
-    if compared.to_be_asked_for() == 0 {
-        repair::create(run, compared.unseen).await?;
-    } else {
-        let canaries = Canaries::pick(run.session.client()).await?;
-        canaries.check(&run.core, &run.campus).await?;
-        repair::create(run, compared.unseen).await?;
+    pending::prepare(run).await?;
+    let namesakes = linking::prepare(run, compared).await?;
+    let mut canaries = None;
+    if compared.to_be_asked_for() > 0 || !namesakes.is_empty() {
+        let picked = Canaries::pick(run.session.client()).await?;
+        picked.check(&run.core, &run.campus).await?;
+        // Before anybody is created: who is new may be somebody whose old id is gone.
+        linking::ask(run, &namesakes).await?;
         repair::decide(run, question, compared.to_be_asked_for()).await?;
-        archive::archive(run, question, &canaries, compared.active).await?;
+        if compared.unseen > 0 {
+            picked.check(&run.core, &run.campus).await?;
+        }
+        canaries = Some(picked);
     }
+    repair::create(run, compared.unseen).await?;
+    archive::archive(run, question, canaries, compared.active).await?;
     if run.log.is_some() {
         diff::forget(run.session.client(), question).await?;
     }

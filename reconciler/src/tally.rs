@@ -13,6 +13,8 @@ pub(crate) const SAMPLES: usize = 100;
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Kind {
     Created,
+    /// Created in the core, and here already: the row was taken over.
+    Linked,
     Updated,
     Archived,
     Unarchived,
@@ -20,13 +22,14 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Created, Self::Updated, Self::Archived, Self::Unarchived, Self::Held];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Created, Self::Linked, Self::Updated, Self::Archived, Self::Unarchived, Self::Held];
 
     /// The text in `sync_changes.kind`, and a metric's label.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Created => "created",
+            Self::Linked => "linked",
             Self::Updated => "updated",
             Self::Archived => "archived",
             Self::Unarchived => "unarchived",
@@ -51,6 +54,7 @@ pub(crate) struct Tally {
     /// Members of the church in the list, each once.
     pub(crate) fetched: u64,
     pub(crate) created: u64,
+    pub(crate) linked: u64,
     pub(crate) updated: u64,
     pub(crate) archived: u64,
     pub(crate) unarchived: u64,
@@ -89,6 +93,7 @@ impl Tally {
     pub(crate) fn of(&self, kind: Kind) -> u64 {
         match kind {
             Kind::Created => self.created,
+            Kind::Linked => self.linked,
             Kind::Updated => self.updated,
             Kind::Archived => self.archived,
             Kind::Unarchived => self.unarchived,
@@ -99,6 +104,7 @@ impl Tally {
     fn of_mut(&mut self, kind: Kind) -> &mut u64 {
         match kind {
             Kind::Created => &mut self.created,
+            Kind::Linked => &mut self.linked,
             Kind::Updated => &mut self.updated,
             Kind::Archived => &mut self.archived,
             Kind::Unarchived => &mut self.unarchived,
@@ -118,21 +124,26 @@ impl Tally {
 
     /// In one sentence.
     pub(crate) fn summary(&self) -> String {
-        let Self { fetched, created, updated, archived, unarchived, held, .. } = self;
+        let Self { fetched, created, linked, updated, archived, unarchived, held, .. } = self;
         let held = if *held > 0 { format!(", {held} held") } else { String::new() };
         let undecided = match self.undecided.count() {
             0 => String::new(),
             number => format!(", {number} undecided"),
         };
+        let linked = if *linked > 0 { format!(" {linked} linked,") } else { String::new() };
         format!(
-            "{fetched} listed: {created} created, {updated} updated, {archived} archived, {unarchived} unarchived{held}{undecided}."
+            "{fetched} listed: {created} created,{linked} {updated} updated, {archived} archived, {unarchived} unarchived{held}{undecided}."
         )
     }
 }
 
 /// What an effect counts as, short of archives and returns.
 pub(crate) fn kinds(effect: &Effect) -> impl Iterator<Item = Kind> {
-    [(effect.created, Kind::Created), (effect.updated, Kind::Updated)]
-        .into_iter()
-        .filter_map(|(happened, kind)| happened.then_some(kind))
+    [
+        (effect.created, Kind::Created),
+        (effect.linked.is_some(), Kind::Linked),
+        (effect.updated && effect.linked.is_none(), Kind::Updated),
+    ]
+    .into_iter()
+    .filter_map(|(happened, kind)| happened.then_some(kind))
 }

@@ -37,7 +37,7 @@ pub(crate) async fn write(
         match write_at_once(writer, &batch[part.clone()], mandate).await? {
             Attempt::Done(done) => {
                 for (place, effect) in part.zip(done) {
-                    effects[place] = Some(effect);
+                    effects[place] = effect;
                 }
             }
             Attempt::Braked => return Ok(Written::Braked),
@@ -57,7 +57,7 @@ pub(crate) async fn write(
 
 /// What became of a transaction.
 enum Attempt {
-    Done(Vec<Effect>),
+    Done(Vec<Option<Effect>>),
     Braked,
     /// A row is at fault, or locked.
     Refused(Fault),

@@ -20,6 +20,12 @@ pub mod core_sim;
 pub mod harness;
 #[allow(
     clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "it is a test that runs for long, and tells how it goes"
+)]
+pub mod nights;
+#[allow(
+    clippy::unwrap_used,
     reason = "it is used by tests, and fails them where it cannot read what they recorded"
 )]
 pub mod oracle;

@@ -29,6 +29,9 @@ pub(crate) enum Committed {
     Refused,
     /// The campus's configuration is another one by now: read again, under that.
     Outdated,
+    /// Members here have the same phone and name: whether they are gone from the core is to be asked, and the
+    /// same committed again. Nothing was written.
+    Namesakes(Vec<String>),
     /// Somebody else has locked what it would write: nothing is wrong with it, and nothing was written.
     Locked(Failure),
     /// Postgres does not take its row.
@@ -47,8 +50,13 @@ pub(crate) struct Request {
 }
 
 impl Live {
-    /// Commits with whatever else is ready, for the event that `parent` is the span of.
-    pub(crate) async fn commit(&self, commit: Commit, parent: &Span) -> Committed {
+    /// Commits with whatever else is ready, for the event that `parent` is the span of. Answers the commit too,
+    /// as long as the session stands.
+    pub(crate) async fn commit(
+        &self,
+        commit: Commit,
+        parent: &Span,
+    ) -> (Committed, Option<Commit>) {
         let span = tracing::info_span!(
             target: TRACES,
             parent: parent.id(),
@@ -59,19 +67,20 @@ impl Live {
             db.operation.name = "COMMIT",
             "error.type" = Empty,
         );
-        let (mut committed, commit) = self.try_to_commit(commit, &span).await;
-        if let (Committed::Locked(_), Some(commit)) = (&committed, commit) {
+        let (mut committed, mut left) = self.try_to_commit(commit, &span).await;
+        if let Committed::Locked(_) = &committed
+            && let Some(commit) = left.take()
+        {
             tokio::time::sleep(LOCK_PAUSE).await;
-            committed = self.try_to_commit(commit, &span).await.0;
+            (committed, left) = self.try_to_commit(commit, &span).await;
         }
         if let Some(error) = committed.error() {
             span.record("error.type", error);
             span.record("otel.status_code", "ERROR");
         }
-        committed
+        (committed, left)
     }
 
-    /// Answers the commit too, as long as the session stands.
     async fn try_to_commit(&self, commit: Commit, span: &Span) -> (Committed, Option<Commit>) {
         let (answer, answered) = oneshot::channel();
         let request = Request { commit, span: span.clone(), answer };
@@ -133,7 +142,7 @@ impl Committed {
     /// Why it is not on disk, in a word from a closed list.
     fn error(&self) -> Option<&'static str> {
         match self {
-            Self::Done(_) => None,
+            Self::Done(_) | Self::Namesakes(_) => None,
             Self::Refused => Some("superseded"),
             Self::Outdated => Some("configuration_changed"),
             Self::Locked(failure) | Self::Failed(failure) => Some(failure.cause.as_str()),
@@ -148,6 +157,7 @@ impl From<Outcome> for Committed {
             Outcome::Done(statuses) => Self::Done(statuses),
             Outcome::Refused => Self::Refused,
             Outcome::Outdated => Self::Outdated,
+            Outcome::Namesakes(members) => Self::Namesakes(members),
             Outcome::Locked => Self::locked(),
         }
     }

@@ -170,6 +170,30 @@ impl Cores {
         campus: &CampusConfig,
         wish: &Wish<'_>,
     ) -> Result<(CoreMember, Charge), Unfetched> {
+        self.ask(campus, wish, None).await
+    }
+
+    /// Asks, for somebody who holds a member already, whether the core has another: only whether it is deleted
+    /// is looked at, and room for the answer is not waited for, since whoever has the room may wait for this.
+    pub(crate) async fn has(
+        &self,
+        campus: &CampusConfig,
+        wish: &Wish<'_>,
+    ) -> Result<bool, Unfetched> {
+        let keys = Keys::only(["id", "is_deleted"]);
+        match self.ask(campus, wish, Some(&keys)).await {
+            Ok((member, _)) => Ok(!member.is_deleted()),
+            Err(Unfetched::Absent(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn ask(
+        &self,
+        campus: &CampusConfig,
+        wish: &Wish<'_>,
+        only: Option<&Keys>,
+    ) -> Result<(CoreMember, Charge), Unfetched> {
         let core = self.core(campus).map_err(Unfetched::Failed)?;
         let mut pass = core
             .gate
@@ -184,11 +208,14 @@ impl Cores {
         }
         // The number drawn at admission stays good for a repeated request: an earlier number only
         // makes the interval wider. What failed before it returned nothing to apply.
-        let charge = core.memory.enter().await;
+        let (keys, charge) = match only {
+            None => (&*core.keys, core.memory.enter().await),
+            Some(keys) => (keys, Charge::free()),
+        };
         pass.begin();
         let begin = Instant::now();
         let answer = bridge(
-            || core.session.fetch(wish.member, &core.keys, &charge),
+            || core.session.fetch(wish.member, keys, &charge),
             |error| matches!(error, SessionError::Core(error) if is_blip(error)),
         )
         .await;

@@ -19,6 +19,7 @@ mod known;
 mod letters;
 mod line;
 mod metrics;
+mod namesakes;
 mod pace;
 mod process;
 mod report;

@@ -17,7 +17,7 @@ use crate::{
     cores::{Unfetched, Wish},
     gate::PutOff,
     job::{Group, Job},
-    report, settle,
+    namesakes, report, settle,
 };
 
 /// A delete older than this is not taken at its word (CORRECTNESS §2).
@@ -46,7 +46,7 @@ pub(crate) enum Fate {
 }
 
 impl Fate {
-    const LOST: Self = Self::Again { ask: false, void: true };
+    pub(crate) const LOST: Self = Self::Again { ask: false, void: true };
 }
 
 /// Processes an admitted group and settles each of its deliveries, or sends it back for another
@@ -184,7 +184,7 @@ async fn log(ticket: &Ticket, job: &Job, status: Status, message: &str) -> Fate 
         error: None,
         config_version: None,
     };
-    let committed = ticket.live.commit(Commit::Log(line), job.trace.span()).await;
+    let (committed, _) = ticket.live.commit(Commit::Log(line), job.trace.span()).await;
     fates(committed, 1).pop().unwrap_or(Fate::LOST)
 }
 
@@ -199,7 +199,7 @@ async fn sync_member(worker: &Worker, group: &Group, ticket: &Ticket, jobs: &[&J
         && is_one_clock(jobs)
         && newest(jobs).is_some_and(|job| is_prompt_delete(job, now))
     {
-        return commit(group, ticket, campus, jobs, Finding::DeleteUnasked).await;
+        return commit(worker, group, ticket, campus, jobs, Finding::DeleteUnasked).await;
     }
     let Some((_, member_id)) = &group.key else { return Vec::new() };
     let wish = Wish {
@@ -219,12 +219,12 @@ async fn sync_member(worker: &Worker, group: &Group, ticket: &Ticket, jobs: &[&J
                         report::photo_refused(job, &refusal);
                     }
                 }
-                commit(group, ticket, campus, jobs, finding).await
+                commit(worker, group, ticket, campus, jobs, finding).await
             }
             Err(failure) => failed(jobs, &failure),
         },
         Err(Unfetched::Absent(failure)) => {
-            commit_absence(group, ticket, campus, jobs, &failure).await
+            commit_absence(worker, group, ticket, campus, jobs, &failure).await
         }
         Err(Unfetched::Failed(failure)) => failed(jobs, &failure),
         Err(Unfetched::PutOff(off)) => vec![Fate::PutOff(off); jobs.len()],
@@ -236,6 +236,7 @@ async fn sync_member(worker: &Worker, group: &Group, ticket: &Ticket, jobs: &[&J
 /// waits then came late. Otherwise it is a refusal and never a reason to archive: a wrong path prefix
 /// answers the same for everybody.
 async fn commit_absence(
+    worker: &Worker,
     group: &Group,
     ticket: &Ticket,
     campus: &CampusConfig,
@@ -253,10 +254,11 @@ async fn commit_absence(
             }
         }
     }
-    commit(group, ticket, campus, jobs, Finding::ReadGone).await
+    commit(worker, group, ticket, campus, jobs, Finding::ReadGone).await
 }
 
 async fn commit(
+    worker: &Worker,
     group: &Group,
     ticket: &Ticket,
     campus: &CampusConfig,
@@ -272,12 +274,21 @@ async fn commit(
         first_drawn: group.first_drawn.unwrap_or(ticket.number),
         config_version: campus.synced_version,
         finding,
+        link: campus.link(),
         occurred_at: jobs.iter().filter_map(|job| job.envelope.occurred_at).max(),
         received_at: jobs.iter().map(|job| job.envelope.received_at).max(),
         entries: jobs.iter().map(|job| job.entry()).collect(),
     };
     let commit = Commit::Member(Box::new(observation));
-    let committed = ticket.live.commit(commit, &Span::current()).await;
+    let mut committed = ticket.live.commit(commit, &Span::current()).await;
+    while let (Committed::Namesakes(members), Some(Commit::Member(mut observation))) = committed {
+        let asked = namesakes::ask(worker, campus, jobs, &members).await;
+        if let Err(fate) = asked.map(|asked| asked.note(&mut observation.link)) {
+            return vec![fate; jobs.len()];
+        }
+        committed = ticket.live.commit(Commit::Member(observation), &Span::current()).await;
+    }
+    let (committed, _) = committed;
     if unasked && matches!(committed, Committed::Refused) {
         return vec![Fate::Again { ask: true, void: false }; jobs.len()];
     }
@@ -335,7 +346,7 @@ fn fates(committed: Committed, number: usize) -> Vec<Fate> {
         Committed::Refused => Fate::Again { ask: false, void: false },
         Committed::Locked(trouble) => Fate::PutOff(PutOff::Shut(LOCK_WAIT, trouble)),
         Committed::Failed(failure) => Fate::Failed(failure),
-        Committed::Outdated | Committed::Lost => Fate::LOST,
+        Committed::Outdated | Committed::Namesakes(_) | Committed::Lost => Fate::LOST,
     };
     vec![one; number]
 }

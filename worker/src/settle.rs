@@ -49,7 +49,7 @@ pub(crate) async fn fail(worker: &Worker, ticket: &Ticket, job: &Job, failure: F
                 error: Some(failure.reason.clone()),
                 config_version: None,
             };
-            let logged = ticket.live.commit(Commit::Log(line), job.trace.span()).await;
+            let (logged, _) = ticket.live.commit(Commit::Log(line), job.trace.span()).await;
             if matches!(logged, Committed::Lost) {
                 return Fate::Again { ask: false, void: true };
             }
@@ -101,7 +101,7 @@ pub(crate) async fn put_off(worker: &Worker, ticket: &Ticket, job: &Job, off: Pu
             error: Some(error),
             config_version: None,
         };
-        let logged = ticket.live.commit(Commit::Log(line), job.trace.span()).await;
+        let (logged, _) = ticket.live.commit(Commit::Log(line), job.trace.span()).await;
         if matches!(logged, Committed::Lost) {
             return Fate::Again { ask: false, void: true };
         }

@@ -45,11 +45,15 @@ const LETTERS: &str = "dead_letters
           AND position(convert_to(to_json($2::text)::text, 'UTF8') IN decode(envelope->>'base64', 'base64')) > 0";
 
 /// Where traces are, under the name that the numbers go by, and how they are found.
-const TRACES: [(&str, &str); 4] = [
+const TRACES: [(&str, &str); 5] = [
     ("deliveries", "webhook_logs WHERE campus_id = $1 AND member_id = $2"),
     ("dead_letters", LETTERS),
     ("run_changes", "sync_changes WHERE campus_id = $1 AND external_member_id = $2"),
     ("remembered_rows", "reconciled_rows WHERE campus_id = $1 AND external_member_id = $2"),
+    (
+        "links",
+        "member_links WHERE campus_id = $1 AND (external_member_id = $2 OR previous_id = $2)",
+    ),
 ];
 
 pub(crate) async fn run(
@@ -82,8 +86,8 @@ pub(crate) async fn run(
     Ok(())
 }
 
-async fn count(client: &Client, arguments: &Arguments) -> anyhow::Result<[u64; 4]> {
-    let mut numbers = [0; 4];
+async fn count(client: &Client, arguments: &Arguments) -> anyhow::Result<[u64; TRACES.len()]> {
+    let mut numbers = [0; TRACES.len()];
     for (number, (_, traces)) in numbers.iter_mut().zip(TRACES) {
         let query = format!("SELECT count(*) FROM {traces}");
         let row = client
@@ -96,7 +100,7 @@ async fn count(client: &Client, arguments: &Arguments) -> anyhow::Result<[u64; 4
 }
 
 /// All or nothing: a half-erased person is still there.
-async fn erase(client: &mut Client, arguments: &Arguments) -> anyhow::Result<[u64; 4]> {
+async fn erase(client: &mut Client, arguments: &Arguments) -> anyhow::Result<[u64; TRACES.len()]> {
     let transaction =
         client.transaction().await.map_err(DatabaseError::during("begin to erase"))?;
     let erased = delete(&transaction, arguments)
@@ -110,8 +114,8 @@ async fn erase(client: &mut Client, arguments: &Arguments) -> anyhow::Result<[u6
 async fn delete(
     transaction: &Transaction<'_>,
     arguments: &Arguments,
-) -> Result<[u64; 4], database::Error> {
-    let mut numbers = [0; 4];
+) -> Result<[u64; TRACES.len()], database::Error> {
+    let mut numbers = [0; TRACES.len()];
     for (number, (_, traces)) in numbers.iter_mut().zip(TRACES) {
         let statement = format!("DELETE FROM {traces}");
         *number = transaction.execute(&statement, &[&arguments.campus, &arguments.member]).await?;
@@ -119,11 +123,11 @@ async fn delete(
     Ok(numbers)
 }
 
-fn report_question(found: &[u64; 4]) {
+fn report_question(found: &[u64; TRACES.len()]) {
     say(&format!("found {}", sentence(found)));
 }
 
-fn report(arguments: &Arguments, what: &str, numbers: &[u64; 4]) -> anyhow::Result<()> {
+fn report(arguments: &Arguments, what: &str, numbers: &[u64; TRACES.len()]) -> anyhow::Result<()> {
     if arguments.json {
         let mut object = json!({"dry_run": arguments.dry_run});
         for (number, (name, _)) in numbers.iter().zip(TRACES) {
@@ -134,9 +138,9 @@ fn report(arguments: &Arguments, what: &str, numbers: &[u64; 4]) -> anyhow::Resu
     output::line(&format!("{what} {}", sentence(numbers)))
 }
 
-fn sentence(numbers: &[u64; 4]) -> String {
-    let [deliveries, letters, changes, rows] = numbers;
+fn sentence(numbers: &[u64; TRACES.len()]) -> String {
+    let [deliveries, letters, changes, rows, links] = numbers;
     format!(
-        "{deliveries} deliveries, {letters} dead letters, {changes} changes of runs, {rows} remembered rows"
+        "{deliveries} deliveries, {letters} dead letters, {changes} changes of runs, {rows} remembered rows, {links} links"
     )
 }

@@ -127,7 +127,10 @@ pub(crate) async fn beyond_limit(
             && existing.get(&key).is_some_and(|row| !row.columns.is_archived)
     };
     let dropped: Vec<usize> = (0..observations.len())
-        .filter(|place| claims[*place] == Claim::Applied && is_dropped(observations[*place]))
+        .filter(|place| {
+            matches!(claims[*place], Claim::First | Claim::Applied)
+                && is_dropped(observations[*place])
+        })
         .collect();
     let campuses: HashSet<Uuid> = dropped.iter().map(|place| observations[*place].campus).collect();
     if campuses.is_empty() {

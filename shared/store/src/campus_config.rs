@@ -6,6 +6,8 @@ use database::Row;
 use member::{CoreMember, Country, Filter, FilterError, Locale};
 use uuid::Uuid;
 
+use crate::{Asked, Link};
+
 /// A campus's configuration, as far as worker and reconciler need it.
 #[derive(Debug, Clone)]
 pub struct CampusConfig {
@@ -33,6 +35,8 @@ pub struct CampusConfig {
     pub is_enabled: bool,
     /// Whom this campus keeps.
     pub filter: Filter,
+    /// Whether a member that was never seen takes over the row of the same person here.
+    pub link_members: bool,
     /// For phone numbers without a country.
     pub country: Country,
     /// For birthdays.
@@ -57,7 +61,7 @@ impl CampusConfig {
     pub(crate) const SELECT: &str = "
         SELECT s.campus_id, s.version, s.synced_version, s.core_church_id, s.api_base_url,
                s.api_path_prefix, s.api_login_path, s.api_members_path, s.api_email, s.api_password_sealed, s.is_enabled,
-               s.filter_mode, s.filter_rules, s.default_country,
+               s.filter_mode, s.filter_rules, s.link_members, s.default_country,
                (SELECT c.timezone FROM campuses c WHERE c.id = s.campus_id) AS timezone
         FROM sync_configs s
         WHERE s.campus_id = ANY($1)";
@@ -76,6 +80,7 @@ impl CampusConfig {
             api_password_sealed: row.get("api_password_sealed"),
             is_enabled: row.get("is_enabled"),
             filter: Filter::parse(row.get("filter_mode"), &row.get("filter_rules"))?,
+            link_members: row.get("link_members"),
             country: row.get::<_, &str>("default_country").parse()?,
             time_zone: row.get::<_, &str>("timezone").parse().map_err(|_| ConfigError::TimeZone)?,
         })
@@ -96,6 +101,11 @@ impl CampusConfig {
     /// The member's next birthday by the campus's clock, where its filter may decide otherwise then.
     pub fn next_birthday(&self, member: &CoreMember, now: DateTime<Utc>) -> Option<NaiveDate> {
         self.filter.next_birthday(member, self.locale(now).today)
+    }
+
+    /// Whether a member that was never seen may take over somebody's row, before the core was asked about anybody.
+    pub fn link(&self) -> Link {
+        if self.link_members { Link::Allowed(Asked::nothing(self.country)) } else { Link::Never }
     }
 
     /// Where and when the campus is, at `now`.

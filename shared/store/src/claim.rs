@@ -14,6 +14,8 @@ use crate::Observation;
 pub(crate) enum Claim {
     /// Nothing that ended after this read began was applied before: write it.
     Applied,
+    /// The same, of a member that was never heard of.
+    First,
     /// A read that began after these deliveries were first admitted is in already.
     Covered,
     /// Something else was applied meanwhile: read again.
@@ -57,7 +59,7 @@ const CLAIM: &str = r#"
                          ELSE s.last_received_at > excluded.last_received_at END, false)))),
         last_occurred_at = greatest(s.last_occurred_at, excluded.last_occurred_at),
         last_received_at = greatest(s.last_received_at, excluded.last_received_at)
-    RETURNING campus_id, external_member_id, seen_from, gone"#;
+    RETURNING campus_id, external_member_id, seen_from, gone, s.xmax = 0 AS is_first"#;
 
 /// Claims all of `observations`, which hold one row a member, and answers in their order.
 pub(crate) async fn claim(
@@ -79,8 +81,14 @@ pub(crate) async fn claim(
             &[&campuses, &members, &seen_from, &gone, &unasked, &occurred, &received, &versions],
         )
         .await?;
-    let standing: HashMap<(Uuid, &str), (i64, bool)> =
-        rows.iter().map(|row| ((row.get(0), row.get(1)), (row.get(2), row.get(3)))).collect();
+    let standing: HashMap<(Uuid, &str), Standing> = rows
+        .iter()
+        .map(|row| {
+            let standing =
+                Standing { seen_from: row.get(2), gone: row.get(3), is_first: row.get(4) };
+            ((row.get(0), row.get(1)), standing)
+        })
+        .collect();
     Ok(observations
         .iter()
         .map(|observation| {
@@ -90,11 +98,21 @@ pub(crate) async fn claim(
         .collect())
 }
 
-fn verdict(observation: &Observation, standing: Option<(i64, bool)>) -> Claim {
+/// A row of `member_sync` after the claim.
+#[derive(Clone, Copy)]
+struct Standing {
+    seen_from: i64,
+    gone: bool,
+    /// The claim made it.
+    is_first: bool,
+}
+
+fn verdict(observation: &Observation, standing: Option<Standing>) -> Claim {
     match standing {
+        Some(Standing { is_first: true, .. }) => Claim::First,
         // Our own number in the row: we hold it, or held it before a COMMIT whose answer was lost.
-        Some((seen_from, _)) if seen_from == observation.seen_from => Claim::Applied,
-        Some((seen_from, false)) if seen_from >= observation.first_drawn => Claim::Covered,
+        Some(row) if row.seen_from == observation.seen_from => Claim::Applied,
+        Some(row) if !row.gone && row.seen_from >= observation.first_drawn => Claim::Covered,
         Some(_) => Claim::Refused,
         None => Claim::Outdated,
     }

@@ -10,8 +10,9 @@ use crate::{
     brake::{self, Made},
     campus_lock::CampusLock,
     claim::{Claim, ClaimStatement, claim},
-    decide::{Change, Decision, decide, kept_out, outcome, status, withhold},
+    decide::{Change, Decision, decide, kept_out, outcome, status},
     delivery_log::{self, DUPLICATE, LogStatements},
+    link::{self, Candidate, Choice, Link, LinkStatements, Linked, Unasked},
     locked::{self, SkipStatement},
     members::{self, Existing, MemberStatements, NewRow},
     photos::{self, PhotoChange},
@@ -36,6 +37,9 @@ pub enum Outcome {
     Refused,
     /// The campus's configuration is another one by now: read again, under that.
     Outdated,
+    /// Members here have the same phone and name, and whether they are gone from the core must be asked
+    /// before this one is created. Nothing was written for it.
+    Namesakes(Vec<String>),
     /// Somebody else has locked the member's row, or is changing the campus's configuration: nothing
     /// was written for it.
     Locked,
@@ -56,6 +60,7 @@ pub(crate) struct CommitStatements {
     skip: SkipStatement,
     claim: ClaimStatement,
     members: MemberStatements,
+    link: LinkStatements,
     log: LogStatements,
 }
 
@@ -66,6 +71,7 @@ impl CommitStatements {
             skip: SkipStatement::prepare(client).await?,
             claim: ClaimStatement::prepare(client).await?,
             members: MemberStatements::prepare(client).await?,
+            link: LinkStatements::prepare(client).await?,
             log: LogStatements::prepare(client).await?,
         })
     }
@@ -126,6 +132,24 @@ async fn once(
             .map(|commit| commit.observation().is_some_and(is_changing).then_some(Outcome::Locked))
             .collect());
     }
+    if !written.set_aside.is_empty() {
+        transaction.rollback().await?;
+        let aside: HashMap<(Uuid, &str), &SetAside> = written
+            .set_aside
+            .iter()
+            .map(|(place, aside)| {
+                ((observations[*place].campus, observations[*place].member.as_str()), aside)
+            })
+            .collect();
+        return Ok(batch
+            .iter()
+            .map(|commit| {
+                let observation = commit.observation()?;
+                let aside = aside.get(&(observation.campus, observation.member.as_str()))?;
+                Some(Outcome::from((*aside).clone()))
+            })
+            .collect());
+    }
     let Written { claims, mut lines, .. } = written;
     lines.extend(batch.iter().filter_map(|commit| match commit {
         Commit::Member(_) => None,
@@ -142,7 +166,7 @@ async fn once(
             Commit::Log(line) => Outcome::Done(vec![status(&line.entry)]),
             Commit::Member(o) if locked.contains(&(o.campus, o.member.clone())) => Outcome::Locked,
             Commit::Member(observation) => match claims.next() {
-                Some(Claim::Applied | Claim::Covered) => {
+                Some(Claim::First | Claim::Applied | Claim::Covered) => {
                     Outcome::Done(observation.entries.iter().map(status).collect())
                 }
                 Some(Claim::Outdated) => Outcome::Outdated,
@@ -180,6 +204,27 @@ pub(crate) struct Written {
     pub(crate) effects: Vec<Effect>,
     /// The log lines of the deliveries that came to their end.
     lines: Vec<LogLine>,
+    /// Who cannot be written yet, by the places in the batch: then nobody was, and the transaction is to be
+    /// given up.
+    pub(crate) set_aside: HashMap<usize, SetAside>,
+}
+
+/// Why a member cannot be written yet.
+#[derive(Debug, Clone)]
+pub(crate) enum SetAside {
+    /// The row that it would take over is kept by somebody else.
+    Locked,
+    /// Whether these are gone must be known first.
+    Namesakes(Vec<String>),
+}
+
+impl From<SetAside> for Outcome {
+    fn from(aside: SetAside) -> Self {
+        match aside {
+            SetAside::Locked => Self::Locked,
+            SetAside::Namesakes(members) => Self::Namesakes(members),
+        }
+    }
 }
 
 /// Claims, reads, decides, writes.
@@ -194,12 +239,27 @@ pub(crate) async fn write_members(
     }
     // Two statements, sent together: the second's snapshot is younger than the locks that the
     // first one took. In one statement a concurrent insert would be missed and its update lost.
-    let (claims, existing) = futures_util::future::try_join(
+    let (claims, mut existing) = futures_util::future::try_join(
         claim(transaction, &statements.claim, observations),
         members::read(transaction, &statements.members, observations),
     )
     .await?;
 
+    let (taken, set_aside) =
+        take_over(transaction, statements, observations, &claims, &existing, archives).await?;
+    if !set_aside.is_empty() {
+        return Ok(Written { set_aside, ..Written::default() });
+    }
+    let mut linked: HashMap<usize, Linked> = HashMap::new();
+    for (place, candidate) in taken {
+        linked.insert(place, candidate.linked());
+        let (campus, member) = (observations[place].campus, observations[place].member.clone());
+        // The batch may have the id that the row had: nobody is under it any more.
+        if let Some(previous) = candidate.member {
+            existing.remove(&(campus, previous));
+        }
+        existing.insert((campus, member), candidate.existing);
+    }
     let beyond_limit = match archives {
         Archives::Limited => {
             brake::beyond_limit(transaction, observations, &claims, &existing).await?
@@ -212,7 +272,9 @@ pub(crate) async fn write_members(
         let row = existing.get(&(observation.campus, observation.member.clone()));
         let is_withheld = archives == Archives::Withheld || beyond_limit.contains(&place);
         effects.push(match claim {
-            Claim::Applied => plan.apply(observation, row, is_withheld),
+            Claim::First | Claim::Applied => {
+                plan.apply(observation, row, linked.remove(&place), is_withheld)
+            }
             Claim::Covered => {
                 plan.cover(observation, row);
                 Effect::superseded()
@@ -235,7 +297,44 @@ pub(crate) async fn write_members(
             effect.note_photo();
         }
     }
-    Ok(Written { claims, effects, lines: plan.lines })
+    Ok(Written { claims, effects, lines: plan.lines, set_aside })
+}
+
+/// Takes over the rows of people who are here already, for those among a batch who would be created.
+async fn take_over(
+    transaction: &Transaction<'_>,
+    statements: &CommitStatements,
+    observations: &[&Observation],
+    claims: &[Claim],
+    existing: &HashMap<(Uuid, String), Existing>,
+    archives: Archives,
+) -> Result<(HashMap<usize, Candidate>, HashMap<usize, SetAside>), Error> {
+    let wishes: Vec<usize> = (0..observations.len())
+        .filter(|place| {
+            let observation = observations[*place];
+            claims[*place] == Claim::First
+                && matches!(observation.link, Link::Allowed(_))
+                && !existing.contains_key(&(observation.campus, observation.member.clone()))
+        })
+        .collect();
+    let unasked = match archives {
+        Archives::Limited => Unasked::AreAskedFor,
+        Archives::Made | Archives::Withheld => Unasked::AreThere,
+    };
+    let find = &statements.link.find;
+    let choices = link::choose(transaction, find, observations, &wishes, unasked).await?;
+    let (mut taken, mut set_aside) = (HashMap::new(), HashMap::new());
+    for (place, choice) in choices {
+        match choice {
+            Choice::Take(candidate) => _ = taken.insert(place, *candidate),
+            Choice::Ask(members) => _ = set_aside.insert(place, SetAside::Namesakes(members)),
+        }
+    }
+    if set_aside.is_empty() && !taken.is_empty() {
+        let missed = link::take(transaction, find, observations, &taken).await?;
+        set_aside.extend(missed.into_iter().map(|place| (place, SetAside::Locked)));
+    }
+    Ok((taken, set_aside))
 }
 
 /// The archives of a batch of events that count towards their campus's limit.
@@ -267,12 +366,12 @@ impl<'a> Plan<'a> {
         &mut self,
         observation: &'a Observation,
         row: Option<&Existing>,
+        linked: Option<Linked>,
         is_withheld: bool,
     ) -> Effect {
         let columns = row.map(|row| &row.columns);
         let mut decision = decide(columns, &observation.finding);
-        let withheld = if is_withheld { withhold(columns, &mut decision) } else { None };
-        let effect = Effect::of(columns, &decision.change, withheld);
+        let effect = Effect::of(columns, &mut decision, linked, is_withheld);
         let Decision { change, message } = decision;
         self.log(observation, &message, |event_type| {
             status(event_type, &observation.finding, &change)

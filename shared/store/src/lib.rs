@@ -11,6 +11,7 @@ pub mod dead_letters;
 mod decide;
 mod delivery_log;
 mod known;
+mod link;
 mod locked;
 mod members;
 mod migrations;
@@ -29,6 +30,7 @@ pub use commit::{Commit, Outcome, Patience};
 pub use decide::{ArchiveChange, Finding};
 pub use delivery_log::{Entry, LogLine, Status};
 pub use known::known_member;
+pub use link::{Asked, Link, Linked};
 pub use migrations::{MigrationError, SchemaState, migrate, schema_state};
 pub use partitions::{drop_log_partitions, make_log_partitions, waiting_log_partitions};
 pub use reconcile::{Brake, Effect, Mandate, Reconciliation};
@@ -55,6 +57,8 @@ pub struct Observation {
     pub config_version: i64,
     /// What the read found.
     pub finding: Finding,
+    /// Whether it may take over the row of somebody who is here already, where it was never seen.
+    pub link: Link,
     /// The latest of its deliveries by the sender's clock, of those that said so.
     pub occurred_at: Option<DateTime<Utc>>,
     /// The latest of its deliveries by the gateway's clock; none for the reconciler.

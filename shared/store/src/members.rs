@@ -111,20 +111,22 @@ async fn read_with(
 }
 
 fn existing(row: &Row) -> Existing {
-    Existing {
-        id: row.get("id"),
-        columns: Columns {
-            name: row.get("name"),
-            phone: row.get("phone"),
-            gender: row.get("gender"),
-            birth_date: row.get("birth_date"),
-            age: row.get("age"),
-            photo_url: row.get("photo_url"),
-            category: row.get("category"),
-            is_archived: row.get("is_archived"),
-            has_archive_date: row.get("has_archive_date"),
-            archived_reason: row.get("archived_reason"),
-        },
+    Existing { id: row.get("id"), columns: columns(row) }
+}
+
+/// The synced columns of a row.
+pub(crate) fn columns(row: &Row) -> Columns {
+    Columns {
+        name: row.get("name"),
+        phone: row.get("phone"),
+        gender: row.get("gender"),
+        birth_date: row.get("birth_date"),
+        age: row.get("age"),
+        photo_url: row.get("photo_url"),
+        category: row.get("category"),
+        is_archived: row.get("is_archived"),
+        has_archive_date: row.get("has_archive_date"),
+        archived_reason: row.get("archived_reason"),
     }
 }
 

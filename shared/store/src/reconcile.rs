@@ -1,7 +1,7 @@
 //! The guarded write as the reconciler uses it: the same claim, decision and columns as for a
 //! webhook, and a brake on archives and returns that is counted in the transaction that makes them.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use database::{Client, Error, Transaction};
 use uuid::Uuid;
@@ -9,9 +9,10 @@ use uuid::Uuid;
 use crate::{
     ArchiveChange, Finding, Observation,
     brake::{self, Made},
-    commit::{Archives, CommitStatements, write_members},
-    decide::{Change, Columns, decide, withhold},
-    members,
+    commit::{Archives, CommitStatements, SetAside, Written, write_members},
+    decide::{Change, Columns, Decision, decide, withhold},
+    link::{self, Choice, LinkStatements, Linked, Unasked},
+    members::{self, Existing},
     photos::{self, PhotoChange},
 };
 
@@ -42,8 +43,9 @@ pub struct Brake {
 /// What became of a batch.
 #[derive(Debug)]
 pub enum Reconciliation {
-    /// It is on disk; what each observation did, in the order of the batch.
-    Done(Vec<Effect>),
+    /// It is on disk; what each observation did, in the order of the batch. None where the row that it would
+    /// take over is kept by somebody else: nothing was written for it.
+    Done(Vec<Option<Effect>>),
     /// It would have archived, or brought back, more than the brake lets through: nothing was written.
     Braked,
     /// The campus's configuration is another one by now: nothing was written.
@@ -60,6 +62,8 @@ pub struct Effect {
     pub superseded: bool,
     /// The row was made.
     pub created: bool,
+    /// It took over the row of somebody who was here; what else was written then is no change of its own.
+    pub linked: Option<Linked>,
     /// Columns other than the archive's and the age were written, or an archive has another reason.
     pub updated: bool,
     /// Which columns those were, and `photo`.
@@ -79,13 +83,18 @@ impl Effect {
         Self { superseded: true, ..Self::default() }
     }
 
+    /// What a decision does to a row, which may be one that was taken over. What is withheld is taken out of the
+    /// decision; but whoever takes over an archive of ours comes back with that, as a new member would come.
     pub(crate) fn of(
         before: Option<&Columns>,
-        change: &Change,
-        withheld: Option<ArchiveChange>,
+        decision: &mut Decision,
+        linked: Option<Linked>,
+        is_withheld: bool,
     ) -> Self {
-        let effect = Self { withheld, ..Self::default() };
-        match (before, change) {
+        let comes_back = linked.is_some() && before.is_some_and(|columns| columns.is_archived);
+        let withheld = if is_withheld && !comes_back { withhold(before, decision) } else { None };
+        let effect = Self { linked, withheld, ..Self::default() };
+        match (before, &decision.change) {
             (_, Change::Insert(_)) => Self { created: true, ..effect },
             (Some(before), Change::Update(Some(after))) => {
                 let mut changed = before.differing(after);
@@ -150,10 +159,45 @@ pub(crate) async fn reconcile(
     batch: &[&Observation],
     mandate: &Mandate,
 ) -> Result<Reconciliation, Error> {
+    let mut places: Vec<usize> = (0..batch.len()).collect();
+    loop {
+        let part: Vec<&Observation> = places.iter().map(|place| batch[*place]).collect();
+        match once(client, statements, &part, mandate).await? {
+            Once::Done(effects) => {
+                let mut all = vec![None; batch.len()];
+                for (place, effect) in places.into_iter().zip(effects) {
+                    all[place] = Some(effect);
+                }
+                return Ok(Reconciliation::Done(all));
+            }
+            Once::Forbidden(reconciliation) => return Ok(reconciliation),
+            Once::SetAside(set_aside) => {
+                let rest = places.iter().enumerate();
+                let rest = rest.filter(|(number, _)| !set_aside.contains_key(number));
+                places = rest.map(|(_, place)| *place).collect();
+            }
+        }
+    }
+}
+
+/// What became of one transaction.
+enum Once {
+    Done(Vec<Effect>),
+    Forbidden(Reconciliation),
+    /// Nothing was written, because of these.
+    SetAside(HashMap<usize, SetAside>),
+}
+
+async fn once(
+    client: &mut Client,
+    statements: &CommitStatements,
+    batch: &[&Observation],
+    mandate: &Mandate,
+) -> Result<Once, Error> {
     let transaction = client.transaction().await?;
     let version = transaction.query_opt(VERSION, &[&mandate.campus]).await?;
     if version.is_none_or(|row| row.get::<_, i64>(0) != mandate.config_version) {
-        return Ok(Reconciliation::ConfigurationChanged);
+        return Ok(Once::Forbidden(Reconciliation::ConfigurationChanged));
     }
     let archives = match mandate.brake {
         Some(_) => Archives::Made,
@@ -162,14 +206,19 @@ pub(crate) async fn reconcile(
     if mandate.brake.is_some() {
         brake::lock(&transaction, &HashSet::from([mandate.campus])).await?;
     }
-    let effects = write_members(&transaction, statements, batch, archives).await?.effects;
+    let Written { effects, set_aside, .. } =
+        write_members(&transaction, statements, batch, archives).await?;
+    if !set_aside.is_empty() {
+        transaction.rollback().await?;
+        return Ok(Once::SetAside(set_aside));
+    }
     if let Some(brake) = &mandate.brake
         && is_braked(&transaction, mandate, brake, batch, &effects).await?
     {
-        return Ok(Reconciliation::Braked);
+        return Ok(Once::Forbidden(Reconciliation::Braked));
     }
     transaction.commit().await?;
-    Ok(Reconciliation::Done(effects))
+    Ok(Once::Done(effects))
 }
 
 /// Puts down what was archived and brought back, and says whether that is more than the brake lets through.
@@ -203,9 +252,15 @@ async fn is_braked(
     Ok(false)
 }
 
+/// Who of a batch was ever heard of.
+const HEARD_OF: &str = "
+    SELECT s.campus_id, s.external_member_id FROM unnest($1::uuid[], $2::text[]) AS k(campus_id, member_id)
+    JOIN member_sync s ON s.campus_id = k.campus_id AND s.external_member_id = k.member_id";
+
 /// What a batch would do; see [`crate::SyncWriter::preview`].
 pub(crate) async fn preview(client: &Client, batch: &[&Observation]) -> Result<Vec<Effect>, Error> {
-    let existing = members::peek(client, batch).await?;
+    let mut existing = members::peek(client, batch).await?;
+    let mut linked = preview_links(client, batch, &mut existing).await?;
     let row =
         |observation: &Observation| existing.get(&(observation.campus, observation.member.clone()));
     let photos: Vec<PhotoChange<'_>> = batch
@@ -220,16 +275,49 @@ pub(crate) async fn preview(client: &Client, batch: &[&Observation]) -> Result<V
         photos::differing(client, &photos).await?.iter().map(|change| change.member).collect();
     Ok(batch
         .iter()
-        .map(|observation| {
+        .enumerate()
+        .map(|(place, observation)| {
             let row = row(observation);
             let columns = row.map(|row| &row.columns);
             let mut decision = decide(columns, &observation.finding);
-            let withheld = withhold(columns, &mut decision);
-            let mut effect = Effect::of(columns, &decision.change, withheld);
+            let mut effect = Effect::of(columns, &mut decision, linked.remove(&place), true);
             if row.is_some_and(|row| photos.contains(&row.id)) {
                 effect.note_photo();
             }
             effect
         })
         .collect())
+}
+
+/// The rows that would be taken over, put beside those that the batch's members have.
+async fn preview_links(
+    client: &Client,
+    batch: &[&Observation],
+    existing: &mut HashMap<(Uuid, String), Existing>,
+) -> Result<HashMap<usize, Linked>, Error> {
+    let campuses: Vec<Uuid> = batch.iter().map(|observation| observation.campus).collect();
+    let members: Vec<&str> = batch.iter().map(|observation| observation.member.as_str()).collect();
+    let rows = client.query(HEARD_OF, &[&campuses, &members]).await?;
+    let heard_of: HashSet<(Uuid, String)> =
+        rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let key = |place: usize| (batch[place].campus, batch[place].member.clone());
+    let wishes: Vec<usize> = (0..batch.len())
+        .filter(|place| {
+            let key = key(*place);
+            !heard_of.contains(&key) && !existing.contains_key(&key)
+        })
+        .collect();
+    let find = LinkStatements::prepare(client).await?.find;
+    let choices = link::choose(client, &find, batch, &wishes, Unasked::AreThere).await?;
+    let mut linked = HashMap::new();
+    for (place, choice) in choices {
+        if let Choice::Take(candidate) = choice {
+            linked.insert(place, candidate.linked());
+            if let Some(previous) = candidate.member {
+                existing.remove(&(batch[place].campus, previous));
+            }
+            existing.insert(key(place), candidate.existing);
+        }
+    }
+    Ok(linked)
 }

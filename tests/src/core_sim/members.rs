@@ -165,6 +165,26 @@ impl Core {
         }))
     }
 
+    /// Makes a church what a core is that was restored from an export: the same members under new ids, the
+    /// deleted ones gone, and nobody told of it. Answers the old ids beside the new ones.
+    pub fn renumber(&self, church_id: &str) -> Result<Vec<(String, String)>, CoreError> {
+        let church = self.church(church_id)?;
+        let mut members = Vec::new();
+        church.for_each(|member| members.push(member.clone()));
+        let mut renumbered = Vec::new();
+        for mut member in members {
+            let Some(old) = member.text("id").map(str::to_owned) else { continue };
+            church.purge(&old);
+            if !member.is_true("is_deleted") {
+                let (_, new) = church.next_created();
+                member.set("id", new.clone());
+                church.put(&new, member);
+                renumbered.push((old, new));
+            }
+        }
+        Ok(renumbered)
+    }
+
     /// Appends generated members to a church, as an import does, and answers their ids. FaithFlow
     /// tells nobody, so only forced webhooks (`member.created`) are sent.
     pub fn import(

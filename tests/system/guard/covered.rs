@@ -6,7 +6,7 @@ use chrono::Utc;
 use event::{Envelope, EventType, SCHEMA_VERSION};
 use member::{CoreMember, Filter, Locale};
 use serde_json::json;
-use store::{Commit, Entry, Finding, Observation, Outcome, Patience, Reads, Session, Status};
+use store::{Commit, Entry, Finding, Link, Observation, Outcome, Patience, Reads, Session, Status};
 use uuid::Uuid;
 
 use super::Setting;
@@ -39,6 +39,7 @@ fn observe(setting: &Setting, number: i64, version: i64) -> Commit {
         first_drawn: number,
         config_version: version,
         finding: kept_out(),
+        link: Link::Never,
         occurred_at: None,
         received_at: Some(Utc::now()),
         entries: vec![Entry { envelope: Arc::new(envelope), attempts: 1, trace_id: None }],

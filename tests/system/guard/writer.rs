@@ -7,7 +7,7 @@ use database::DatabaseConfig;
 use member::{CoreMember, Filter, Locale};
 use rand::{RngExt, rngs::StdRng};
 use serde_json::json;
-use store::{Commit, Finding, Observation, Patience, Reads, Session, SyncWriter};
+use store::{Commit, Finding, Link, Observation, Patience, Reads, Session, SyncWriter};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -94,6 +94,7 @@ impl Writer {
             first_drawn: number,
             config_version: 1,
             finding,
+            link: Link::Never,
             occurred_at: None,
             received_at: Some(Utc::now()),
             entries: Vec::new(),
@@ -120,9 +121,8 @@ impl Writer {
 }
 
 fn alive(version: u64) -> Finding {
-    let member: CoreMember =
-        serde_json::from_value(json!({"id": "m", "full_name": format!("version {version}")}))
-            .unwrap();
+    let member = json!({"id": "m", "full_name": format!("version {version}"), "is_active": true});
+    let member: CoreMember = serde_json::from_value(member).unwrap();
     let today = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
     let locale = Locale { country: "ID".parse().unwrap(), today };
     member::judge(&member, &Filter::default(), &locale).unwrap().into()

@@ -15,6 +15,7 @@ mod effects;
 mod fairness;
 pub(crate) mod filter;
 mod isolation;
+mod linking;
 pub(crate) mod load;
 pub(crate) mod lookups;
 mod memory;

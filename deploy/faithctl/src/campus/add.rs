@@ -13,7 +13,7 @@ use serde_json::json;
 use url::Url;
 use uuid::Uuid;
 
-use super::{connection::core_client, core, secret, values, webhook, webhook_url};
+use super::{connection::core_client, core, linkable, secret, values, webhook, webhook_url};
 use crate::{
     environment::Environment,
     failure::{UsageError, say},
@@ -114,6 +114,7 @@ pub(super) async fn run(arguments: Arguments, environment: &Environment) -> anyh
         say(&format!(
             "campus {id} was there already and kept its name ({name}) and time zone; it is synced now"
         ));
+        linkable::tell(&client, environment, id).await;
     }
     say(&format!(
         "bring its members now: `reconciler --once --campus {id}`, or wait for the night"

@@ -6,6 +6,7 @@ mod core;
 mod fields;
 mod filter;
 mod known_fields;
+mod linkable;
 mod list;
 mod login;
 mod record;

@@ -32,6 +32,7 @@ pub(crate) struct CampusRecord {
     /// As `set --reconcile-every` takes it.
     pub(crate) reconcile_every: Option<String>,
     pub(crate) archive_limit: i32,
+    pub(crate) link_members: bool,
     pub(crate) default_country: String,
     pub(crate) webhook_secret_set_at: DateTime<Utc>,
     pub(crate) previous_secret_expires_at: Option<DateTime<Utc>>,
@@ -49,7 +50,7 @@ const COLUMNS: &str = "
            s.api_members_path, s.api_email, s.filter_mode, s.filter_rules, s.rate_limit,
            s.reconciliation_enabled, to_char(s.reconciliation_time, 'HH24:MI') AS reconciliation_time,
            extract(epoch FROM s.reconcile_every)::bigint AS reconcile_every,
-           s.archive_limit, s.default_country, s.webhook_secret_set_at,
+           s.archive_limit, s.link_members, s.default_country, s.webhook_secret_set_at,
            CASE WHEN s.previous_secret_expires_at > now() THEN s.previous_secret_expires_at END
                AS previous_secret_expires_at,
            s.last_sync_at, s.last_sync_status, s.last_sync_message, s.updated_at, s.version
@@ -113,6 +114,7 @@ impl CampusRecord {
                 .get::<_, Option<i64>>("reconcile_every")
                 .map(|seconds| format_duration(Duration::from_secs(seconds.unsigned_abs()))),
             archive_limit: row.get("archive_limit"),
+            link_members: row.get("link_members"),
             default_country: row.get("default_country"),
             webhook_secret_set_at: row.get("webhook_secret_set_at"),
             previous_secret_expires_at: row.get("previous_secret_expires_at"),

@@ -74,9 +74,12 @@ struct Changes {
     /// How often it is reconciled beside that, 5m to 24h
     #[arg(long, value_name = "1h|off", value_parser = values::every)]
     reconcile_every: Option<Every>,
-    /// Percentage of the members that reconciliation may archive within a day
+    /// Percentage of the members that reconciliation may archive, or bring back, within a day; 0: nobody
     #[arg(long, value_name = "PCT", value_parser = values::percent)]
     archive_limit: Option<i32>,
+    /// Whether a member that was never seen takes over the row of the same person here, by phone and name
+    #[arg(long, value_name = "on|off", value_parser = values::switch)]
+    link_members: Option<bool>,
     /// Country of phone numbers that are written without one
     #[arg(long, value_name = "CC", value_parser = values::country)]
     default_country: Option<Country>,
@@ -195,7 +198,8 @@ async fn save_config(
                  reconciliation_time = coalesce($12, reconciliation_time),
                  archive_limit = coalesce($13, archive_limit),
                  default_country = coalesce($14, default_country),
-                 reconcile_every = CASE WHEN $15 THEN make_interval(secs => $16) ELSE reconcile_every END
+                 reconcile_every = CASE WHEN $15 THEN make_interval(secs => $16) ELSE reconcile_every END,
+                 link_members = coalesce($17, link_members)
              WHERE campus_id = $1",
             &[
                 &id,
@@ -214,6 +218,7 @@ async fn save_config(
                 &changes.default_country.map(|country| country.to_string()),
                 &changes.reconcile_every.is_some(),
                 &changes.reconcile_every.and_then(|Every(every)| every.map(|every| every.as_secs_f64())),
+                &changes.link_members,
             ],
         )
         .await?)

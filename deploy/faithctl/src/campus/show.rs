@@ -98,6 +98,7 @@ fn sheet(shown: &Shown<'_>) -> Sheet {
         .with("reconciliation_time", format!("{} {}", campus.reconciliation_time, campus.timezone))
         .with("reconcile_every", campus.reconcile_every.as_deref().unwrap_or("off"))
         .with("archive_limit", format!("{}%", campus.archive_limit))
+        .with("link_members", if campus.link_members { "on" } else { "off" })
         .with("last_sync_at", campus.last_sync_at.map_or_else(|| "never".to_owned(), with_age))
         .with_some("last_sync_status", campus.last_sync_status.as_ref())
         .with_some("last_sync_message", campus.last_sync_message.as_ref())

@@ -48,6 +48,7 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
         Column::under("status", "took", Run::duration),
         Column::new("fetched", |run| run.members_fetched.to_string()),
         Column::new("created", |run| run.members_created.to_string()),
+        Column::under("created", "linked", |run| run.members_linked.to_string()),
         Column::new("updated", |run| run.members_updated.to_string()),
         Column::new("archived", |run| run.members_archived.to_string()),
         Column::new("held", |run| run.candidates_held.to_string()),

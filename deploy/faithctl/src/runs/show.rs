@@ -116,6 +116,7 @@ fn sheet(run: &Run) -> Sheet {
         .with("took", run.duration())
         .with("members_fetched", run.members_fetched)
         .with("members_created", run.members_created)
+        .with("members_linked", run.members_linked)
         .with("members_updated", run.members_updated)
         .with("members_archived", run.members_archived)
         .with("members_unarchived", run.members_unarchived)

@@ -1,0 +1,142 @@
+//! Members that were never seen and are here already, by hand or under an id of the core's that is gone: what
+//! must be known of all of them before the first is created. Each is told and taken over in the transaction
+//! that writes it (`store`), as for an event.
+
+use std::{
+    collections::{HashMap, HashSet},
+    pin::pin,
+    sync::Arc,
+};
+
+use database::DatabaseError;
+use futures_util::TryStreamExt;
+use member::Person;
+use store::{Asked, Link};
+
+use crate::{
+    ask::{self, Answer},
+    diff::Compared,
+    error::RunError,
+    run::Run,
+};
+
+/// Who of the list is not here, `$1` being the campus: the ones to be created, and those of whom only the id
+/// can tell.
+macro_rules! unknown {
+    () => {
+        "candidates c JOIN listed l ON l.member = c.member
+         WHERE c.reason IN ('unseen', 'doubtful') AND l.phone IS NOT NULL AND l.name IS NOT NULL
+           AND NOT EXISTS (SELECT FROM members m WHERE m.campus_id = $1 AND m.external_member_id = l.member)"
+    };
+}
+
+/// Those with one phone, beside each other.
+const SHARED_PHONES: &str = concat!(
+    "SELECT member, name, phone FROM (
+         SELECT l.member, l.name, l.phone, count(*) OVER (PARTITION BY l.phone) AS number FROM ",
+    unknown!(),
+    ") AS of_one_phone WHERE number > 1 ORDER BY phone"
+);
+
+/// Archived members who are not listed and of whom it is not known that they are gone: nobody asks for these
+/// otherwise, and one that is listed under a new id may be the same.
+const ARCHIVED: &str = concat!(
+    "WITH unknown AS (SELECT DISTINCT phone_tail(l.phone) AS tail FROM ",
+    unknown!(),
+    ")
+     SELECT DISTINCT m.external_member_id FROM unknown u
+     JOIN members m ON m.campus_id = $1 AND m.phone IS NOT NULL AND phone_tail(m.phone) = u.tail
+     LEFT JOIN member_sync s ON s.campus_id = $1 AND s.external_member_id = m.external_member_id
+     WHERE m.is_archived AND m.external_member_id IS NOT NULL AND NOT coalesce(s.gone, false)
+       AND NOT EXISTS (SELECT FROM listed l WHERE l.member = m.external_member_id)"
+);
+
+const ANYBODY: &str = "SELECT EXISTS (SELECT FROM members WHERE campus_id = $1)";
+
+/// So many are asked for at a time.
+const AT_A_TIME: usize = 256;
+
+/// Who may take over a row in a run.
+#[derive(Debug, Default)]
+pub(crate) struct Links {
+    is_on: bool,
+    /// Several of the core's members are one person by phone and name: which of them is the one here is
+    /// not to be told, and all are created.
+    contested: HashSet<String>,
+    /// Whom the core called gone, and of whom nothing of that is written down.
+    gone: Arc<HashSet<String>>,
+}
+
+impl Links {
+    /// Whether this member may.
+    pub(crate) fn of(&self, run: &Run, member: &str) -> Link {
+        let is_let = self.is_on && !self.contested.contains(member);
+        match run.campus.config.link() {
+            Link::Allowed(asked) if is_let => {
+                Link::Allowed(Asked { gone: Arc::clone(&self.gone), ..asked })
+            }
+            _ => Link::Never,
+        }
+    }
+
+    /// Notes whom the core called gone.
+    pub(crate) fn note<'a>(&mut self, answers: impl Iterator<Item = (&'a str, &'a Answer)>) {
+        let is_gone =
+            |answer: &Answer| matches!(answer, Answer::Found(finding, _) if finding.is_gone());
+        let mut gone = answers.filter(|(_, answer)| is_gone(answer)).peekable();
+        if gone.peek().is_some() {
+            Arc::make_mut(&mut self.gone).extend(gone.map(|(member, _)| member.to_owned()));
+        }
+    }
+}
+
+/// Finds out what must be known before anybody is created, and answers who else is to be asked about.
+pub(crate) async fn prepare(run: &mut Run, compared: Compared) -> Result<Vec<String>, RunError> {
+    let client = run.session.client();
+    let campus = run.campus.id;
+    let failed = || DatabaseError::during("look for people who are here already");
+    if !run.campus.config.link_members || compared.unseen + compared.doubtful == 0 {
+        return Ok(Vec::new());
+    }
+    // Into an empty campus everybody is new.
+    if !client.query_one(ANYBODY, &[&campus]).await.map_err(failed())?.get::<_, bool>(0) {
+        return Ok(Vec::new());
+    }
+    let rows = client.query_raw(SHARED_PHONES, [&campus]).await.map_err(failed())?;
+    let mut rows = pin!(rows);
+    let mut people: HashMap<Person, Vec<String>> = HashMap::new();
+    let mut phone: Option<String> = None;
+    while let Some(row) = rows.try_next().await.map_err(failed())? {
+        let own: Option<String> = row.get("phone");
+        if phone != own {
+            contest(&mut run.links.contested, &mut people);
+            phone = own;
+        }
+        let person = Person::of(row.get("name"), row.get("phone"), run.campus.config.country);
+        if let Some(person) = person {
+            people.entry(person).or_default().push(row.get("member"));
+        }
+    }
+    contest(&mut run.links.contested, &mut people);
+    run.links.is_on = true;
+    let archived = client.query(ARCHIVED, &[&campus]).await.map_err(failed())?;
+    Ok(archived.iter().map(|row| row.get(0)).collect())
+}
+
+/// Asks whether the core still has these. Nothing is written of it: they are archived.
+pub(crate) async fn ask(run: &mut Run, members: &[String]) -> Result<(), RunError> {
+    let mut rest: Vec<&str> = members.iter().map(String::as_str).collect();
+    while !rest.is_empty() {
+        let answers = ask::answers(run, &rest[..rest.len().min(AT_A_TIME)]).await?;
+        run.links.note(rest.iter().copied().zip(&answers));
+        rest.drain(..answers.len());
+    }
+    Ok(())
+}
+
+/// Of people with one phone, those with one name too.
+fn contest(contested: &mut HashSet<String>, people: &mut HashMap<Person, Vec<String>>) {
+    for (_, members) in people.drain().filter(|(_, members)| members.len() > 1) {
+        contested.extend(members);
+    }
+}
