@@ -6,9 +6,9 @@ use bytes::Bytes;
 use campus::DirectoryHandle;
 use event::{Envelope, SCHEMA_VERSION};
 use hyper::{HeaderMap, body::Body};
-use queue::{Message, Publisher, Route};
+use queue::{Message, PublishError, Publisher, Route};
 use runtime::Trace;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 use tracing::Span;
 use uuid::Uuid;
 
@@ -29,6 +29,9 @@ const SIGNATURE: &str = "x-webhook-signature";
 /// From the last byte of a body to our answer; the contract allows 1.5 s, and the answer needs a
 /// moment to get there.
 const ANSWER_LIMIT: Duration = Duration::from_millis(1300);
+
+/// Between a queue's refusal and the second try.
+const REFUSED_PAUSE: Duration = Duration::from_millis(200);
 
 /// A body of more bytes is parsed and hashed beside the threads that serve connections: those of
 /// other senders must not wait the tens of milliseconds that 15 MB take.
@@ -111,15 +114,27 @@ impl Receiver {
         deadline: Instant,
         trace: &Trace,
     ) -> Result<(), Refusal> {
-        let message = Message::new(envelope, Route::Work, trace.context());
         let started = Instant::now();
         // On time-out the event may be queued nonetheless; its twin is told apart later.
-        let confirmed = timeout_at(deadline, self.publisher.publish(message)).await;
+        let confirmed = timeout_at(deadline, self.publish_twice(envelope, trace)).await;
         self.metrics.published(started.elapsed());
         match confirmed {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(Unavailable::Queue(error).into()),
             Err(_) => Err(Unavailable::Slow.into()),
+        }
+    }
+
+    /// A queue refuses what comes while its leader is elected, or a moment before there is room again:
+    /// nobody sends it a second time but we.
+    async fn publish_twice(&self, envelope: &Envelope, trace: &Trace) -> Result<(), PublishError> {
+        let message = || Message::new(envelope, Route::Work, trace.context());
+        match self.publisher.publish(message()).await {
+            Err(PublishError::Refused) => {
+                sleep(REFUSED_PAUSE).await;
+                self.publisher.publish(message()).await
+            }
+            outcome => outcome,
         }
     }
 }

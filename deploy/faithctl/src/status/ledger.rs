@@ -130,7 +130,7 @@ const CAMPUSES: &str = "
                GROUP BY campus_id) r ON r.campus_id = c.id
     ORDER BY c.name, c.id";
 
-/// Which programs have sessions with Postgres. The gateway has exactly one each.
+/// Which programs there are: gateways that tell that they run, and sessions of the others with Postgres.
 #[derive(Debug, Serialize)]
 pub(crate) struct Connected {
     pub(crate) gateways: i64,
@@ -142,7 +142,9 @@ impl Connected {
     pub(crate) async fn load(client: &Client) -> Result<Self, DatabaseError> {
         let row = client
             .query_one(
-                "SELECT count(*) FILTER (WHERE application_name = 'gateway') AS gateways,
+                "SELECT (SELECT count(*) FROM instances
+                         WHERE program = 'gateway' AND ended_at IS NULL
+                           AND seen_at > now() - interval '20 seconds') AS gateways,
                         count(*) FILTER (WHERE application_name = 'worker') AS workers,
                         count(*) FILTER (WHERE application_name = 'reconciler') AS reconcilers
                  FROM pg_stat_activity WHERE datname = current_database()",
