@@ -6,7 +6,7 @@ use chrono::Utc;
 use event::{Envelope, EventType, History};
 use queue::{ReceivedHeaders, WORK, lapin::message::Delivery};
 use runtime::Trace;
-use store::Entry;
+use store::{Entry, Happened};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use uuid::Uuid;
 
@@ -60,6 +60,11 @@ impl Job {
 
     pub(crate) fn is_delete(&self) -> bool {
         self.envelope.event_type == EventType::MemberDeleted
+    }
+
+    pub(crate) fn happened(&self) -> Happened {
+        let Envelope { occurred_at, received_at, .. } = *self.envelope;
+        Happened { occurred_at, received_at: Some(received_at) }
     }
 
     /// The delivery as its log row tells it, while this attempt is made.

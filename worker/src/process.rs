@@ -6,8 +6,8 @@ use campus_core::{judge, photo_refusal, unreadable};
 use chrono::{DateTime, TimeDelta, Utc};
 use event::EventType;
 use futures_util::{FutureExt, future::join_all};
-use retry::{Cause, Failure, Kind};
-use store::{CampusConfig, Commit, Finding, LogLine, Observation, Standing, Status};
+use retry::{Cause, Failure, Kind, Next};
+use store::{CampusConfig, Commit, Finding, Happened, LogLine, Observation, Standing, Status};
 use tracing::{Instrument, Span};
 
 use crate::{
@@ -232,9 +232,10 @@ async fn sync_member(worker: &Worker, group: &Group, ticket: &Ticket, jobs: &[&J
     }
 }
 
-/// The core has no such member. That confirms a delete, one that is known already too: whatever else
-/// waits then came late. Otherwise it is a refusal and never a reason to archive: a wrong path prefix
-/// answers the same for everybody.
+/// The core has no such member. That confirms a delete, one that is known already too, and what happened
+/// before it came late. Otherwise it is a refusal and never a reason to archive: a wrong path prefix answers the
+/// same for everybody. So does a proxy for a while, and what happened after the delete may have brought the
+/// member back: it is asked for until no attempt is left.
 async fn commit_absence(
     worker: &Worker,
     group: &Group,
@@ -244,17 +245,39 @@ async fn commit_absence(
     failure: &Failure,
 ) -> Vec<Fate> {
     let Some((_, member)) = &group.key else { return Vec::new() };
-    if !jobs.iter().any(|job| job.is_delete()) {
-        match ticket.live.session.is_gone(campus.id, member).await {
-            Ok(true) => {}
-            Ok(false) => return failed(jobs, failure),
-            Err(error) => {
-                tracing::warn!(%error, "Postgres was lost, events are held");
-                return vec![Fate::LOST; jobs.len()];
-            }
+    let known = match ticket.live.session.tombstone(campus.id, member).await {
+        Ok(known) => known,
+        Err(error) => {
+            tracing::warn!(%error, "Postgres was lost, events are held");
+            return vec![Fate::LOST; jobs.len()];
         }
+    };
+    let deletes = jobs.iter().filter(|job| job.is_delete());
+    let deletes: Vec<Happened> = deletes.map(|job| job.happened()).chain(known).collect();
+    let now = Utc::now();
+    let is_confirmed = |job: &Job| {
+        let is_late = |delete: &Happened| job.happened().is_no_later_than(delete);
+        let was_last = || matches!(worker.schedule.next(&job.history, failure, now), Next::Dead(_));
+        job.is_delete() || deletes.iter().any(is_late) || (!deletes.is_empty() && was_last())
+    };
+    let (confirmed, open): (Vec<&Job>, Vec<&Job>) =
+        jobs.iter().copied().partition(|job| is_confirmed(job));
+    if confirmed.is_empty() {
+        return failed(jobs, failure);
     }
-    commit(worker, group, ticket, campus, jobs, Finding::ReadGone).await
+    let fates = commit(worker, group, ticket, campus, &confirmed, Finding::ReadGone).await;
+    if open.is_empty() {
+        return fates;
+    }
+    let mut fates = fates.into_iter();
+    let fate = |job: &&Job| {
+        if is_confirmed(job) {
+            fates.next().unwrap_or(Fate::LOST)
+        } else {
+            Fate::Failed(failure.clone())
+        }
+    };
+    jobs.iter().map(fate).collect()
 }
 
 async fn commit(

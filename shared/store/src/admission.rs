@@ -53,7 +53,9 @@ impl AdmissionStatements {
     }
 }
 
-const GONE: &str = "SELECT gone FROM member_sync WHERE campus_id = $1 AND external_member_id = $2";
+const GONE: &str = "
+    SELECT last_occurred_at, last_received_at FROM member_sync
+    WHERE campus_id = $1 AND external_member_id = $2 AND gone";
 
 /// `$7` and `$8` bound what was received: they spare Postgres the partitions of all other days.
 fn standings_sql() -> String {

@@ -34,7 +34,7 @@ pub use link::{Asked, Link, Linked};
 pub use migrations::{MigrationError, SchemaState, migrate, schema_state};
 pub use partitions::{drop_log_partitions, make_log_partitions, waiting_log_partitions};
 pub use reconcile::{Brake, Effect, Mandate, Reconciliation};
-pub use session::{Reads, Session, SyncWriter};
+pub use session::{Happened, Reads, Session, SyncWriter};
 pub use tokens::{PostgresTokens, TokenError};
 
 use chrono::{DateTime, Utc};

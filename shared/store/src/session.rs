@@ -2,6 +2,7 @@
 //! crash of Postgres the sequence can go backwards, so what was drawn before may not be committed
 //! after. Holding one's session from draw to commit is how that is known.
 
+use chrono::{DateTime, Utc};
 use database::{
     Client, Connected, DatabaseConfig, DatabaseError, Error, OPEN_LIMIT, answered, ensure_writable,
     within,
@@ -17,6 +18,25 @@ use crate::{
     planning::BY_KEYS,
     reconcile::{preview, reconcile},
 };
+
+/// When something happened, as far as anybody says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Happened {
+    /// By the sender's clock.
+    pub occurred_at: Option<DateTime<Utc>>,
+    /// By the gateway's, when it was told.
+    pub received_at: Option<DateTime<Utc>>,
+}
+
+impl Happened {
+    /// Whether it was not later than `other`, by the senders' clock where both say, else by the gateways'.
+    pub fn is_no_later_than(&self, other: &Self) -> bool {
+        match (self.occurred_at.zip(other.occurred_at), self.received_at.zip(other.received_at)) {
+            (Some((this, other)), _) | (None, Some((this, other))) => this <= other,
+            (None, None) => false,
+        }
+    }
+}
 
 /// What the half that draws numbers reads beside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,15 +105,19 @@ impl Session {
         Ok(row.get(0))
     }
 
-    /// Whether the last thing that is known of a member is that it is gone. An error ends the session.
-    pub async fn is_gone(&self, campus: Uuid, member: &str) -> Result<bool, DatabaseError> {
+    /// When a member went of whom the last thing that is known is that it is gone. An error ends the session.
+    pub async fn tombstone(
+        &self,
+        campus: Uuid,
+        member: &str,
+    ) -> Result<Option<Happened>, DatabaseError> {
         let row = self.client.query_opt(&self.statements.gone, &[&campus, &member]).await.map_err(
             |source| {
                 self.lost.cancel();
                 DatabaseError::during("look for a member's tombstone")(source)
             },
         )?;
-        Ok(row.is_some_and(|row| row.get(0)))
+        Ok(row.map(|row| Happened { occurred_at: row.get(0), received_at: row.get(1) }))
     }
 
     /// The connection that draws, for what must end with it: session locks, temporary tables.

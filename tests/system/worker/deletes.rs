@@ -181,9 +181,16 @@ async fn an_update_that_comes_after_the_purge_is_stale() {
         (member.as_str(), "Member archived: Budi"),
         ("never-heard-of", "Member archived: (unknown)"),
     ] {
-        let log = church.sync("member.updated", member).await;
+        // What happened before the delete came late, and at once nobody asks again.
+        let earlier = (Utc::now() - TimeDelta::minutes(1)).to_rfc3339();
+        let late = church.body("member.updated", member).with("timestamp", earlier);
+        let log = church.end_of(&church.deliver(&late).await).await;
         assert_eq!((&log["status"], &log["message"]), (&json!("stale"), &json!(message)));
         assert_eq!(log["attempts"], 1);
+        // What happened after it may have brought the member back: every attempt is made.
+        let log = church.sync("member.updated", member).await;
+        assert_eq!((&log["status"], &log["message"]), (&json!("stale"), &json!(message)));
+        assert_eq!(log["attempts"], 2);
     }
     assert!(system.database.rows("SELECT FROM dead_letters", &[]).await.is_empty());
 }
