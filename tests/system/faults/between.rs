@@ -44,7 +44,8 @@ async fn kill(program: &Program, way: &Proxy) {
 async fn until_waiting(system: &TestSystem, queue: &str, messages: usize) {
     eventually(&format!("{messages} wait in {queue}"), SOON, async || {
         let found = system.queue_depth(queue).await;
-        if found == u32::try_from(messages).ok() { Ok(()) } else { Err(format!("{found:?}")) }
+        // A new queue refuses now and then what it takes: the gateway publishes that again.
+        if found >= u32::try_from(messages).ok() { Ok(()) } else { Err(format!("{found:?}")) }
     })
     .await;
 }
