@@ -113,6 +113,7 @@ impl Process {
         let _no_reaping_meanwhile = lock(&self.child);
         if self.ended().is_none() {
             kill(self.pid, signal).ok();
+            await_stop(signal, &[self.pid]);
         }
     }
 
@@ -120,9 +121,11 @@ impl Process {
     pub fn signal_tree(&self, signal: Signal) {
         let _no_reaping_meanwhile = lock(&self.child);
         if self.ended().is_none() {
-            for pid in tree::of(self.pid) {
-                kill(pid, signal).ok();
+            let tree = tree::of(self.pid);
+            for pid in &tree {
+                kill(*pid, signal).ok();
             }
+            await_stop(signal, &tree);
         }
     }
 
@@ -165,4 +168,15 @@ pub fn log_tail(log: &Path, lines: usize) -> String {
 
 fn lock(child: &Mutex<Child>) -> MutexGuard<'_, Child> {
     child.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A thread that runs at this moment stops a little later than the signal is sent, and could still answer.
+fn await_stop(signal: Signal, pids: &[Pid]) {
+    let deadline = Instant::now() + KILLED_WITHIN;
+    while signal == Signal::SIGSTOP
+        && !pids.iter().all(|pid| tree::is_stopped(*pid))
+        && Instant::now() < deadline
+    {
+        std::thread::sleep(POLL);
+    }
 }
