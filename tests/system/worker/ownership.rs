@@ -96,7 +96,6 @@ async fn the_worker_has_no_right_to_write_what_is_not_its_own() {
         "UPDATE members SET engagement_status = 'active'",
         "UPDATE members SET days_since_last_contact = 0",
         "UPDATE members SET last_contact_at = now()",
-        "UPDATE members SET external_member_id = 'x'",
         "UPDATE members SET campus_id = campus_id",
         "UPDATE members SET created_at = now()",
         "INSERT INTO members (campus_id, engagement_status) SELECT id, 'x' FROM campuses",
