@@ -98,6 +98,7 @@ fn assert_says(document: &str, lines: &[String]) {
 
 const INTAKE: &str = "Webhooks taken in";
 const DRAIN: &str = "200000 events";
+const SLOW_CORES: &str = "One campus's queued events";
 const TLS_ATTACKS: &str = "50 honest webhooks a second, each on a new connection with TLS";
 
 #[test]
@@ -184,6 +185,32 @@ fn the_table_of_attackers_is_what_was_measured() {
         (tls, "nobody else", "TLS, nobody else"),
         (tls, "10000 connections without a handshake", "10,000 without a handshake"),
         (tls, "10000 idle connections after it", "10,000 idle after it"),
+    ];
+    assert_says("../README.md", &cases.map(line));
+}
+
+#[test]
+fn the_table_of_slow_cores_is_what_was_measured() {
+    let results = Results::of("slow-cores");
+    let line = |(case, shown): (&str, &str)| {
+        let row = results.row(SLOW_CORES, case);
+        let allowed = match row.0["allowed/s"]["median"].as_f64() {
+            Some(rate) => format!("{}/s | {} %", whole(rate), whole(row.median("% of allowed"))),
+            None => " | ".to_owned(),
+        };
+        format!(
+            "| {shown} | {}/s | {allowed} | {} ms |",
+            whole(row.median("events/s")),
+            whole(row.median("others p99 ms")),
+        )
+    };
+    let cases = [
+        ("0 ms", "0 s"),
+        ("300 ms", "0.3 s"),
+        ("1300 ms", "1.3 s"),
+        ("5000 ms", "5 s"),
+        ("1300 ms, 2 workers", "1.3 s, 2 workers"),
+        ("5000 ms for 5 %, else 0", "5 s for 5 %, else 0"),
     ];
     assert_says("../README.md", &cases.map(line));
 }
