@@ -2,8 +2,8 @@
 //! answers mean for the campus. Worker and reconciler both come here, so that a webhook and a night
 //! never disagree about a member.
 
-mod judge;
+mod interpret;
 mod open;
 
-pub use judge::{judge, keys, lacks_filter_fields, photo_refusal, unreadable};
+pub use interpret::{judge, keys, lacks_filter_fields, photo_refusal, unreadable};
 pub use open::{CampusCores, CoreSession};

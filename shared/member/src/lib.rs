@@ -6,7 +6,6 @@
 
 mod birth;
 mod core_member;
-mod fate;
 mod field;
 pub mod filter;
 mod locale;
@@ -15,9 +14,9 @@ pub mod phone;
 pub mod photo;
 mod profile;
 mod text;
+mod verdict;
 
 pub use core_member::CoreMember;
-pub use fate::{ArchiveReason, KEYS, MissingFields, Verdict, judge};
 pub use field::Field;
 pub use filter::{Filter, FilterError};
 pub use locale::Locale;
@@ -25,3 +24,4 @@ pub use person::Person;
 pub use phone::{Country, UnknownCountry};
 pub use photo::{Photo, PhotoRefusal};
 pub use profile::{Column, MAPPING_VERSION, Profile};
+pub use verdict::{ArchiveReason, KEYS, MissingFields, Verdict, judge};

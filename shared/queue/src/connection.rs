@@ -8,7 +8,7 @@ use rand::RngExt;
 use runtime::Check;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Broker, QueueError, Ways, standing};
+use crate::{Broker, QueueError, Ways, declared};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// CONTRACT §1: a dependency that is away is tried at least every 5 s.
@@ -88,7 +88,7 @@ impl Link {
         let prepare = async {
             self.declare(&connection).await?;
             match self.ways.exchange().filter(|_| doubt) {
-                Some(exchange) => standing::may_publish(&connection, exchange).await,
+                Some(exchange) => declared::may_publish(&connection, exchange).await,
                 None => Ok(()),
             }
         };

@@ -11,7 +11,7 @@ use lapin::{
 
 use crate::{
     DEAD, EXCHANGE, QueueError, REJECTIONS, RetryQueue, Topology, UNROUTED, WORK,
-    connection::open_channel, standing,
+    connection::open_channel, declared,
 };
 
 /// Broker-side crashes of a consumer before a message counts as poison. 3.10 has no limit by
@@ -40,7 +40,7 @@ pub async fn declare(connection: &Connection, topology: Topology) -> Result<(), 
     declare_work(connection, topology).await?;
     bind(channel, WORK, EXCHANGE, WORK).await?;
     // Last: it says that all the others are there, and as they must be.
-    standing::mark(channel).await?;
+    declared::mark(channel).await?;
     close(channel).await
 }
 

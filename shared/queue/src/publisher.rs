@@ -19,9 +19,9 @@ use crate::{
     Link, Message, QueueError, Ways,
     condition::Condition,
     connection::open_confirming,
+    declared::{self, Standing},
     lane::{Lane, Request},
     spans,
-    standing::{self, Standing},
 };
 
 /// How long the channels of a connection may take to be opened: round trips, nothing is elected.
@@ -191,7 +191,7 @@ async fn serve(
     condition.begun();
     lanes.store(Some(Arc::new(Lanes { senders, next: AtomicUsize::new(0) })));
     // Kept likewise: it has a channel of its own.
-    let watch = standing::watch(&connection, standing.as_ref(), condition);
+    let watch = declared::watch(&connection, standing.as_ref(), condition);
     tokio::pin!(watch);
     let result = tokio::select! {
         first = tasks.join_next() => first.and_then(Result::ok).unwrap_or(Ok(())),

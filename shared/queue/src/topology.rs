@@ -15,7 +15,7 @@ pub const UNROUTED: &str = "member-events.unrouted";
 /// The audit of refused deliveries; also the exchange that leads there.
 pub const REJECTIONS: &str = "webhook-rejections";
 
-/// The exchange that says that the queues are there, as they must be: see `standing`.
+/// The exchange that says that the queues are there, as they must be: see `declared`.
 pub(crate) const DECLARED: &str = "member-events.declared";
 
 /// Where a message goes to.

@@ -7,8 +7,8 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    choice::{Choice, Chosen, Wanted},
     progress::{Progress, letters},
+    selection::{Choice, Chosen, Wanted},
 };
 use crate::{
     confirm,

@@ -1,7 +1,6 @@
 //! `faithctl dead-letters …`: what failed for good, and what becomes of it.
 
 mod advice;
-mod choice;
 mod discard;
 mod export;
 mod filters;
@@ -12,6 +11,7 @@ mod progress;
 mod publisher;
 mod record;
 mod replay;
+mod selection;
 mod show;
 
 use clap::{Args, Subcommand};

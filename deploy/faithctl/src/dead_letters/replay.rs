@@ -16,10 +16,10 @@ use tracing::Span;
 use uuid::Uuid;
 
 use super::{
-    choice::{Choice, Chosen, Wanted, unreadable_in_words},
     pace::{Pace, parse_rate},
     progress::{Progress, letters},
     publisher::ReplayPublisher,
+    selection::{Choice, Chosen, Wanted, unreadable_in_words},
 };
 use crate::{
     confirm,

@@ -6,8 +6,8 @@ use super::check::Report;
 use crate::{
     failure::in_words,
     status::{
-        attention::{self, Matter},
-        ledger::Connected,
+        problems::{self, Matter},
+        queries::Connected,
     },
 };
 
@@ -22,9 +22,9 @@ pub(super) async fn check(report: &mut Report, client: &Client) {
             return report.warn(SUBJECT, in_words(&error.into()), "see the other failures first");
         }
     };
-    let missing = attention::missing(&connected);
+    let missing = problems::missing(&connected);
     if missing.is_empty() {
-        let gateways = attention::counted(connected.gateways, "gateway", "gateways");
+        let gateways = problems::counted(connected.gateways, "gateway", "gateways");
         report.ok(SUBJECT, format!("connected to Postgres: {gateways}, and a reconciler"));
     }
     for Matter { matter, advice } in missing {

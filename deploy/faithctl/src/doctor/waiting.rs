@@ -6,8 +6,8 @@ use super::check::Report;
 use crate::{
     failure::in_words,
     status::{
-        attention::{self, Matter},
-        ledger::{CampusSync, DeadLetters},
+        problems::{self, Matter},
+        queries::{CampusSync, DeadLetters},
     },
 };
 
@@ -32,5 +32,5 @@ pub(super) async fn check(report: &mut Report, client: &Client) {
 async fn look(client: &Client) -> Result<Vec<Matter>, DatabaseError> {
     let letters = DeadLetters::load(client).await?;
     let campuses = CampusSync::load(client).await?;
-    Ok(attention::waiting(&letters, &campuses))
+    Ok(problems::waiting(&letters, &campuses))
 }

@@ -1,7 +1,7 @@
 //! `faithctl status`: what to look at, queues, lag, workers, dead letters and runs in one screen.
 
-pub(crate) mod attention;
-pub(crate) mod ledger;
+pub(crate) mod problems;
+pub(crate) mod queries;
 pub(crate) mod queues;
 mod screen;
 
@@ -12,8 +12,8 @@ use retry::RetrySchedule;
 use serde::Serialize;
 
 use self::{
-    attention::{Matter, matters},
-    ledger::{CampusSync, Connected, DeadLetters, Flow, Run},
+    problems::{Matter, matters},
+    queries::{CampusSync, Connected, DeadLetters, Flow, Run},
     queues::QueueState,
 };
 use crate::{environment::Environment, failure::Reported, output};

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Status,
-    attention::Matter,
-    ledger::{CampusSync, Connected, DeadLetters, Flow, Run, WINDOW_MINUTES},
+    problems::Matter,
+    queries::{CampusSync, Connected, DeadLetters, Flow, Run, WINDOW_MINUTES},
     queues::QueueState,
 };
 use crate::{

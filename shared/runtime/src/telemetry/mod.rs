@@ -1,8 +1,8 @@
 //! Log lines on stderr, and spans that carry a W3C trace context from program to program.
 
-mod discretion;
 mod export;
 mod levels;
+mod library_limits;
 mod lines;
 mod panics;
 
@@ -104,7 +104,7 @@ fn layers(
     let filter = levels::filter(settings)?;
     // The hints keep levels that nobody wants from being looked at, statement by statement.
     let lines_wanted =
-        filter.and(filter_fn(discretion::allows).with_max_level_hint(LevelFilter::TRACE));
+        filter.and(filter_fn(library_limits::allows).with_max_level_hint(LevelFilter::TRACE));
     let lines = tracing_subscriber::fmt::layer();
     let lines = match LogFormat::from_settings(settings)? {
         LogFormat::Pretty => {

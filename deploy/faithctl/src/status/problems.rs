@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     Status,
-    ledger::{CampusSync, Connected, DeadLetters, REJECTED_MINUTES},
+    queries::{CampusSync, Connected, DeadLetters, REJECTED_MINUTES},
 };
 use crate::{campus::SECRET_AGE, moment};
 
