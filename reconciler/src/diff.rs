@@ -6,7 +6,7 @@ use database::{Client, DatabaseError};
 use member::ArchiveReason;
 use uuid::Uuid;
 
-use crate::row::spoken;
+use crate::list::row::spoken;
 
 /// When the sync filter may decide otherwise about members although the core says the same of them.
 #[derive(Debug, Default)]

@@ -8,7 +8,7 @@ use store::{ConfigError, TokenError};
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::plan::Unbelievable;
+use crate::safety::Unbelievable;
 
 /// Why a run ended without a result.
 #[derive(Debug, Error)]

@@ -2,57 +2,28 @@
 //! get lost and some changes send none. It is also the program that could hide a whole church at
 //! once, so in this order: never archive by mistake, never overwrite newer, then be fast.
 //!
-//! `run.rs` tells the story of one run. Beside it the program keeps house: days of
+//! `run/reconcile.rs` is one run. Beside it the program keeps house: days of
 //! the log, ages.
 
-mod ages;
-mod archive;
-mod ask;
-mod campus;
-mod canary;
 mod cli;
-mod conduct;
 mod config;
-mod core;
-mod daemon;
+mod core_retry;
 mod diff;
-mod due;
 mod error;
-mod gaps;
 mod housekeeping;
-mod judge;
-mod linking;
-mod lock;
-mod log;
-mod metrics;
+mod list;
 mod once;
-mod pages;
-mod pending;
-mod phases;
-mod plan;
-mod progress;
-mod read;
 mod repair;
 mod report;
-mod row;
 mod run;
-mod run_metrics;
+mod safety;
 mod schedule;
-mod side_by_side;
-mod snapshot;
-mod span;
-mod specimens;
-mod staging;
-mod tally;
-mod telling;
-mod undecided;
-mod write;
 
 use runtime::{Program, variables};
 
 pub use cli::main;
 pub use config::{Config, VARIABLES};
-pub use daemon::run;
+pub use schedule::daemon::run;
 
 /// Who this is.
 pub const PROGRAM: Program =

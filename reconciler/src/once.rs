@@ -10,15 +10,14 @@ use uuid::Uuid;
 
 use crate::{
     Config, PROGRAM,
-    conduct::{Means, Occasion, Order, conduct},
-    due::{self, Spread},
     error::RunError,
     housekeeping,
-    log::Status,
-    metrics::Metrics,
-    progress::Screen,
-    report::Report,
-    side_by_side::SideBySide,
+    report::{metrics::Metrics, progress::Screen, run_report::Report, sync_log::Status},
+    run::locked::{Means, Occasion, Order, conduct},
+    schedule::{
+        concurrency::SideBySide,
+        due::{self, Spread},
+    },
 };
 
 /// A dry run found drift.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     Effect, Entry, Finding, LogLine, Observation, Status,
-    brake::{self, Made},
+    archive_limit::{self, Made},
     campus_lock::CampusLock,
     claim::{Claim, ClaimStatement, claim},
     decide::{Change, Decision, decide, kept_out, outcome, status},
@@ -262,7 +262,7 @@ pub(crate) async fn write_members(
     }
     let beyond_limit = match archives {
         Archives::Limited => {
-            brake::beyond_limit(transaction, observations, &claims, &existing).await?
+            archive_limit::beyond_limit(transaction, observations, &claims, &existing).await?
         }
         Archives::Made | Archives::Withheld => HashSet::new(),
     };
@@ -288,7 +288,7 @@ pub(crate) async fn write_members(
     )
     .await?;
     if archives == Archives::Limited {
-        brake::record(transaction, None, &limited(observations, &effects)).await?;
+        archive_limit::record(transaction, None, &limited(observations, &effects)).await?;
     }
     let photos = photos::write(transaction, &plan.photos(&existing, &created)).await?;
     for (observation, effect) in observations.iter().zip(&mut effects) {

@@ -2,7 +2,8 @@
 //! members, the log of deliveries, dead letters, the shared token of the core, and the schema.
 
 mod admission;
-mod brake;
+mod archive_limit;
+
 mod campus_config;
 mod campus_lock;
 mod claim;
@@ -24,7 +25,7 @@ mod session;
 mod tokens;
 
 pub use admission::{Admission, Standing};
-pub use brake::most_archive_changes;
+pub use archive_limit::most_archive_changes;
 pub use campus_config::{CampusConfig, ConfigError};
 pub use commit::{Commit, Outcome, Patience};
 pub use decide::{ArchiveChange, Finding};

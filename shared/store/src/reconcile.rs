@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     ArchiveChange, Finding, Observation,
-    brake::{self, Made},
+    archive_limit::{self, Made},
     commit::{Archives, CommitStatements, SetAside, Written, write_members},
     decide::{Change, Columns, Decision, decide, withhold},
     link::{self, Choice, LinkStatements, Linked, Unasked},
@@ -204,7 +204,7 @@ async fn once(
         None => Archives::Withheld,
     };
     if mandate.brake.is_some() {
-        brake::lock(&transaction, &HashSet::from([mandate.campus])).await?;
+        archive_limit::lock(&transaction, &HashSet::from([mandate.campus])).await?;
     }
     let Written { effects, set_aside, .. } =
         write_members(&transaction, statements, batch, archives).await?;
@@ -241,11 +241,11 @@ async fn is_braked(
             })
         })
         .collect();
-    brake::record(transaction, Some(mandate.run), &changes).await?;
+    archive_limit::record(transaction, Some(mandate.run), &changes).await?;
     let counted: BTreeSet<&str> =
         changes.iter().filter(|made| !made.is_allowed).map(|made| made.change.kind()).collect();
     for kind in counted {
-        if brake::made(transaction, mandate.campus, kind).await? > brake.most_a_day {
+        if archive_limit::made(transaction, mandate.campus, kind).await? > brake.most_a_day {
             return Ok(true);
         }
     }

@@ -1,6 +1,6 @@
 //! The reconciler through the front door.
 
-mod brake;
+mod archive_limit;
 mod drift;
 mod filters;
 mod gaps;

@@ -7,11 +7,13 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
-    conduct::{Occasion, Order},
-    log::Status,
-    phases::Phases,
-    tally::{Kind, SAMPLES, Sample, Tally},
-    undecided::Named,
+    report::{
+        counters::{Kind, SAMPLES, Sample, Tally},
+        phases::Phases,
+        sync_log::Status,
+        undecided::Named,
+    },
+    run::locked::{Occasion, Order},
 };
 
 /// Members of a kind that a person is shown.

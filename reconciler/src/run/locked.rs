@@ -14,19 +14,22 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
-    campus::Campus,
-    core::Core,
-    due::{self, Spread},
+    core_retry::Core,
     error::RunError,
-    gaps,
-    linking::Links,
-    lock,
-    log::{self, Permit, Status},
-    progress::Screen,
-    report::Report,
-    run::{Run, reconcile},
-    span,
-    tally::Tally,
+    repair::linking::Links,
+    report::{
+        counters::Tally,
+        progress::Screen,
+        run_report::Report,
+        span,
+        sync_log::{self, Permit, Status},
+    },
+    run::{
+        campus::Campus,
+        gaps, lock,
+        reconcile::{Run, reconcile},
+    },
+    schedule::due::{self, Spread},
 };
 
 /// How long Postgres is waited for to write down how a run ended. If it stays away, whoever finds the
@@ -99,14 +102,14 @@ impl Work<'_> {
         }
         let name = name_of(client, order.campus).await?;
         let permit = match order.allow_archive {
-            Some(archives) => Some(log::permit(client, order.campus, archives).await?),
+            Some(archives) => Some(sync_log::permit(client, order.campus, archives).await?),
             None => None,
         };
         let log = if order.dry_run {
             None
         } else {
             let on_demand = order.occasion == Occasion::OnDemand;
-            Some(log::begin(client, order.campus, on_demand, permit.as_ref()).await?)
+            Some(sync_log::begin(client, order.campus, on_demand, permit.as_ref()).await?)
         };
         let started_at = Utc::now();
         let trace = Trace::of(span::run(order.campus, log));
@@ -148,7 +151,7 @@ impl Work<'_> {
         loop {
             let written = async {
                 let client = self.means.pool.get().await?;
-                log::finish(&client, log, self.order.campus, status, tally, message).await?;
+                sync_log::finish(&client, log, self.order.campus, status, tally, message).await?;
                 if status == Status::Error {
                     return Ok(());
                 }

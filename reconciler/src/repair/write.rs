@@ -6,7 +6,7 @@ use database::{Fault, fault};
 use store::{Effect, Mandate, Observation, Reconciliation, SyncWriter};
 use tracing::Instrument;
 
-use crate::{error::RunError, run::Run, span};
+use crate::{error::RunError, report::span, run::reconcile::Run};
 
 /// How often a batch is repeated after a deadlock.
 const REPEATS: usize = 3;

@@ -6,7 +6,7 @@ use std::io::Cursor;
 use chrono::{Datelike, NaiveDate};
 use member::Photo;
 
-use crate::row::ListRow;
+use crate::list::row::ListRow;
 
 /// A magic text, no flags, no extension.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";

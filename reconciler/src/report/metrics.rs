@@ -10,7 +10,7 @@ use opentelemetry::{
 };
 use runtime::metrics::meter;
 
-use crate::{ages::Aged, run_metrics::RunMetrics};
+use crate::{housekeeping::ages::Aged, report::run_metrics::RunMetrics};
 
 pub(crate) struct Metrics {
     postgres_up: Gauge<u64>,

@@ -7,13 +7,18 @@ use member::{Field, Photo, Profile, Verdict};
 use store::{Effect, Finding, Observation};
 
 use crate::{
-    ask::{self, Answer},
     diff::{self, Birthdays, Question},
     error::RunError,
-    log, pending,
-    run::Run,
-    tally::{Kind, kinds},
-    write::{Written, write},
+    repair::{
+        fetch::{self, Answer},
+        pending_archives,
+        write::{Written, write},
+    },
+    report::{
+        counters::{Kind, kinds},
+        sync_log,
+    },
+    run::reconcile::Run,
 };
 
 /// Members in one transaction, as in the worker.
@@ -145,7 +150,7 @@ async fn read_and_write(
         let seen_from = run.session.draw().await?;
         let ids: Vec<&str> =
             waiting.iter().map(|(place, _)| candidates[*place].id.as_str()).collect();
-        let answers = ask::answers(run, &ids).await?;
+        let answers = fetch::answers(run, &ids).await?;
         let (mut read, mut batch, mut moved) = (Vec::new(), Vec::new(), Vec::new());
         let asked: Vec<(usize, usize)> = waiting.drain(..answers.len()).collect();
         if run.log.is_none() {
@@ -167,7 +172,7 @@ async fn read_and_write(
                 Answer::Undecided(why) => run.tally.undecided.member(id, why, *is_listed),
             }
         }
-        pending::put_moved(run, &moved).await?;
+        pending_archives::put_moved(run, &moved).await?;
         let mut written = Vec::new();
         let done = self::effects(run, &batch).await?;
         for ((place, reads, is_gone), done) in read.into_iter().zip(done) {
@@ -247,7 +252,7 @@ async fn settle(run: &mut Run, batch: &[Outcome<'_>]) -> Result<(), RunError> {
     }
     if let Some(log) = run.log {
         for (kind, members) in samples {
-            log::record(run.session.client(), log, run.campus.id, kind, &members).await?;
+            sync_log::record(run.session.client(), log, run.campus.id, kind, &members).await?;
         }
     }
     Ok(())
@@ -264,8 +269,8 @@ async fn put_pending<'a>(
         withheld.extend(effect.withheld.as_ref().map(|change| (member, change)));
         previous.extend(effect.linked.as_ref().and_then(|linked| linked.previous.as_deref()));
     }
-    pending::put(run, &withheld).await?;
-    Ok(pending::drop(run, &previous).await?)
+    pending_archives::put(run, &withheld).await?;
+    Ok(pending_archives::drop(run, &previous).await?)
 }
 
 /// An observation of the reconciler: it answers no delivery.

@@ -8,7 +8,7 @@ use futures_util::SinkExt;
 use member::Photo;
 use uuid::Uuid;
 
-use crate::staging::{Staging, Tuples};
+use crate::list::copy::{Staging, Tuples};
 
 /// The diff of a large campus takes longer than daily work may. Statistics of a few rows are enough for
 /// it, and those of many would take as long as the comparison. A list of some hundred thousand rows stays in

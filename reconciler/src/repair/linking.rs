@@ -14,10 +14,10 @@ use member::Person;
 use store::{Asked, Link};
 
 use crate::{
-    ask::{self, Answer},
     diff::Compared,
     error::RunError,
-    run::Run,
+    repair::fetch::{self, Answer},
+    run::reconcile::Run,
 };
 
 /// Who of the list is not here, `$1` being the campus: the ones to be created, and those of whom only the id
@@ -127,7 +127,7 @@ pub(crate) async fn prepare(run: &mut Run, compared: Compared) -> Result<Vec<Str
 pub(crate) async fn ask(run: &mut Run, members: &[String]) -> Result<(), RunError> {
     let mut rest: Vec<&str> = members.iter().map(String::as_str).collect();
     while !rest.is_empty() {
-        let answers = ask::answers(run, &rest[..rest.len().min(AT_A_TIME)]).await?;
+        let answers = fetch::answers(run, &rest[..rest.len().min(AT_A_TIME)]).await?;
         run.links.note(rest.iter().copied().zip(&answers));
         rest.drain(..answers.len());
     }

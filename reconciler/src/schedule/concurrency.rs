@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use futures_util::{FutureExt, StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
 use uuid::Uuid;
 
-use crate::conduct::Ended;
+use crate::run::locked::Ended;
 
 /// The runs under way, and who comes next.
 pub(crate) struct SideBySide {

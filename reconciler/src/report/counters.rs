@@ -3,7 +3,10 @@
 use serde::Serialize;
 use store::Effect;
 
-use crate::{judge::Unreadable, phases::Phases, undecided::Undecided};
+use crate::{
+    list::classify::Unreadable,
+    report::{phases::Phases, undecided::Undecided},
+};
 
 /// Samples of each kind that are kept.
 pub(crate) const SAMPLES: usize = 100;

@@ -9,7 +9,9 @@ use futures_util::{StreamExt, stream};
 use retry::{Cause, classify};
 use store::Finding;
 
-use crate::{core::Unanswered, error::RunError, repair::HEAVIEST_BATCH, run::Run};
+use crate::{
+    core_retry::Unanswered, error::RunError, repair::apply::HEAVIEST_BATCH, run::reconcile::Run,
+};
 
 /// Requests under way at once: webhooks come first.
 const AT_ONCE: usize = 8;

@@ -6,10 +6,10 @@ use core_api::{CoreError, Keys};
 use database::{Client, DatabaseError};
 
 use crate::{
-    campus::Campus,
-    core::{Core, Unanswered},
+    core_retry::{Core, Unanswered},
     error::RunError,
-    row::Standing,
+    list::row::Standing,
+    run::campus::Campus,
 };
 
 /// How many are asked for.

@@ -14,7 +14,10 @@ use opentelemetry::{
 use runtime::metrics::{Reading, meter, observe_each};
 use uuid::Uuid;
 
-use crate::{judge::Unreadable, log::Status, phases::Phase, report::Report, tally::Kind};
+use crate::{
+    list::classify::Unreadable,
+    report::{counters::Kind, phases::Phase, run_report::Report, sync_log::Status},
+};
 
 pub(crate) struct RunMetrics {
     runs: Counter<u64>,

@@ -5,7 +5,7 @@ use runtime::{TRACES, Trace, number};
 use tracing::{Span, field::Empty};
 use uuid::Uuid;
 
-use crate::{log::Status, tally::Tally};
+use crate::report::{counters::Tally, sync_log::Status};
 
 /// A run of a campus; `log` is its row in `sync_logs`.
 pub(crate) fn run(campus: Uuid, log: Option<Uuid>) -> Span {

@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use member::{CoreMember, Filter};
 use serde_json::Value;
 
-use crate::row::{ListRow, spoken};
+use crate::list::row::{ListRow, spoken};
 
 /// What every list tells, though all its members may have the same.
 const ALWAYS_TOLD: [&str; 4] = ["id", "church_id", "is_active", "is_deleted"];

@@ -7,7 +7,8 @@ use core_api::{Course, Keys, Rows};
 use member::{Column, CoreMember, Filter, Locale};
 
 use crate::{
-    campus::Campus, row::ListRow, specimens::Specimens, staging::Staging, telling::Telling,
+    list::{copy::Staging, coverage::Telling, row::ListRow, samples::Specimens},
+    run::campus::Campus,
 };
 
 /// What every page of a run is judged by.

@@ -10,7 +10,7 @@ use core_api::Keys;
 use member::{CoreMember, Filter};
 use serde_json::Value;
 
-use crate::{core::Core, telling::is_nothing};
+use crate::{core_retry::Core, list::coverage::is_nothing};
 
 /// How many are asked for.
 const KEPT: usize = 5;

@@ -10,20 +10,18 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
-    archive,
-    campus::Campus,
-    canary::Canaries,
-    core::Core,
+    core_retry::Core,
     diff::{self, Compared, Question},
     error::RunError,
-    linking::{self, Links},
-    log::Permit,
-    pending,
-    phases::Phase,
-    progress::Progress,
-    read::{self, List},
-    repair, span,
-    tally::Tally,
+    list::read::{self, List},
+    repair::{
+        apply, archive,
+        canary::Canaries,
+        linking::{self, Links},
+        pending_archives,
+    },
+    report::{counters::Tally, phases::Phase, progress::Progress, span, sync_log::Permit},
+    run::campus::Campus,
 };
 
 /// What a run works with.
@@ -118,7 +116,7 @@ async fn is_filterable(run: &mut Run, list: &List) -> bool {
 
 /// Repairs what differs.
 async fn apply(run: &mut Run, question: &Question, compared: Compared) -> Result<(), RunError> {
-    pending::prepare(run).await?;
+    pending_archives::prepare(run).await?;
     let namesakes = linking::prepare(run, compared).await?;
     let mut canaries = None;
     if compared.to_be_asked_for() > 0 || !namesakes.is_empty() {
@@ -126,13 +124,13 @@ async fn apply(run: &mut Run, question: &Question, compared: Compared) -> Result
         picked.check(&run.core, &run.campus).await?;
         // Before anybody is created: who is new may be somebody whose old id is gone.
         linking::ask(run, &namesakes).await?;
-        repair::decide(run, question, compared.to_be_asked_for()).await?;
+        apply::decide(run, question, compared.to_be_asked_for()).await?;
         if compared.unseen > 0 {
             picked.check(&run.core, &run.campus).await?;
         }
         canaries = Some(picked);
     }
-    repair::create(run, compared.unseen).await?;
+    apply::create(run, compared.unseen).await?;
     archive::archive(run, question, canaries, compared.active).await?;
     if run.log.is_some() {
         diff::forget(run.session.client(), question).await?;

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use database::{Client, DatabaseError, Row};
 use uuid::Uuid;
 
-use crate::schedule::{AfterFailure, IntakeGap, PastRun, Timetable, due_since, jitter};
+use crate::schedule::timetable::{AfterFailure, IntakeGap, PastRun, Timetable, due_since, jitter};
 
 /// A run on demand counts for the night if it succeeded. A campus whose time zone does not exist
 /// has no night; housekeeping tells of it.

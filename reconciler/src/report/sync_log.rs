@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use crate::{
     error::RunError,
-    lock,
-    tally::{Kind, Tally},
+    report::counters::{Kind, Tally},
+    run::lock,
 };
 
 /// How a run came to its end.

@@ -4,7 +4,7 @@
 use database::DatabaseError;
 use store::ArchiveChange;
 
-use crate::{error::RunError, repair::BATCH, run::Run, tally::Kind};
+use crate::{error::RunError, repair::apply::BATCH, report::counters::Kind, run::reconcile::Run};
 
 /// The reason that is shown of whoever would come back.
 const RETURN: &str = "Active in core system";

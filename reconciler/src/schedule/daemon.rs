@@ -12,13 +12,13 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    Config, PROGRAM,
-    conduct::{Ended, Means, Occasion, Order, conduct},
-    due::{self, Spread},
-    housekeeping, log,
-    metrics::Metrics,
-    progress::Screen,
-    side_by_side::SideBySide,
+    Config, PROGRAM, housekeeping,
+    report::{metrics::Metrics, progress::Screen, sync_log},
+    run::locked::{Ended, Means, Occasion, Order, conduct},
+    schedule::{
+        concurrency::SideBySide,
+        due::{self, Spread},
+    },
 };
 
 /// Midnight comes at another hour in every time zone.
@@ -95,7 +95,7 @@ impl Reconciler {
         let client = self.means.pool.get().await?;
         ensure_writable(&client).await?;
         // A campus whose run lost its program, or Postgres, is due again only when that is written down.
-        log::end_abandoned(&client).await?;
+        sync_log::end_abandoned(&client).await?;
         self.metrics.runs().look(&client).await
     }
 

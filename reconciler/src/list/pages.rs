@@ -9,10 +9,10 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
-    core::Core,
+    core_retry::Core,
     error::{AskError, RunError},
-    judge::{Judge, Judging},
-    span,
+    list::classify::{Judge, Judging},
+    report::span,
 };
 
 /// The windows that are still to come, each asked for behind the one before it: one at first, and as soon

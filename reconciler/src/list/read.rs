@@ -7,16 +7,16 @@ use database::DatabaseError;
 
 use crate::{
     error::RunError,
-    judge::{Judge, Judging, Unreadable},
-    log,
-    pages::Pages,
-    phases::Phase,
-    plan::Listed,
-    run::Run,
-    snapshot::Snapshot,
-    specimens::Specimens,
-    telling::Telling,
-    undecided::Undecided,
+    list::{
+        classify::{Judge, Judging, Unreadable},
+        coverage::Telling,
+        pages::Pages,
+        samples::Specimens,
+        staging::Snapshot,
+    },
+    report::{phases::Phase, sync_log, undecided::Undecided},
+    run::reconcile::Run,
+    safety::Listed,
 };
 
 /// Why a row is undecided.
@@ -39,7 +39,7 @@ pub(crate) async fn read(run: &mut Run) -> Result<List, RunError> {
     let session = Arc::clone(&run.session);
     let client = session.client();
     let snapshot = Snapshot::prepare(client, run.campus.id).await?;
-    let size = log::page_rows(client, run.campus.id).await?;
+    let size = sync_log::page_rows(client, run.campus.id).await?;
     let judge = Judge::of(&run.campus, run.now);
     let mut list = List::of(&judge);
     let (mut course, mut here) = (Course::default(), None);

@@ -1,11 +1,13 @@
 //! One pass of housekeeping.
 
+pub(crate) mod ages;
+
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use database::{Client, DatabaseError};
 
-use crate::{ages, log, metrics::Metrics};
+use crate::report::{metrics::Metrics, sync_log};
 
 /// Makes the days of `webhook_logs` ahead, drops old ones, forgets what runs changed, which dead
 /// letters came to an end so long ago and which programs are gone, ends the rows of runs whose program
@@ -20,9 +22,9 @@ pub(crate) async fn pass(
     let made = store::make_log_partitions(client).await;
     let dropped = store::drop_log_partitions(client, retention).await;
     let waiting = store::waiting_log_partitions(client, retention).await;
-    let forgotten = log::forget(client, retention).await;
+    let forgotten = sync_log::forget(client, retention).await;
     let letters = store::dead_letters::forget(client, retention).await;
-    let abandoned = log::end_abandoned(client).await;
+    let abandoned = sync_log::end_abandoned(client).await;
     let tidied = instances::tidy(client).await;
     let aged = ages::bring_up_to_date(client, Utc::now()).await;
     let (made, dropped, aged) = (made?, dropped?, aged?);

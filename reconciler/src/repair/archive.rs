@@ -8,16 +8,18 @@ use database::DatabaseError;
 use store::{ArchiveChange, Brake, Finding, Mandate, Observation};
 
 use crate::{
-    ask::{self, Answer},
-    canary::Canaries,
     diff::{self, Birthdays, Question},
     error::RunError,
-    pending::{self, MOVED, Pending},
-    plan,
-    repair::{NOT_TAKEN, observation},
-    run::Run,
-    tally::Kind,
-    write::{Written, write},
+    repair::{
+        apply::{NOT_TAKEN, observation},
+        canary::Canaries,
+        fetch::{self, Answer},
+        pending_archives::{self, MOVED, Pending},
+        write::{Written, write},
+    },
+    report::counters::Kind,
+    run::reconcile::Run,
+    safety,
 };
 
 /// Archives, and returns, of the last 24 hours that no operator let through.
@@ -36,7 +38,7 @@ pub(crate) async fn archive(
     canaries: Option<Canaries>,
     active: u64,
 ) -> Result<(), RunError> {
-    let weight = pending::weigh(run).await?;
+    let weight = pending_archives::weigh(run).await?;
     if weight.all == 0 {
         return Ok(());
     }
@@ -50,12 +52,12 @@ pub(crate) async fn archive(
     let held: Vec<&str> = ALL
         .into_iter()
         .zip([(weight.archives, made.0), (weight.returns, made.1)])
-        .filter_map(|(kind, (wanted, made))| plan::is_held(wanted, made, most).then_some(kind))
+        .filter_map(|(kind, (wanted, made))| safety::is_held(wanted, made, most).then_some(kind))
         .collect();
-    pending::hold(run, &held).await?;
+    pending_archives::hold(run, &held).await?;
     run.progress.step("archiving", Some(weight.all - run.tally.held));
     loop {
-        let batch = pending::next(run).await?;
+        let batch = pending_archives::next(run).await?;
         if batch.is_empty() {
             return Ok(());
         }
@@ -69,11 +71,11 @@ pub(crate) async fn archive(
             asked
         } else {
             // Others archived meanwhile. Whom an operator let through is not in the way of that.
-            pending::hold(run, &ALL).await?;
+            pending_archives::hold(run, &ALL).await?;
             0
         };
         let members: Vec<&str> = batch[..done].iter().map(|p| p.member.as_str()).collect();
-        pending::done(run, &members).await?;
+        pending_archives::done(run, &members).await?;
         run.progress.add(done as u64);
     }
 }
@@ -89,7 +91,7 @@ async fn archive_some(
 ) -> Result<Option<usize>, RunError> {
     let seen_from = run.session.draw().await?;
     let members: Vec<&str> = pending.iter().map(|pending| pending.member.as_str()).collect();
-    let answers = ask::answers(run, &members).await?;
+    let answers = fetch::answers(run, &members).await?;
     let asked = answers.len();
     canaries.check(&run.core, &run.campus).await?;
     let mut birthdays = Birthdays::default();
