@@ -12,9 +12,15 @@ use std::{
 };
 
 use clap::Args;
+use core_sim::{WebhookBody, sign};
+use harness::{SIGNATURE_HEADER, TestSystem, WEBHOOK_PATH};
 use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, ServerName},
+};
+use support::{
+    process::{forget_peak_memory, peak_memory},
+    servers::DataFolder,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -27,12 +33,6 @@ use tokio::{
 use crate::{
     report::{Figure, Report, Table, count},
     samples::{Samples, milliseconds},
-};
-use tests::{
-    core_sim::{WebhookBody, sign},
-    harness::{SIGNATURE_HEADER, TestSystem, WEBHOOK_PATH},
-    process::{forget_peak_memory, peak_memory},
-    servers::DataFolder,
 };
 use tokio_rustls::TlsConnector;
 

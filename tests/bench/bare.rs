@@ -12,6 +12,7 @@ use std::{
 };
 
 use clap::Args;
+use harness::SIGNATURE_HEADER;
 use hmac::{Hmac, KeyInit, Mac};
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, Response, StatusCode, body::Bytes, body::Incoming, service::service_fn};
@@ -21,7 +22,6 @@ use lapin::{
     options::{BasicPublishOptions, ConfirmSelectOptions},
 };
 use sha2::Sha256;
-use tests::harness::SIGNATURE_HEADER;
 use tokio::net::TcpListener;
 
 /// As many as the gateway has.

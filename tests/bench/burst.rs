@@ -4,10 +4,8 @@
 use std::time::Duration;
 
 use clap::Args;
-use tests::{
-    core_sim::Endpoint,
-    harness::{Role, TestSystem},
-};
+use core_sim::Endpoint;
+use harness::{Role, TestSystem};
 use tokio::time::Instant;
 
 use crate::{

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use tests::{
-    core_sim::{Fault, FaultKind, Options, WebhookBody},
-    harness::{SystemBuilder, TestSystem, eventually},
-};
+use core_sim::{Fault, FaultKind, Options, WebhookBody};
+use harness::{SystemBuilder, TestSystem, eventually};
 
 use crate::webhooks::Sender;
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::Args;
-use tests::harness::{Role, TestSystem};
+use harness::{Role, TestSystem};
 use tokio::{
     sync::watch,
     time::{Instant, MissedTickBehavior},

@@ -3,7 +3,9 @@
 
 use std::time::Instant;
 
+use core_sim::{Core, Options};
 use futures_util::StreamExt;
+use harness::TestSystem;
 use lapin::{
     BasicProperties, Channel, Consumer,
     options::{
@@ -17,10 +19,6 @@ use serde_json::{Value, json};
 use crate::{
     report::{Figure, Table},
     samples::{Samples, milliseconds},
-};
-use tests::{
-    core_sim::{Core, Options},
-    harness::TestSystem,
 };
 
 const ROUNDS: u64 = 500;

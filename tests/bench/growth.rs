@@ -3,14 +3,12 @@
 use std::time::Duration;
 
 use clap::Args;
+use core_sim::Webhook;
+use harness::{Role, TestSystem, eventually};
 use lapin::options::QueuePurgeOptions;
 use rand::seq::SliceRandom;
 use serde_json::json;
-use tests::{
-    core_sim::Webhook,
-    harness::{Role, TestSystem, eventually},
-    process::{forget_peak_memory, peak_memory, processor_time},
-};
+use support::process::{forget_peak_memory, peak_memory, processor_time};
 use tokio::time::Instant;
 
 use crate::{

@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use clap::Args;
+use harness::{Role, TestSystem};
 use lapin::{
     Channel,
     options::{QueueDeclareOptions, QueuePurgeOptions},
     types::{AMQPValue, FieldTable},
 };
-use tests::harness::{Role, TestSystem};
 
 use crate::{
     load::{End, Load, Pace},

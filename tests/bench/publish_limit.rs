@@ -5,12 +5,13 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
+use harness::TestSystem;
 use lapin::{
     BasicProperties, Channel,
     options::{BasicPublishOptions, ConfirmSelectOptions},
     types::{AMQPValue, FieldTable},
 };
-use tests::{harness::TestSystem, process::processor_time};
+use support::process::processor_time;
 use tokio::{task::JoinSet, time::Instant};
 
 use crate::{

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use tests::harness::{Role, TestSystem};
+use harness::{Role, TestSystem};
 use tokio::time::Instant;
 
 use crate::{

@@ -4,10 +4,8 @@
 use std::time::Duration;
 
 use clap::Args;
-use tests::{
-    core_sim::{Endpoint, Fault, FaultKind, WebhookBody},
-    harness::{Role, TestSystem},
-};
+use core_sim::{Endpoint, Fault, FaultKind, WebhookBody};
+use harness::{Role, TestSystem};
 use tokio::{sync::oneshot, time::Instant};
 
 use crate::{

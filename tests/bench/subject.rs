@@ -2,8 +2,8 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use tests::{
-    harness::TestSystem,
+use harness::TestSystem;
+use support::{
     process::{Launch, Process, forget_peak_memory, peak_memory, processor_time},
     servers::keep_or_choose,
 };

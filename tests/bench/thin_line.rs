@@ -3,11 +3,9 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use clap::Args;
+use core_sim::{Endpoint, Options, Webhook};
+use harness::TestSystem;
 use serde_json::{Value, json};
-use tests::{
-    core_sim::{Endpoint, Options, Webhook},
-    harness::TestSystem,
-};
 
 use crate::report::{Figure, Report, Table, count};
 

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use tests::{
-    core_sim::{sign, timestamp_now},
-    harness::{Campus, SIGNATURE_HEADER, WEBHOOK_PATH},
-};
+use core_sim::{sign, timestamp_now};
+use harness::{Campus, SIGNATURE_HEADER, WEBHOOK_PATH};
 use uuid::Uuid;
 
 use crate::load::{Post, Source};

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use harness::eventually;
 use lapin::{
     BasicProperties, Connection, ConnectionProperties,
     options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions},
@@ -15,8 +16,8 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use tests::{
-    harness::eventually,
+use support::{
+    program::{binary, build_binaries},
     servers::{DataFolder, PrivateServers, StopMode},
 };
 use tokio_postgres::NoTls;
@@ -69,10 +70,11 @@ async fn data_and_ports_survive_every_kind_of_end() {
 /// everything was frozen; a second pair beside the first does not mind.
 #[tokio::test]
 async fn nothing_outlives_a_killed_parent() {
+    tokio::task::spawn_blocking(build_binaries).await.unwrap().unwrap();
     let neighbour = PrivateServers::start_temporary().await.unwrap();
     let place = DataFolder::temporary().unwrap();
     let marker = place.join("environment");
-    let mut parent = Command::new(env!("CARGO_BIN_EXE_private-servers"))
+    let mut parent = Command::new(binary("private-servers").unwrap())
         .args(["sh", "-c", "env > $MARKER.new && mv $MARKER.new $MARKER && exec sleep 1000"])
         .env("MARKER", &marker)
         .stdin(Stdio::null())

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
+use core_sim::{Webhook, WebhookBody};
+use harness::{TestSystem, WEBHOOK_PATH, eventually};
 use serde_json::json;
-use tests::{
-    core_sim::{Webhook, WebhookBody},
-    harness::{TestSystem, WEBHOOK_PATH, eventually},
-};
 
 #[tokio::test]
 async fn a_signed_webhook_becomes_a_member_row() {

@@ -7,11 +7,9 @@ mod references;
 use std::time::Duration;
 
 use clap::Args;
-use tests::{
-    core_sim::Endpoint,
-    harness::{Role, TestSystem},
-    process::{forget_peak_memory, peak_memory, processor_time},
-};
+use core_sim::Endpoint;
+use harness::{Role, TestSystem};
+use support::process::{forget_peak_memory, peak_memory, processor_time};
 use tokio::time::Instant;
 
 use crate::{

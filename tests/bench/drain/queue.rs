@@ -5,11 +5,11 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use event::{Envelope, EventType, SCHEMA_VERSION};
 use futures_util::{StreamExt, stream::FuturesUnordered};
+use harness::TestSystem;
 use lapin::{
     BasicProperties,
     options::{BasicPublishOptions, ConfirmSelectOptions},
 };
-use tests::harness::TestSystem;
 use tokio::time::Instant;
 use uuid::Uuid;
 

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use event::Envelope;
 use futures_util::StreamExt;
+use harness::TestSystem;
 use lapin::{
     options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions},
     types::FieldTable,
 };
 use serde_json::{Value, json};
-use tests::{harness::TestSystem, process::processor_time};
+use support::process::processor_time;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -33,7 +34,7 @@ pub(super) async fn fetch_only(
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let base = format!("{}/api", system.core.base_url());
     let login = json!({
-        "email": tests::core_sim::SUPER_ADMIN_EMAIL, "password": tests::core_sim::DEFAULT_PASSWORD
+        "email": core_sim::SUPER_ADMIN_EMAIL, "password": core_sim::DEFAULT_PASSWORD
     });
     let answer = http.post(format!("{base}/auth/login")).json(&login).send().await.unwrap();
     let token: Value = answer.json().await.unwrap();

@@ -3,7 +3,7 @@
 
 use std::{fmt::Write, path::PathBuf, process::Command, time::Instant};
 
-use super::scene::Scene;
+use super::test_bed::Scene;
 
 /// The rows of each campus in a file.
 pub(super) struct Floor {

@@ -3,16 +3,16 @@
 
 mod floor;
 mod night;
-mod scene;
 mod table;
+mod test_bed;
 mod usage;
 
 use clap::Args;
 
 use crate::report::Report;
 use floor::Floor;
-use scene::Scene;
 use table::Measured;
+use test_bed::Scene;
 
 /// How much there is to reconcile.
 #[derive(Debug, Args)]

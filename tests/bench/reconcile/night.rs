@@ -6,14 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use harness::Role;
 use serde_json::Value;
-use tests::{
-    harness::Role,
+use support::{
     process::{peak_memory, processor_time},
     program::binary,
 };
 
-use super::{scene::Scene, usage};
+use super::{test_bed::Scene, usage};
 
 /// What a night took.
 #[derive(Debug, Clone)]

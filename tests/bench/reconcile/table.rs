@@ -1,6 +1,6 @@
 //! What was measured, as tables.
 
-use super::{floor, night::Night, scene::Pages};
+use super::{floor, night::Night, test_bed::Pages};
 use crate::report::{Figure, Table};
 
 const PHASES: [&str; 5] = ["fetch", "parse", "copy", "diff", "apply"];

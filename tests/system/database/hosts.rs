@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use tests::{
-    harness::{Role, TestSystem},
+use harness::{
     proxy::{Mode, Proxy},
-    servers::{DataFolder, Postgres},
+    {Role, TestSystem},
 };
+use support::servers::{DataFolder, Postgres};
 use tokio_postgres::NoTls;
 
 use super::{faithctl_at, parts};

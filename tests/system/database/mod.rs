@@ -9,11 +9,9 @@ mod words;
 
 use std::{collections::BTreeMap, time::Duration};
 
+use harness::{Finished, Role, TestSystem};
 use serde_json::Value;
-use tests::{
-    harness::{Finished, Role, TestSystem},
-    program::run_to_end,
-};
+use support::program::run_to_end;
 
 const SOON: Duration = Duration::from_secs(15);
 

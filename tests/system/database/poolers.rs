@@ -3,14 +3,12 @@
 
 use std::time::Duration;
 
+use core_sim::{Webhook, WebhookBody};
 use database::{DatabaseConfig, Pool};
+use harness::{Role, TestSystem, eventually};
 use runtime::Settings;
 use serde_json::json;
-use tests::{
-    core_sim::{Webhook, WebhookBody},
-    harness::{Role, TestSystem, eventually},
-    servers::{PgBouncer, PoolMode},
-};
+use support::servers::{PgBouncer, PoolMode};
 
 use super::{SOON, faithctl_at, parts, reason};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tests::harness::{TestSystem, eventually};
+use harness::{TestSystem, eventually};
 
 use super::{SOON, reason};
 

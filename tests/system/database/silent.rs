@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tests::harness::{Role, TestSystem, eventually};
+use harness::{Role, TestSystem, eventually};
 use tokio::{net::TcpListener, sync::watch};
 
 use super::reason;

@@ -1,6 +1,6 @@
 //! Whatever Postgres refuses is said with SQLSTATE and message, and never with the detail.
 
-use tests::harness::{Role, TestSystem};
+use harness::{Role, TestSystem};
 
 use super::{faithctl_at, parts};
 

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use harness::TestSystem;
 use queue::WORK;
 use serde_json::{Value, json};
-use tests::harness::TestSystem;
 
 use super::mailbox::Mailbox;
 

@@ -3,15 +3,13 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use core_sim::Webhook;
 use event::Envelope;
 use futures_util::future::join_all;
+use harness::{TestSystem, eventually};
 use queue::DEAD;
 use rand::RngExt;
 use serde_json::{Value, json};
-use tests::{
-    core_sim::Webhook,
-    harness::{TestSystem, eventually},
-};
 
 use super::mailbox::{Mailbox, SOON, to_dead, to_work};
 

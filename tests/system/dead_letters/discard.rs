@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use core_sim::Webhook;
 use futures_util::future::join;
+use harness::{TestSystem, eventually};
 use queue::{DEAD, WORK};
 use serde_json::{Value, json};
-use tests::{
-    core_sim::Webhook,
-    harness::{TestSystem, eventually},
-};
 
 use super::mailbox::{Mailbox, SOON, to_dead, to_work};
 

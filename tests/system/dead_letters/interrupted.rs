@@ -5,14 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use harness::{
+    proxy::{End, Mode, Scope},
+    {TestSystem, eventually},
+};
 use nix::sys::signal::Signal;
 use queue::WORK;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
-use tests::{
-    harness::{TestSystem, eventually},
-    program::Program,
-    proxy::{End, Mode, Scope},
-};
+use support::program::Program;
 
 use super::mailbox::{Mailbox, SOON};
 

@@ -1,7 +1,7 @@
 //! `groups`, `list`, `export`, `show`: what there is.
 
+use harness::TestSystem;
 use serde_json::{Value, json};
-use tests::harness::TestSystem;
 
 use super::mailbox::Mailbox;
 

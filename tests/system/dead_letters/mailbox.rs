@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{TimeDelta, Utc};
 use event::{Envelope, EventType, History, SCHEMA_VERSION};
+use harness::{Finished, TestSystem, eventually};
 use lapin::{
     BasicProperties, Channel,
     options::{BasicAckOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions},
@@ -11,10 +12,7 @@ use lapin::{
 };
 use queue::{DEAD, EXCHANGE, ReceivedHeaders, WORK};
 use serde_json::Value;
-use tests::{
-    harness::{Finished, TestSystem, eventually},
-    program::{Program, binary},
-};
+use support::program::{Program, binary};
 use uuid::Uuid;
 
 /// How long anything may take, on a machine that runs other tests too.
@@ -84,7 +82,7 @@ impl Mailbox<'_> {
 
     /// A command that runs beside the test, and may be killed.
     pub(super) fn beside(self, name: &str, arguments: &[&str]) -> Program {
-        let variables = self.system.variables(tests::harness::Role::Admin).clone();
+        let variables = self.system.variables(harness::Role::Admin).clone();
         let program = Program::new(name, binary("faithctl").unwrap(), self.system.folder().path())
             .arguments(["dead-letters"])
             .arguments(arguments.iter().copied())

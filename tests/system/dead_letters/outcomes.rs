@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use core_sim::{Endpoint, Webhook, WebhookBody};
+use harness::{TestSystem, eventually};
 use queue::{DEAD, UNROUTED, WORK};
 use serde_json::{Value, json};
-use tests::{
-    core_sim::{Endpoint, Webhook, WebhookBody},
-    harness::{TestSystem, eventually},
-};
 
 use super::mailbox::{Mailbox, SOON, to_dead, to_work};
 

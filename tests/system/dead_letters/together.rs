@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use futures_util::future::join;
-use tests::harness::TestSystem;
+use harness::TestSystem;
 
 use super::mailbox::Mailbox;
 

@@ -15,7 +15,7 @@ struct Row<'a>(&'a Value);
 
 impl Results {
     fn of(bench: &str) -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("bench/results");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bench/results");
         let text = fs::read_to_string(folder.join(format!("{bench}.json"))).unwrap();
         Self(serde_json::from_str(&text).unwrap())
     }

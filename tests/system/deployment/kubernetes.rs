@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use harness::permissions;
 use serde_json::Value;
-use tests::harness::permissions;
 
 use super::{admin_listen, admin_port, at, deploy, port, texts, variable, yaml};
 

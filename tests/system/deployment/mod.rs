@@ -20,7 +20,7 @@ use serde_json::Value;
 
 /// A file or folder of `deploy/`.
 fn deploy(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy").join(name)
 }
 
 /// The text of a file of `deploy/`.

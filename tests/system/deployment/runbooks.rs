@@ -3,15 +3,13 @@
 
 use std::{collections::BTreeMap, fs};
 
-use tests::{
-    core_sim::{DEFAULT_PASSWORD, Options},
-    harness::{Finished, Role, TestSystem},
-    program::run_to_end,
-};
+use core_sim::{DEFAULT_PASSWORD, Options};
+use harness::{Finished, Role, TestSystem};
+use support::program::run_to_end;
 use uuid::Uuid;
 
 use super::{deploy, text};
-use crate::worker::church::Church;
+use crate::worker::campus_under_test::Church;
 
 /// 32 characters that a webhook secret may have.
 const SECRET: &str = "0123456789abcdefghijklmnopqrstuv";

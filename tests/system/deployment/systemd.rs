@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
-use tests::servers::DataFolder;
+use support::servers::DataFolder;
 
 use super::{admin_port, deploy, port, text, variable};
 

@@ -2,12 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use core_sim::{Webhook, WebhookBody};
+use harness::{TestSystem, eventually};
 use serde_json::json;
-use tests::{
-    core_sim::{Webhook, WebhookBody},
-    harness::{TestSystem, eventually},
-    program::run_to_end,
-};
+use support::program::run_to_end;
 
 const SOON: Duration = Duration::from_secs(30);
 

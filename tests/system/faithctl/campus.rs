@@ -1,17 +1,15 @@
 //! `faithctl campus add`, `list`, `show`, `enable`, `disable`, `set`.
 
+use core_sim::Options;
+use harness::{TestSystem, WEBHOOK_PATH};
 use serde_json::{Value, json};
-use tests::{
-    core_sim::Options,
-    harness::{TestSystem, WEBHOOK_PATH},
-};
 
 use super::{assert_failed, campus_alone, faithctl_with};
 
 const UNKNOWN: &str = "00000000-0000-4000-8000-000000000000";
 
 /// `campus add` for a church of the simulated core, with more arguments.
-async fn add(system: &TestSystem, church: &str, more: &[&str]) -> tests::harness::Finished {
+async fn add(system: &TestSystem, church: &str, more: &[&str]) -> harness::Finished {
     let url = system.core.base_url();
     let mut arguments = vec!["campus", "add", "--name", "Second", "--core-church-id", church];
     arguments.extend(["--api-base-url", &url, "--api-email", "sync@example.org"]);

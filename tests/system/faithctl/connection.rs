@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use core_sim::{Endpoint, Fault, FaultKind, ListShape, Options, Settings};
+use harness::{TestSystem, eventually};
 use serde_json::{Value, json};
-use tests::core_sim::{Endpoint, Fault, FaultKind, ListShape, Options, Settings};
-use tests::harness::{TestSystem, eventually};
 
 use super::{assert_failed, campus_alone};
 

@@ -1,7 +1,7 @@
 //! `faithctl deliveries`.
 
+use harness::TestSystem;
 use serde_json::Value;
-use tests::harness::TestSystem;
 
 use super::{assert_failed, campus_alone};
 

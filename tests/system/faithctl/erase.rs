@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use core_sim::{Webhook, WebhookBody};
+use harness::{TestSystem, eventually};
 use serde_json::json;
-use tests::{
-    core_sim::{Webhook, WebhookBody},
-    harness::{TestSystem, eventually},
-};
 
 use super::assert_failed;
 

@@ -1,7 +1,7 @@
 //! `faithctl campus set-filter` and `clear-filter`.
 
+use core_sim::{Endpoint, Fault, FaultKind};
 use serde_json::{Value, json};
-use tests::core_sim::{Endpoint, Fault, FaultKind};
 
 use super::{assert_failed, campus_alone};
 

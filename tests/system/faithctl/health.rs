@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use harness::{Role, TestSystem, eventually};
 use serde_json::Value;
-use tests::harness::{Role, TestSystem, eventually};
 
 use super::{assert_failed, campus_alone, faithctl_with};
 

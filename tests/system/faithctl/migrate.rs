@@ -1,10 +1,7 @@
 //! `faithctl migrate`, and the roles that are made after it.
 
-use tests::{
-    harness::{Finished, ROLE_PASSWORD, Role, TestSystem},
-    program::run_to_end,
-    servers::DataFolder,
-};
+use harness::{Finished, ROLE_PASSWORD, Role, TestSystem};
+use support::{program::run_to_end, servers::DataFolder};
 use tokio_postgres::{Client, NoTls};
 
 use super::campus_alone;

@@ -15,10 +15,8 @@ mod settings;
 
 use std::collections::BTreeMap;
 
-use tests::{
-    harness::{Finished, Role, TestSystem},
-    program::run_to_end,
-};
+use harness::{Finished, Role, TestSystem};
+use support::program::run_to_end;
 
 /// A campus, a database and a core, without gateway and worker: most commands need no more.
 async fn campus_alone() -> TestSystem {

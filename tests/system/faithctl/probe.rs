@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tests::harness::TestSystem;
+use harness::TestSystem;
 
 use super::assert_failed;
 

@@ -1,6 +1,6 @@
 //! The least rights of each program's role: the walls of the product, kept by Postgres itself.
 
-use tests::harness::Role;
+use harness::Role;
 
 use super::campus_alone;
 

@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
+use core_sim::Options;
+use harness::{Role, TestSystem, eventually};
 use serde_json::{Value, json};
-use tests::{
-    core_sim::Options,
-    harness::{Role, TestSystem, eventually},
-    program::{Program, binary},
-};
+use support::program::{Program, binary};
 
 use super::{assert_failed, campus_alone, faithctl_with};
 
@@ -80,7 +78,7 @@ async fn an_old_secret_is_worth_a_warning() {
 async fn no_secret_is_shown_or_stored_in_the_clear() {
     let system = campus_alone().await;
     let (id, secret) = (system.campus.id.as_str(), system.campus.secret.as_str());
-    let password = tests::core_sim::DEFAULT_PASSWORD;
+    let password = core_sim::DEFAULT_PASSWORD;
     let debug = [("RUST_LOG", "debug")];
     for arguments in [
         &["campus", "show", id][..],

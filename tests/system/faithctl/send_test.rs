@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tests::harness::{TestSystem, WEBHOOK_PATH, eventually};
+use harness::{TestSystem, WEBHOOK_PATH, eventually};
 
 use super::assert_failed;
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use runtime::variables;
-use tests::{
+use support::{
     program::{Program, binary, run_to_end},
     servers::DataFolder,
 };

@@ -4,18 +4,18 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use core_sim::{Endpoint, Fault, FaultKind, sign};
 use futures_util::future::join;
+use harness::{
+    proxy::{End, Mode, Proxy, Scope},
+    {SIGNATURE_HEADER, TestSystem, WEBHOOK_PATH, eventually},
+};
 use queue::{DEAD, RetryQueue, WORK};
 use serde_json::{Value, json};
-use tests::{
-    core_sim::{Endpoint, Fault, FaultKind, sign},
-    harness::{SIGNATURE_HEADER, TestSystem, WEBHOOK_PATH, eventually},
-    program::Program,
-    proxy::{End, Mode, Proxy, Scope},
-};
+use support::program::Program;
 
 use crate::worker::{
-    church::{Church, SOON},
+    campus_under_test::{Church, SOON},
     load::Load,
     lookups::until_settled,
     queue::{assert_queues_are_empty, publish},

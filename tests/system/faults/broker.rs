@@ -3,16 +3,14 @@
 
 use std::time::Duration;
 
+use core_sim::{Endpoint, Fault, FaultKind};
 use futures_util::future::join_all;
+use harness::{SystemBuilder, TestSystem, eventually};
 use queue::{RetryQueue, WORK};
 use serde_json::json;
-use tests::{
-    core_sim::{Endpoint, Fault, FaultKind},
-    harness::{SystemBuilder, TestSystem, eventually},
-};
 use tokio::time::Instant;
 
-use crate::worker::{church::Church, load::Load, queue::assert_queues_are_empty};
+use crate::worker::{campus_under_test::Church, load::Load, queue::assert_queues_are_empty};
 
 /// CONTRACT §2.
 const ANSWER_WITHIN: Duration = Duration::from_millis(1500);

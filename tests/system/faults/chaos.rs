@@ -1,6 +1,6 @@
 //! Short chaos runs; long ones: `cargo run -p tests --bin chaos -- --minutes 60`.
 
-use tests::chaos::Plan;
+use chaos::Plan;
 
 /// Some thirty faults, on a machine that runs other tests too.
 fn short() -> Plan {

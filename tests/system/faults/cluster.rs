@@ -3,16 +3,14 @@
 
 use std::time::Duration;
 
+use chaos::Plan;
 use futures_util::future::join_all;
+use harness::{TestSystem, eventually};
 use queue::WORK;
 use serde_json::json;
-use tests::{
-    chaos::Plan,
-    harness::{TestSystem, eventually},
-};
 
 use crate::worker::{
-    church::{Church, SOON},
+    campus_under_test::{Church, SOON},
     queue::assert_queues_are_empty,
 };
 

@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use tests::{
-    core_sim::WebhookBody,
-    harness::{TestSystem, eventually},
+use core_sim::WebhookBody;
+use harness::{
     proxy::{End, Mode, Proxy},
+    {TestSystem, eventually},
 };
 
 use crate::worker::{
-    church::{Church, SOON},
+    campus_under_test::{Church, SOON},
     load::Load,
     queue::assert_queues_are_empty,
 };

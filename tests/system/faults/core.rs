@@ -2,17 +2,17 @@
 
 use std::{cell::Cell, net::SocketAddr, time::Duration};
 
+use core_sim::Endpoint;
 use futures_util::future::join;
+use harness::{TestSystem, eventually};
 use serde_json::{Value, json};
-use tests::{
-    core_sim::Endpoint,
-    harness::{TestSystem, eventually},
+use support::{
     program::{Program, binary},
     servers::keep_or_choose,
 };
 
 use crate::worker::{
-    church::{Church, SOON},
+    campus_under_test::{Church, SOON},
     queue::assert_queues_are_empty,
 };
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use harness::{TestSystem, eventually};
 use serde_json::json;
-use tests::harness::{TestSystem, eventually};
 
 use crate::worker::{
-    church::{Church, SOON},
+    campus_under_test::{Church, SOON},
     load::Load,
     queue::assert_queues_are_empty,
 };

@@ -1,8 +1,8 @@
 //! CONTRACT §2's table of what is accepted.
 
 use chrono::{DateTime, Utc};
+use harness::{SIGNATURE_HEADER, WEBHOOK_PATH};
 use serde_json::{Value, json};
-use tests::harness::{SIGNATURE_HEADER, WEBHOOK_PATH};
 
 use super::{ANSWER_WITHIN, assert_answer, gateway_alone, post, published, signature};
 

@@ -2,10 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use tests::{
-    harness::{Role, TestSystem},
-    program::run_to_end,
-};
+use harness::{Role, TestSystem};
+use support::program::run_to_end;
 
 use super::{gateway_alone, post_under, updated};
 
@@ -109,7 +107,7 @@ async fn a_bad_setting_ends_the_start_with_one_line() {
 }
 
 /// Starts a gateway that is expected to end at once.
-async fn start_with(system: &TestSystem, changes: &[(&str, &str)]) -> tests::harness::Finished {
+async fn start_with(system: &TestSystem, changes: &[(&str, &str)]) -> harness::Finished {
     let mut variables = system.variables(Role::Gateway).clone();
     variables.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     run_to_end("gateway", &[], b"", variables).await.unwrap()

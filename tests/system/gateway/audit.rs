@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use harness::{Role, TestSystem, eventually, permissions};
 use lapin::options::ExchangeDeleteOptions;
-use tests::harness::{Role, TestSystem, eventually, permissions};
 use tokio::time::{Instant, interval};
 
 use super::{metric, post_under, updated};

@@ -137,7 +137,7 @@ async fn bodies_take_no_more_memory_than_they_may_and_give_it_back() {
 
     drop(held);
     let (head, body) = signed(&system, &updated(&system));
-    tests::harness::eventually("memory is there again", super::ANSWER_WITHIN * 4, async || {
+    harness::eventually("memory is there again", super::ANSWER_WITHIN * 4, async || {
         let mut wire = Wire::connect(&system).await;
         wire.send([&head[..], &body].concat()).await;
         wire.answer().await.starts_with("HTTP/1.1 202 ")

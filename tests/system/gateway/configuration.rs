@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
+use core_sim::{Options, sign};
+use harness::{SIGNATURE_HEADER, TestSystem, WEBHOOK_PATH, eventually};
 use serde_json::json;
-use tests::{
-    core_sim::{Options, sign},
-    harness::{SIGNATURE_HEADER, TestSystem, WEBHOOK_PATH, eventually},
-};
 
 use super::gateway_alone;
 

@@ -2,9 +2,9 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use harness::{TestSystem, WEBHOOK_PATH, eventually};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
-use tests::harness::{TestSystem, WEBHOOK_PATH, eventually};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use harness::eventually;
 use nix::sys::signal::Signal;
-use tests::harness::eventually;
 
 use super::{
     gateway_alone, only_published, published, updated,

@@ -49,7 +49,7 @@ async fn what_is_no_head_or_too_large_a_one_is_refused_and_counted() {
         (r#"gateway_refusals_total{reason="bad_request""#, 2.0),
         (r#"gateway_refusals_total{reason="head_too_large""#, 1.0),
     ] {
-        tests::harness::eventually(series, super::ANSWER_WITHIN, async || {
+        harness::eventually(series, super::ANSWER_WITHIN, async || {
             metric(&system, series).await == Some(expected)
         })
         .await;
@@ -76,6 +76,6 @@ async fn what_a_campus_is_refused_after_its_signature_is_counted_as_its_own() {
     assert_eq!(metric(&system, &of_campus).await, Some(limited));
 }
 
-async fn refusals(system: &tests::harness::TestSystem, reason: &str) -> Option<f64> {
+async fn refusals(system: &harness::TestSystem, reason: &str) -> Option<f64> {
     metric(system, &format!(r#"gateway_refusals_total{{reason="{reason}""#)).await
 }

@@ -23,11 +23,9 @@ mod wire;
 
 use std::time::Duration;
 
+use core_sim::{WebhookBody, sign};
+use harness::{Answer, SIGNATURE_HEADER, SystemBuilder, TestSystem, WEBHOOK_PATH};
 use serde_json::Value;
-use tests::{
-    core_sim::{WebhookBody, sign},
-    harness::{Answer, SIGNATURE_HEADER, SystemBuilder, TestSystem, WEBHOOK_PATH},
-};
 
 use self::published::Published;
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use harness::{TestSystem, eventually};
 use serde_json::Value;
-use tests::harness::{TestSystem, eventually};
 
 use super::{assert_unavailable, gateway_alone, published, updated};
 

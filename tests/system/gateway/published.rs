@@ -1,11 +1,9 @@
 //! What the gateway publishes: looked at on the work queue, where no worker takes it.
 
+use core_sim::{WebhookBody, timestamp_now};
+use harness::TestSystem;
 use queue::lapin::{message::BasicGetMessage, options::BasicGetOptions, types::AMQPValue};
 use serde_json::{Value, json};
-use tests::{
-    core_sim::{WebhookBody, timestamp_now},
-    harness::TestSystem,
-};
 
 use super::{gateway_alone, only_published, post, updated};
 

@@ -7,17 +7,17 @@ use std::{
 };
 
 use futures_util::future::join_all;
+use harness::{
+    proxy::Mode,
+    {Role, TestSystem, eventually},
+};
 use lapin::{
     options::{BasicGetOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions},
     types::{AMQPValue, FieldTable},
 };
 use queue::{EXCHANGE, UNROUTED, WORK};
 use serde_json::Value;
-use tests::{
-    harness::{Role, TestSystem, eventually},
-    proxy::Mode,
-    servers::Management,
-};
+use support::servers::Management;
 use tokio::{net::TcpListener, time::Instant};
 
 use super::{assert_unavailable, gateway_alone, published, updated};

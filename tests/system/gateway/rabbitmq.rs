@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use tests::harness::{TestSystem, eventually};
+use harness::{TestSystem, eventually};
 
 use super::{assert_unavailable, gateway_alone, published, updated};
 

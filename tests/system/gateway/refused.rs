@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
+use core_sim::sign;
+use harness::{SIGNATURE_HEADER, TestSystem, WEBHOOK_PATH, eventually};
 use serde_json::{Value, json};
-use tests::{
-    core_sim::sign,
-    harness::{SIGNATURE_HEADER, TestSystem, WEBHOOK_PATH, eventually},
-};
 
 use super::{
     assert_answer, gateway_alone, only_published, post, post_under, published, signature, updated,

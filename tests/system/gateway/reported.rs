@@ -2,11 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use core_sim::sign;
+use harness::{SIGNATURE_HEADER, TestSystem, WEBHOOK_PATH, eventually};
 use serde_json::{Value, json};
-use tests::{
-    core_sim::sign,
-    harness::{SIGNATURE_HEADER, TestSystem, WEBHOOK_PATH, eventually},
-};
 
 use super::{gateway_alone, post, post_under, signature, updated, wire::Wire};
 

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
+use core_sim::Options;
+use harness::{Campus, Role, TestSystem, eventually};
 use serde_json::Value;
-use tests::{
-    core_sim::Options,
-    harness::{Campus, Role, TestSystem, eventually},
-};
 
 use super::{assert_unavailable, gateway_alone, post_under, updated};
 
@@ -105,7 +103,7 @@ async fn a_previous_secret_that_does_not_open_harms_nobody() {
     }
 }
 
-async fn test(system: &TestSystem, campus: &Campus) -> tests::harness::Answer {
+async fn test(system: &TestSystem, campus: &Campus) -> harness::Answer {
     let body = format!(r#"{{"event_type":"test","church_id":"{}"}}"#, campus.core_church_id);
     system.post_signed(&campus.secret, body).await
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tests::harness::TestSystem;
+use harness::TestSystem;
 
 use super::{
     gateway_alone, published, updated,

@@ -2,15 +2,13 @@
 
 use std::{fs, time::Duration};
 
+use core_sim::sign;
+use harness::{SIGNATURE_HEADER, SystemBuilder, TestSystem, WEBHOOK_PATH, eventually};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use reqwest::Certificate;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use serde_json::json;
-use tests::{
-    core_sim::sign,
-    harness::{SIGNATURE_HEADER, SystemBuilder, TestSystem, WEBHOOK_PATH, eventually},
-    servers::DataFolder,
-};
+use support::servers::DataFolder;
 
 use super::{gateway_alone, metric};
 

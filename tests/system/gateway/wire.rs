@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use tests::{
-    core_sim::WebhookBody,
-    harness::{TestSystem, WEBHOOK_PATH},
-};
+use core_sim::WebhookBody;
+use harness::{TestSystem, WEBHOOK_PATH};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,

@@ -9,13 +9,10 @@ mod writer;
 use std::{sync::Arc, time::Duration};
 
 use database::{Client, DatabaseConfig};
+use harness::{eventually, oracle};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use runtime::Settings;
-use tests::{
-    harness::eventually,
-    oracle,
-    servers::{DataFolder, Postgres},
-};
+use support::servers::{DataFolder, Postgres};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;

@@ -1,13 +1,14 @@
 //! What the programs write, as whoever searches it sees it.
 
-mod fates;
+mod outcomes;
 mod secrecy;
 mod unread;
 
 use std::time::Duration;
 
+use harness::eventually;
 use serde_json::Value;
-use tests::{harness::eventually, program::Program};
+use support::program::Program;
 
 const SOON: Duration = Duration::from_mins(1);
 

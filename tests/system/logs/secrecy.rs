@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-use tests::{
+use core_sim::{Endpoint, Fault, FaultKind, Options, Webhook, WebhookBody};
+use harness::{
     collector::Collector,
-    core_sim::{Endpoint, Fault, FaultKind, Options, Webhook, WebhookBody},
-    harness::{Finished, Role, TestSystem, eventually},
+    {Finished, Role, TestSystem, eventually},
 };
+use serde_json::json;
 
 use super::SOON;
 

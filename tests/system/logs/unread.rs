@@ -6,17 +6,15 @@ use std::{
     time::Duration,
 };
 
+use core_sim::{Webhook, WebhookBody};
 use futures_util::future::join_all;
+use harness::{Role, TestSystem, eventually};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use serde_json::{Value, json};
-use tests::{
-    core_sim::{Webhook, WebhookBody},
-    harness::{Role, TestSystem, eventually},
-    program::binary,
-};
+use support::program::binary;
 
 use super::{SOON, line};
 
@@ -95,7 +93,7 @@ async fn a_log_that_nobody_reads_stops_neither_webhooks_nor_their_work() {
     let created = system.core.create(church, json!({"full_name": "Budi"}), Webhook::Silent);
     let member = created.unwrap().member.text("id").unwrap().to_owned();
     let body = WebhookBody::new("member.updated", church, &member).to_bytes();
-    let signature = tests::core_sim::sign(&system.campus.secret, &body);
+    let signature = core_sim::sign(&system.campus.secret, &body);
     let headers = [("x-webhook-signature", signature.as_bytes())];
     let post = async || system.try_post_to(&path, &headers, &body).await.map(|it| it.status);
     eventually("the gateway accepts", SOON, async || post().await.is_ok_and(|it| it == 202)).await;

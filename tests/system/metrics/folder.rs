@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// A path in `deploy/`.
 pub(super) fn deploy(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy").join(path)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy").join(path)
 }
 
 /// The files of a folder in `deploy/` with this ending, by name, and what is in them.

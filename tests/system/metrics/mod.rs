@@ -7,7 +7,7 @@ mod exposition;
 mod folder;
 mod page;
 mod promql;
-mod scene;
+mod test_bed;
 
 use std::collections::BTreeSet;
 

@@ -1,11 +1,9 @@
 //! The brake on archives and on returns.
 
+use core_sim::{Endpoint, Fault, FaultKind, Webhook};
+use harness::{Role, TestSystem};
 use serde_json::json;
-use tests::{
-    core_sim::{Endpoint, Fault, FaultKind, Webhook},
-    harness::{Role, TestSystem},
-    program::run_to_end,
-};
+use support::program::run_to_end;
 
 use super::night::{Night, assert_failed, counts, report};
 
@@ -142,7 +140,7 @@ async fn a_configuration_that_changes_during_the_run_ends_it() {
     // The import may have asked for the member too: one change before this run would be none.
     let before = night.system.core.member_requests(&members[0]);
     let change = async {
-        tests::harness::eventually(
+        harness::eventually(
             "the run asks for the member",
             std::time::Duration::from_secs(30),
             async || night.system.core.member_requests(&members[0]) > before,
@@ -290,13 +288,8 @@ async fn a_small_campus_loses_a_fifth_a_day_and_none_at_a_limit_of_zero() {
 #[tokio::test]
 async fn who_moved_to_another_church_waits_for_an_operator() {
     let (night, members) = of_active(30).await;
-    let arguments = [
-        "campus",
-        "set",
-        &night.system.campus.id,
-        "--api-email",
-        tests::core_sim::SUPER_ADMIN_EMAIL,
-    ];
+    let arguments =
+        ["campus", "set", &night.system.campus.id, "--api-email", core_sim::SUPER_ADMIN_EMAIL];
     night.system.faithctl(&arguments).await.success();
     let moved = FaultKind::WrongChurch { as_church_id: None };
     let moved = Fault::everywhere(moved).of_member(&members[0]);
@@ -321,7 +314,7 @@ async fn who_moved_to_another_church_waits_for_an_operator() {
 #[tokio::test]
 async fn events_archive_by_the_filter_no_more_than_a_night_may() {
     let system = TestSystem::spawn().await;
-    let church = crate::worker::church::Church::first(&system);
+    let church = crate::worker::campus_under_test::Church::first(&system);
     let mut members = Vec::new();
     for number in 0..20 {
         members.push(church.bring(json!({"full_name": format!("Member {number}")})).await);

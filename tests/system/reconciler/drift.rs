@@ -117,7 +117,7 @@ async fn a_tombstone_of_a_webhook_is_respected_and_a_restore_brings_the_member_b
     night.delete(&id);
     night.pass().await;
     assert!(night.member(&id).await.is_null());
-    night.system.core.restore(&id, tests::core_sim::Webhook::Silent).unwrap();
+    night.system.core.restore(&id, core_sim::Webhook::Silent).unwrap();
     night.pass().await;
     assert_eq!(night.member(&id).await["name"], "Never seen");
     // Canaries may ask for the same member.

@@ -1,8 +1,8 @@
 //! Sync filters, and lists that leave out what the filter asks for.
 
 use chrono::{Months, TimeDelta, Utc};
+use core_sim::Endpoint;
 use serde_json::json;
-use tests::core_sim::Endpoint;
 
 use super::night::{Night, assert_failed, counts};
 

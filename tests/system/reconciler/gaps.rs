@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
-use tests::{
-    core_sim::{Options, WebhookBody},
-    harness::{TestSystem, eventually},
+use core_sim::{Options, WebhookBody};
+use harness::{
     proxy::Mode,
+    {TestSystem, eventually},
 };
+use serde_json::{Value, json};
 
 use super::night::Night;
 

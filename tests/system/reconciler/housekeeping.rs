@@ -3,13 +3,11 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
+use core_sim::WebhookBody;
+use harness::{TestSystem, eventually};
 use member::{CoreMember, Locale, Profile};
 use serde_json::{Value, json};
-use tests::{
-    core_sim::WebhookBody,
-    harness::{TestSystem, eventually},
-    program::run_to_end,
-};
+use support::program::run_to_end;
 
 async fn campus_alone() -> TestSystem {
     TestSystem::builder().gateways(0).workers(0).spawn().await

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
+use core_sim::{Endpoint, Fault, FaultKind, Options, RandomChanges};
+use harness::{TestSystem, eventually};
 use serde_json::{Value, json};
-use tests::{
-    core_sim::{Endpoint, Fault, FaultKind, Options, RandomChanges},
-    harness::{TestSystem, eventually},
-};
 use uuid::Uuid;
 
 use super::night::{Night, counts};
@@ -98,7 +96,7 @@ async fn runs_that_are_killed_at_any_moment_leave_nothing_wrong_behind() {
 fn counts_of_core(night: &Night) -> u64 {
     let mut active = 0;
     let church = &night.system.campus.core_church_id;
-    let count = |member: &tests::core_sim::Document| {
+    let count = |member: &core_sim::Document| {
         active += u64::from(member.is_true("is_active") && !member.is_true("is_deleted"));
     };
     night.system.core.for_each_member(church, count).unwrap();
@@ -175,7 +173,7 @@ async fn webhooks_that_race_the_scan_are_never_overwritten_by_it() {
                 .core
                 .deliveries()
                 .iter()
-                .all(|delivery| delivery.state != tests::core_sim::DeliveryState::Pending)
+                .all(|delivery| delivery.state != core_sim::DeliveryState::Pending)
     })
     .await;
     night.system.core.clear_faults();

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use core_sim::Webhook;
+use harness::{Role, TestSystem};
 use serde_json::{Value, json};
-use tests::{
-    core_sim::Webhook,
-    harness::{Role, TestSystem},
-};
 
 use super::night::{Night, counts, report};
 
@@ -173,7 +171,7 @@ async fn nobody_is_linked_where_it_is_switched_off() {
 #[tokio::test]
 async fn adding_a_campus_says_how_many_would_be_linked() {
     let system = TestSystem::builder().gateways(0).workers(0).spawn().await;
-    let church = &tests::core_sim::Options::churches_of(1, 2, 25)[1];
+    let church = &core_sim::Options::churches_of(1, 2, 25)[1];
     let here = "22222222-2222-4222-8222-222222222222";
     system
         .database

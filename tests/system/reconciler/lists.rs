@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use core_sim::{Endpoint, Fault, FaultKind, Options, SUPER_ADMIN_EMAIL};
+use harness::eventually;
 use serde_json::json;
-use tests::core_sim::{Endpoint, Fault, FaultKind, Options, SUPER_ADMIN_EMAIL};
-use tests::harness::eventually;
 
 use super::night::{Night, assert_failed, counts};
 

@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use core_sim::{Fault, FaultKind, ListShape, Options, Webhook};
+use harness::{Role, TestSystem, eventually};
 use serde_json::{Value, json};
-use tests::{
-    core_sim::{Fault, FaultKind, ListShape, Options, Webhook},
-    harness::{Role, TestSystem, eventually},
+use support::{
     process::peak_memory,
     program::{Finished, Program, binary},
 };

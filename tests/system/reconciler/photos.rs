@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use core_sim::Endpoint;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tests::core_sim::Endpoint;
 
 use super::night::{Night, counts};
 

@@ -1,6 +1,6 @@
 //! Short models of nights; long ones: `cargo run -p tests --bin nights -- --minutes 10`.
 
-use tests::nights::Plan;
+use chaos::nights::Plan;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_is_archived_doubled_or_brought_back_by_mistake() {

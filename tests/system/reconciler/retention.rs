@@ -1,7 +1,7 @@
 //! What is forgotten after `LOG_RETENTION`, beside the days of the log.
 
+use harness::TestSystem;
 use serde_json::{Value, json};
-use tests::harness::TestSystem;
 
 /// A letter of each status that died so many days ago; the last was only lately resolved.
 const LETTERS: &str = "

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
+use core_sim::Options;
+use harness::{TestSystem, eventually};
 use serde_json::json;
-use tests::{
-    core_sim::Options,
-    harness::{TestSystem, eventually},
-};
 
 use super::night::{Night, counts};
 
@@ -89,7 +87,7 @@ async fn once_runs_what_is_due_and_nothing_twice() {
 async fn a_run_that_failed_is_due_again_for_whoever_calls_again() {
     let night = Night::new(30).await;
     night.execute(OLD).await;
-    let refused = tests::core_sim::FaultKind::NoLogins;
+    let refused = core_sim::FaultKind::NoLogins;
     let fault = night.fault(refused);
     for _ in 0..2 {
         let finished = night.system.reconcile(&["--once", "--json"]).await;
@@ -109,7 +107,7 @@ async fn a_run_that_failed_is_due_again_for_whoever_calls_again() {
 #[tokio::test]
 async fn a_run_under_way_ends_with_its_daemon_and_says_so() {
     let night = with_reconcilers(1).await;
-    night.fault(tests::core_sim::FaultKind::Hang);
+    night.fault(core_sim::FaultKind::Hang);
     night.execute(OLD).await;
     eventually("a run is under way", SOON, async || !runs(&night).await.is_empty()).await;
     let status = night.system.reconciler(0).terminate(Duration::from_secs(25)).await.unwrap();

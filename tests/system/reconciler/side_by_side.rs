@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
+use core_sim::{Endpoint, Fault, FaultKind, Options};
+use harness::{TestSystem, eventually};
 use serde_json::Value;
-use tests::{
-    core_sim::{Endpoint, Fault, FaultKind, Options},
-    harness::{TestSystem, eventually},
-};
 
 use super::night::Night;
 

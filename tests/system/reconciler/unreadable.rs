@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use core_sim::{Endpoint, Fault, FaultKind, Options, SUPER_ADMIN_EMAIL};
 use serde_json::{Value, json};
-use tests::{
-    core_sim::{Endpoint, Fault, FaultKind, Options, SUPER_ADMIN_EMAIL},
-    program::Finished,
-};
+use support::program::Finished;
 
 use super::night::{Night, assert_failed, counts};
 
@@ -234,7 +232,7 @@ async fn an_interrupted_run_says_what_it_wrote() {
     let slow = FaultKind::Latency { ms: 20, jitter_ms: 0, stale: false };
     night.system.core.add_fault(Fault::everywhere(slow).at(Endpoint::Member));
     let program = night.process("interrupted");
-    tests::harness::eventually("something is repaired", Duration::from_mins(1), async || {
+    harness::eventually("something is repaired", Duration::from_mins(1), async || {
         night.system.core.requests(Endpoint::Member) > 400
     })
     .await;
@@ -255,7 +253,7 @@ async fn a_run_that_loses_postgres_is_an_error_at_once() {
     night.system.core.add_fault(Fault::everywhere(slow).at(Endpoint::List));
     let lost = async {
         let asked = night.system.core.requests(Endpoint::List);
-        tests::harness::eventually("the list is asked for", Duration::from_mins(1), async || {
+        harness::eventually("the list is asked for", Duration::from_mins(1), async || {
             night.system.core.requests(Endpoint::List) > asked
         })
         .await;

@@ -1,7 +1,7 @@
 //! Values that an older mapping stored wrong, and values that nobody can read (CONTRACT §3).
 
+use core_sim::Endpoint;
 use serde_json::json;
-use tests::core_sim::Endpoint;
 
 use super::night::{Night, counts};
 

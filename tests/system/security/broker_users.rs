@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use core_sim::{Webhook, WebhookBody};
+use harness::{Role, SIGNATURE_HEADER, TestSystem, WEBHOOK_PATH, eventually};
 use queue::lapin::{
     BasicProperties, Channel, ErrorKind,
     options::{
@@ -11,10 +13,6 @@ use queue::lapin::{
     types::{AMQPValue, FieldTable},
 };
 use serde_json::{Value, json};
-use tests::{
-    core_sim::{Webhook, WebhookBody},
-    harness::{Role, SIGNATURE_HEADER, TestSystem, WEBHOOK_PATH, eventually},
-};
 
 const SOON: Duration = Duration::from_secs(30);
 /// `ACCESS_REFUSED`

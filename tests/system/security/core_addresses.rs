@@ -3,11 +3,9 @@
 
 use std::time::Duration;
 
+use core_sim::{Webhook, WebhookBody};
+use harness::{Role, TestSystem, eventually};
 use serde_json::json;
-use tests::{
-    core_sim::{Webhook, WebhookBody},
-    harness::{Role, TestSystem, eventually},
-};
 
 const SOON: Duration = Duration::from_secs(30);
 

@@ -1,11 +1,11 @@
 //! The way of an event, from the request to the commit.
 
-use serde_json::{Value, json};
-use tests::{
+use core_sim::{Endpoint, Fault, FaultKind, Options, Webhook, WebhookBody};
+use harness::{
     collector::{Collector, Kind},
-    core_sim::{Endpoint, Fault, FaultKind, Options, Webhook, WebhookBody},
-    harness::{SIGNATURE_HEADER, TestSystem, WEBHOOK_PATH, eventually},
+    {SIGNATURE_HEADER, TestSystem, WEBHOOK_PATH, eventually},
 };
+use serde_json::{Value, json};
 
 use super::{SOON, assert_child, assert_silent, count, only, outline, trace_with, traced};
 
@@ -165,7 +165,7 @@ async fn a_senders_own_trace_is_linked_and_not_continued() {
     let system = traced(&collector).spawn().await;
     let sender = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
     let body = WebhookBody::test(&system.campus.core_church_id).to_bytes();
-    let signature = tests::core_sim::sign(&system.campus.secret, &body);
+    let signature = core_sim::sign(&system.campus.secret, &body);
     let headers: [(&str, &[u8]); 2] =
         [(SIGNATURE_HEADER, signature.as_bytes()), ("traceparent", sender.as_bytes())];
     assert_eq!(system.post_raw(WEBHOOK_PATH, &headers, &body).await.status, 200);

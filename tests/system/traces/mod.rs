@@ -7,9 +7,9 @@ mod run;
 
 use std::time::Duration;
 
-use tests::{
+use harness::{
     collector::{CollectedSpan, Collector, Kind},
-    harness::{SystemBuilder, TestSystem, eventually},
+    {SystemBuilder, TestSystem, eventually},
 };
 
 const SOON: Duration = Duration::from_mins(1);

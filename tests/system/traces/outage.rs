@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use tests::{
+use core_sim::{Webhook, WebhookBody};
+use harness::{
     collector::Collector,
-    core_sim::{Webhook, WebhookBody},
-    harness::{TestSystem, eventually},
     proxy::{Mode, Proxy},
+    {TestSystem, eventually},
 };
 
 use super::{SOON, traced};

@@ -1,11 +1,11 @@
 //! A dead letter that is replayed: found from the trace that it began in, and from the replay's own.
 
-use serde_json::{Value, json};
-use tests::{
+use core_sim::WebhookBody;
+use harness::{
     collector::{Collector, Kind},
-    core_sim::WebhookBody,
-    harness::eventually,
+    eventually,
 };
+use serde_json::{Value, json};
 
 use super::{SOON, assert_child, count, only, outline, trace_with, traced};
 

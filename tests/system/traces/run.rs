@@ -1,10 +1,8 @@
 //! The trace of a reconciliation run.
 
+use core_sim::Options;
+use harness::collector::{Collector, Kind};
 use serde_json::json;
-use tests::{
-    collector::{Collector, Kind},
-    core_sim::Options,
-};
 
 use super::{assert_child, assert_silent, only, outline, trace_with, traced};
 

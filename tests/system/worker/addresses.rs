@@ -7,14 +7,15 @@ use std::{
 };
 
 use bytes::Bytes;
+use core_sim::Webhook;
+use harness::TestSystem;
 use http_body_util::Full;
 use hyper::{Request, Response, body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
 use serde_json::json;
-use tests::{core_sim::Webhook, harness::TestSystem};
 use tokio::net::TcpListener;
 
-use super::church::Church;
+use super::campus_under_test::Church;
 
 #[tokio::test]
 async fn an_id_is_one_segment_of_the_path_whatever_is_in_it() {
@@ -41,7 +42,7 @@ async fn an_id_is_one_segment_of_the_path_whatever_is_in_it() {
         assert_eq!(church.member(id).await["name"], name);
         assert_eq!(church.sync("member.deleted", id).await["status"], "processed");
     }
-    assert_eq!(system.core.requests(tests::core_sim::Endpoint::Other), 0);
+    assert_eq!(system.core.requests(core_sim::Endpoint::Other), 0);
 }
 
 #[tokio::test]

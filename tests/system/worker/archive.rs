@@ -1,9 +1,10 @@
 //! The archive flag: who is archived for which reason, and who is let out again (CONTRACT §3).
 
+use core_sim::Webhook;
+use harness::TestSystem;
 use serde_json::{Value, json};
-use tests::{core_sim::Webhook, harness::TestSystem};
 
-use super::church::{Church, archive_of};
+use super::campus_under_test::{Church, archive_of};
 
 #[tokio::test]
 async fn a_member_that_the_core_has_deleted_is_archived_or_never_made() {

@@ -1,12 +1,10 @@
 //! Refused deliveries of known campuses: told in `webhook_logs`, within bounds.
 
+use core_sim::sign;
+use harness::{SIGNATURE_HEADER, TestSystem, WEBHOOK_PATH, eventually};
 use serde_json::{Value, json};
-use tests::{
-    core_sim::sign,
-    harness::{SIGNATURE_HEADER, TestSystem, WEBHOOK_PATH, eventually},
-};
 
-use super::church::{Church, SOON};
+use super::campus_under_test::{Church, SOON};
 
 async fn rejections(system: &TestSystem, number: usize) -> Vec<Value> {
     eventually("the refused deliveries are logged", SOON, async || {

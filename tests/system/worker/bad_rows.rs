@@ -2,17 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use core_sim::{Endpoint, Options};
 use futures_util::future::join_all;
+use harness::{TestSystem, eventually};
 use serde_json::{Value, json};
-use tests::{
-    core_sim::{Endpoint, Options},
-    harness::{TestSystem, eventually},
-};
 use tokio::{sync::oneshot, task::JoinHandle};
 use tokio_postgres::{Client, Transaction};
 
 use super::{
-    church::{Church, SOON},
+    campus_under_test::{Church, SOON},
     queue::assert_queues_are_empty,
 };
 

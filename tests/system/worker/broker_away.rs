@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use futures_util::future::join;
-use queue::WORK;
-use tests::{
-    harness::{TestSystem, eventually},
+use harness::{
     proxy::{End, Mode, Scope},
+    {TestSystem, eventually},
 };
+use queue::WORK;
 
 use super::{
-    church::{Church, SOON},
+    campus_under_test::{Church, SOON},
     load::Load,
     queue::assert_queues_are_empty,
 };

@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
+use core_sim::{CoreSim, Endpoint, Fault, FaultKind, Options, WebhookBody};
 use futures_util::future::join_all;
+use harness::{TestSystem, eventually};
 use serde_json::{Value, json};
-use tests::{
-    core_sim::{CoreSim, Endpoint, Fault, FaultKind, Options, WebhookBody},
-    harness::{TestSystem, eventually},
-};
 
 use super::{
-    church::{Church, SOON},
+    campus_under_test::{Church, SOON},
     filter::set_filter,
     queue::assert_queues_are_empty,
 };

@@ -2,11 +2,12 @@
 //! (CORRECTNESS §2).
 
 use chrono::{TimeDelta, Utc};
+use core_sim::Webhook;
+use harness::TestSystem;
 use serde_json::{Value, json};
-use tests::{core_sim::Webhook, harness::TestSystem};
 
 use super::{
-    church::{Church, archive_of},
+    campus_under_test::{Church, archive_of},
     queue::{publish, publish_replayed},
 };
 

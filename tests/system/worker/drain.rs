@@ -3,17 +3,15 @@
 
 use std::time::{Duration, Instant};
 
+use core_sim::{Endpoint, Fault, FaultKind};
 use futures_util::future::join_all;
+use harness::{TestSystem, eventually};
 use lapin::{options::BasicGetOptions, types::AMQPValue};
 use queue::WORK;
 use serde_json::json;
-use tests::{
-    core_sim::{Endpoint, Fault, FaultKind},
-    harness::{TestSystem, eventually},
-};
 
 use super::{
-    church::{Church, SOON},
+    campus_under_test::{Church, SOON},
     load::Load,
     queue::assert_queues_are_empty,
 };

@@ -1,13 +1,11 @@
 //! The same event twice (CONTRACT §2, CORRECTNESS §3).
 
+use core_sim::{Webhook, WebhookBody};
 use futures_util::future::{join, join_all};
+use harness::TestSystem;
 use serde_json::json;
-use tests::{
-    core_sim::{Webhook, WebhookBody},
-    harness::TestSystem,
-};
 
-use super::{church::Church, filter::set_filter};
+use super::{campus_under_test::Church, filter::set_filter};
 
 #[tokio::test]
 async fn an_event_that_was_processed_is_not_fetched_again() {
@@ -46,7 +44,7 @@ async fn an_event_that_was_processed_is_not_fetched_again() {
 
 #[tokio::test]
 async fn the_same_event_id_of_another_campus_is_another_event() {
-    let options = tests::core_sim::Options::default();
+    let options = core_sim::Options::default();
     let second = options.churches[1].clone();
     let system = TestSystem::builder().core(options).spawn().await;
     let campus = system.add_campus(&second, &[]).await;

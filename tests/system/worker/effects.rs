@@ -1,9 +1,9 @@
 //! What created, updated and deleted do (CONTRACT §3).
 
+use harness::TestSystem;
 use serde_json::{Value, json};
-use tests::harness::TestSystem;
 
-use super::church::Church;
+use super::campus_under_test::Church;
 
 #[tokio::test]
 async fn a_member_is_created_updated_and_archived() {
@@ -46,7 +46,7 @@ async fn a_member_is_created_updated_and_archived() {
     assert_eq!((&row["name"], &row["category"]), (&json!("Sumarni N"), &json!("Visitor")));
     assert_eq!(row["phone"], "+6281234567890");
 
-    system.core.delete(&member, tests::core_sim::Webhook::Silent).unwrap();
+    system.core.delete(&member, core_sim::Webhook::Silent).unwrap();
     let log = church.sync("member.deleted", &member).await;
     assert_eq!(
         (&log["status"], &log["message"]),
@@ -114,7 +114,7 @@ async fn a_delivery_is_logged_with_its_allow_listed_fields_and_nothing_else() {
 
 #[tokio::test]
 async fn tests_and_unknown_types_are_logged_and_ask_the_core_nothing() {
-    use tests::core_sim::{Endpoint, WebhookBody};
+    use core_sim::{Endpoint, WebhookBody};
     let system = TestSystem::spawn().await;
     let church = Church::first(&system);
     for event_type in ["test", "ping"] {

@@ -2,14 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use core_sim::{Endpoint, Fault, FaultKind, Options};
 use futures_util::future::join_all;
+use harness::{Campus, TestSystem, eventually};
 use serde_json::json;
-use tests::{
-    core_sim::{Endpoint, Fault, FaultKind, Options},
-    harness::{Campus, TestSystem, eventually},
-};
 
-use super::{church::Church, queue::assert_queues_are_empty};
+use super::{campus_under_test::Church, queue::assert_queues_are_empty};
 
 /// Everything put off, and its campus's core well again: the delays and a probe.
 const RECOVERED: Duration = Duration::from_mins(1);

@@ -1,9 +1,10 @@
 //! The sync filter on live events (CONTRACT §3).
 
+use core_sim::Webhook;
+use harness::TestSystem;
 use serde_json::{Value, json};
-use tests::{core_sim::Webhook, harness::TestSystem};
 
-use super::church::{Church, archive_of};
+use super::campus_under_test::{Church, archive_of};
 
 /// Saves a filter as an operator does who knows its fields: a core that is slow is not asked for them.
 pub(crate) async fn set_filter(church: Church<'_>, mode: &str, rules: Value) {

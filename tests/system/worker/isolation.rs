@@ -1,14 +1,12 @@
 //! No campus touches another's members (DESIGN tenet 2).
 
-use serde_json::{Value, json};
-use tests::{
-    core_sim::{
-        CoreSim, DEFAULT_PASSWORD, Endpoint, Fault, FaultKind, Options, SUPER_ADMIN_EMAIL, Webhook,
-    },
-    harness::TestSystem,
+use core_sim::{
+    CoreSim, DEFAULT_PASSWORD, Endpoint, Fault, FaultKind, Options, SUPER_ADMIN_EMAIL, Webhook,
 };
+use harness::TestSystem;
+use serde_json::{Value, json};
 
-use super::{church::Church, queue::assert_queues_are_empty};
+use super::{campus_under_test::Church, queue::assert_queues_are_empty};
 
 #[tokio::test]
 async fn a_member_of_another_church_is_never_written() {

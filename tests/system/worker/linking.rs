@@ -1,12 +1,10 @@
 //! Events about members who are here already, by hand or under an id that is gone: linked, not doubled.
 
+use core_sim::{Endpoint, Fault, FaultKind, Webhook};
+use harness::TestSystem;
 use serde_json::{Value, json};
-use tests::{
-    core_sim::{Endpoint, Fault, FaultKind, Webhook},
-    harness::TestSystem,
-};
 
-use super::church::Church;
+use super::campus_under_test::Church;
 
 /// Makes a person by hand, with a history, and answers the row's id.
 async fn by_hand(church: Church<'_>, name: &str, phone: &str) -> Value {

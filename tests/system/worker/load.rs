@@ -6,13 +6,13 @@ use std::{
     time::Duration,
 };
 
+use core_sim::{Webhook, WebhookBody};
 use futures_util::{Stream, StreamExt, future::join, stream};
 use rand::RngExt;
 use serde_json::{Value, json};
-use tests::core_sim::{Webhook, WebhookBody};
 use tokio_postgres::Client;
 
-use super::church::Church;
+use super::campus_under_test::Church;
 
 /// Webhooks under way at once.
 const SENDERS: usize = 8;

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use harness::{TestSystem, eventually};
 use serde_json::json;
-use tests::harness::{TestSystem, eventually};
 
-use super::church::{Church, SOON};
+use super::campus_under_test::{Church, SOON};
 
 /// Enough that reading everything for each batch shows.
 const MEMBERS: usize = 300;

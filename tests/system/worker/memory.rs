@@ -1,14 +1,12 @@
 //! What a worker takes when answers are large (CONTRACT §1, `WORKER_ANSWER_BYTES`).
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use core_sim::{Fault, FaultKind};
+use harness::{Role, TestSystem, eventually};
 use serde_json::json;
-use tests::{
-    core_sim::{Fault, FaultKind},
-    harness::{Role, TestSystem, eventually},
-    process::peak_memory,
-};
+use support::process::peak_memory;
 
-use super::church::Church;
+use super::campus_under_test::Church;
 
 /// In KiB. A worker at rest takes some 50 MB.
 const MOST_MEMORY: u64 = 300 * 1000 * 1000 / 1024;

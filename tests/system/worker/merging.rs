@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
+use core_sim::{Endpoint, Fault, FaultKind};
 use futures_util::future::join_all;
+use harness::{TestSystem, eventually};
 use serde_json::json;
-use tests::{
-    core_sim::{Endpoint, Fault, FaultKind},
-    harness::{TestSystem, eventually},
-};
 
-use super::church::{Church, SOON};
+use super::campus_under_test::{Church, SOON};
 
 /// Long enough for everything else that a test does meanwhile.
 const SLOW: FaultKind = FaultKind::Latency { ms: 2_000, jitter_ms: 0, stale: false };

@@ -6,7 +6,7 @@ mod archive;
 mod audit;
 mod bad_rows;
 mod broker_away;
-pub(crate) mod church;
+pub(crate) mod campus_under_test;
 mod configuration;
 mod deletes;
 mod drain;

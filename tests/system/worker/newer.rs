@@ -1,13 +1,13 @@
 //! Events that a newer gateway wrote, during an upgrade: they wait for a newer worker.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use harness::{TestSystem, eventually};
 use lapin::{BasicProperties, options::BasicGetOptions};
 use queue::WORK;
 use serde_json::{Value, json};
-use tests::harness::{TestSystem, eventually};
 use uuid::Uuid;
 
-use super::{church::SOON, queue::publish_bytes};
+use super::{campus_under_test::SOON, queue::publish_bytes};
 
 const LETTERS: &str = "SELECT id, cause, status, attempts, envelope FROM dead_letters";
 

@@ -1,12 +1,10 @@
 //! Reads that were overtaken, by another worker: older never overwrites newer (CORRECTNESS §1).
 
+use core_sim::{Endpoint, Fault, FaultKind, Webhook};
+use harness::{TestSystem, eventually};
 use serde_json::{Value, json};
-use tests::{
-    core_sim::{Endpoint, Fault, FaultKind, Webhook},
-    harness::{TestSystem, eventually},
-};
 
-use super::church::{Church, SOON};
+use super::campus_under_test::{Church, SOON};
 
 /// The core looks at its members, and then takes its time.
 const STALE: FaultKind = FaultKind::Latency { ms: 2_000, jitter_ms: 0, stale: true };

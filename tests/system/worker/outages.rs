@@ -1,15 +1,13 @@
 //! Outages: the core cannot answer. Events wait for it, and use up nothing but time
 //! (CONTRACT §1 `RETRY_OUTAGE_AGE`, DESIGN "two kinds of failure").
 
+use core_sim::{Endpoint, Fault, FaultKind};
 use futures_util::future::join_all;
+use harness::{TestSystem, eventually};
 use serde_json::json;
-use tests::{
-    core_sim::{Endpoint, Fault, FaultKind},
-    harness::{TestSystem, eventually},
-};
 
 use super::{
-    church::{Church, SOON},
+    campus_under_test::{Church, SOON},
     queue::assert_queues_are_empty,
 };
 
@@ -165,7 +163,7 @@ async fn a_refused_login_is_an_outage_that_an_operator_can_end() {
     assert_eq!(system.core.requests(Endpoint::Login), 1);
     assert_eq!(system.core.member_requests(&member), 0);
 
-    set_password(tests::core_sim::DEFAULT_PASSWORD.as_bytes()).await;
+    set_password(core_sim::DEFAULT_PASSWORD.as_bytes()).await;
     let log = church.end_of(&event).await;
     assert_eq!(log["message"], "Member created: Budi");
     assert_eq!(system.core.requests(Endpoint::Login), 2);

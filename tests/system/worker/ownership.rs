@@ -1,14 +1,12 @@
 //! Engagement, notes and care events are FaithTracker's alone (CONTRACT §3).
 
 use chrono::TimeDelta;
+use core_sim::Webhook;
+use harness::{Role, TestSystem};
 use serde_json::{Value, json};
-use tests::{
-    core_sim::Webhook,
-    harness::{Role, TestSystem},
-};
 use tokio_postgres::error::SqlState;
 
-use super::{church::Church, queue::publish};
+use super::{campus_under_test::Church, queue::publish};
 
 /// What people entered in FaithTracker.
 const ENTERED: &str = "

@@ -1,11 +1,11 @@
 //! Photos that the core sends inside the member (CONTRACT §3).
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use harness::TestSystem;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tests::harness::TestSystem;
 
-use super::church::Church;
+use super::campus_under_test::Church;
 
 const LARGEST: usize = 5 * 1024 * 1024;
 const JPEG: &[u8] = &[0xff, 0xd8, 0xff, 0xe0];

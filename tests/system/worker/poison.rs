@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
+use core_sim::{Endpoint, Fault, FaultKind};
 use futures_util::future::join_all;
+use harness::{TestSystem, eventually};
 use serde_json::json;
-use tests::{
-    core_sim::{Endpoint, Fault, FaultKind},
-    harness::{TestSystem, eventually},
-};
 
 use super::{
-    church::{Church, SOON},
+    campus_under_test::{Church, SOON},
     queue::assert_queues_are_empty,
 };
 

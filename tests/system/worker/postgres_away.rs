@@ -3,14 +3,12 @@
 use std::time::Duration;
 
 use futures_util::future::join;
+use harness::{TestSystem, eventually};
 use queue::WORK;
-use tests::{
-    harness::{TestSystem, eventually},
-    servers::StopMode,
-};
+use support::servers::StopMode;
 
 use super::{
-    church::{Church, SOON},
+    campus_under_test::{Church, SOON},
     load::Load,
     queue::assert_queues_are_empty,
 };

@@ -3,16 +3,16 @@
 
 use chrono::{TimeDelta, Utc};
 use event::{Envelope, EventType, SCHEMA_VERSION};
+use harness::TestSystem;
 use lapin::{
     BasicProperties,
     options::{BasicPublishOptions, ConfirmSelectOptions},
     types::{AMQPValue, FieldTable},
 };
 use queue::{EXCHANGE, WORK};
-use tests::harness::TestSystem;
 use uuid::Uuid;
 
-use super::church::Church;
+use super::campus_under_test::Church;
 
 /// Every queue that an event can be in.
 pub(crate) const QUEUES: [&str; 3] = [WORK, queue::DEAD, queue::UNROUTED];

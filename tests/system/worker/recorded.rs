@@ -2,14 +2,12 @@
 
 use std::{fs, path::Path};
 
+use core_sim::{FIRST_CHURCH_ID, Options};
+use harness::{TestSystem, WEBHOOK_PATH};
 use serde_json::{Value, json};
-use tests::{
-    core_sim::{FIRST_CHURCH_ID, Options},
-    harness::{TestSystem, WEBHOOK_PATH},
-    servers::DataFolder,
-};
+use support::servers::DataFolder;
 
-use super::church::Church;
+use super::campus_under_test::Church;
 
 /// What the recorded webhooks were signed with.
 const SECRET: &str = "TFRuCW5KkeGC_YF_wrBLabcdefghijkl";
@@ -137,5 +135,5 @@ fn put_data_of(system: &TestSystem, webhook: &str, member: &str) {
 }
 
 fn samples() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/samples/faithflow"))
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../samples/faithflow"))
 }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use futures_util::future::join;
+use harness::{TestSystem, eventually};
 use queue::WORK;
 use rand::RngExt;
 use serde_json::json;
-use tests::harness::{TestSystem, eventually};
 
 use super::{
-    church::{Church, SOON},
+    campus_under_test::{Church, SOON},
     load::Load,
     queue::{assert_queues_are_empty, publish},
 };

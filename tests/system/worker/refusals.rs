@@ -4,14 +4,12 @@
 use std::time::Duration;
 
 use chrono::DateTime;
+use core_sim::{Endpoint, Fault, FaultKind, Options, Webhook};
+use harness::{TestSystem, eventually};
 use serde_json::{Value, json};
-use tests::{
-    core_sim::{Endpoint, Fault, FaultKind, Options, Webhook},
-    harness::{TestSystem, eventually},
-};
 
 use super::{
-    church::{Church, SOON},
+    campus_under_test::{Church, SOON},
     queue::assert_queues_are_empty,
 };
 

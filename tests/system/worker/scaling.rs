@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
+use core_sim::Endpoint;
 use futures_util::future::join;
-use tests::{
-    core_sim::Endpoint,
-    harness::{TestSystem, eventually},
-};
+use harness::{TestSystem, eventually};
 
-use super::{church::Church, load::Load, queue::assert_queues_are_empty};
+use super::{campus_under_test::Church, load::Load, queue::assert_queues_are_empty};
 
 const WORKERS: usize = 20;
 const DRAIN: Duration = Duration::from_secs(25);

@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
+use core_sim::{Endpoint, Fault, FaultKind, Options};
 use futures_util::future::join_all;
+use harness::{TestSystem, eventually};
 use serde_json::json;
-use tests::{
-    core_sim::{Endpoint, Fault, FaultKind, Options},
-    harness::{TestSystem, eventually},
-};
 
-use super::church::{Church, SOON};
+use super::campus_under_test::{Church, SOON};
 
 /// A token under a minute old is not replaced; this one is older.
 const AGE_TOKEN: &str = "UPDATE core_tokens SET obtained_at = obtained_at - interval '2 minutes'";
@@ -143,7 +141,7 @@ async fn mending_the_password_while_a_wrong_one_is_tried_locks_nobody_out() {
     let events = join_all(members.iter().map(|member| church.post("member.created", member))).await;
     eventually("a login is under way", SOON, async || system.core.requests(Endpoint::Login) == 1)
         .await;
-    set_password(tests::core_sim::DEFAULT_PASSWORD).await;
+    set_password(core_sim::DEFAULT_PASSWORD).await;
     for event in &events {
         assert_eq!(church.end_of(event).await["status"], "processed");
     }

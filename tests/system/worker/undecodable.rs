@@ -4,13 +4,13 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 use chrono::TimeDelta;
 use event::Envelope;
+use harness::{TestSystem, eventually};
 use lapin::BasicProperties;
 use serde_json::{Value, json};
-use tests::harness::{TestSystem, eventually};
 use uuid::Uuid;
 
 use super::{
-    church::{Church, SOON},
+    campus_under_test::{Church, SOON},
     queue::{assert_queues_are_empty, publish, publish_bytes},
 };
 

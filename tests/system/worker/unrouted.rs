@@ -1,13 +1,13 @@
 //! Events that found no queue: kept in `member-events.unrouted`, and sent on their way again.
 
 use chrono::TimeDelta;
+use harness::{TestSystem, eventually};
 use lapin::types::FieldTable;
 use queue::{EXCHANGE, UNROUTED, WORK};
 use serde_json::json;
-use tests::harness::{TestSystem, eventually};
 
 use super::{
-    church::{Church, SOON},
+    campus_under_test::{Church, SOON},
     queue::{assert_queues_are_empty, publish},
 };
 

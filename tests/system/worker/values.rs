@@ -1,10 +1,10 @@
 //! How values of the core arrive here: phones, birth dates and ages (CONTRACT §3).
 
 use chrono::{Datelike, Days, FixedOffset, NaiveDate, Utc};
+use harness::TestSystem;
 use serde_json::{Value, json};
-use tests::harness::TestSystem;
 
-use super::church::Church;
+use super::campus_under_test::Church;
 
 #[tokio::test]
 async fn phones_are_e164_by_the_country_of_the_campus_or_stay_as_they_came() {

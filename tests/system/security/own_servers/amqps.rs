@@ -1,6 +1,6 @@
 //! `amqps://` with a certificate authority of one's own.
 
-use tests::harness::Role;
+use harness::Role;
 
 use super::{doctor, encrypted_system, reasons, stranger};
 

@@ -6,13 +6,10 @@ mod verify_full;
 
 use std::time::Duration;
 
+use core_sim::WebhookBody;
+use harness::{Role, TestSystem, eventually};
 use serde_json::Value;
-use tests::{
-    core_sim::WebhookBody,
-    harness::{Role, TestSystem, eventually},
-    program::run_to_end,
-    servers::Authority,
-};
+use support::{program::run_to_end, servers::Authority};
 
 const SOON: Duration = Duration::from_secs(30);
 

@@ -2,13 +2,11 @@
 
 use std::{fs, process::Command};
 
+use harness::permissions;
 use queue::lapin::{Connection, ConnectionProperties};
-use tests::{
-    harness::permissions,
-    servers::{DataFolder, RabbitMq},
-};
+use support::servers::{DataFolder, RabbitMq};
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/rabbitmq/users");
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/rabbitmq/users");
 
 #[tokio::test]
 async fn the_script_makes_the_users_and_can_be_run_again() {
