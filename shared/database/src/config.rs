@@ -8,7 +8,7 @@ use rustls::ClientConfig;
 use tokio_postgres::config::{Host as Name, LoadBalanceHosts, SslMode};
 
 use crate::{
-    dial::Host,
+    host::Host,
     target::Target,
     tls::{self, Verification},
 };

@@ -8,9 +8,8 @@ use tokio::{
     task::JoinHandle,
 };
 use tokio_postgres::{AsyncMessage, Client, Connection};
-use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::{DatabaseConfig, DatabaseError, Error};
+use crate::{error::DatabaseError, statement_error::Error};
 
 /// How long an answer is waited for: a little longer than Postgres itself lets a statement run.
 ///
@@ -72,11 +71,5 @@ impl Connected {
             }
         });
         Self { client, notifications, connection }
-    }
-}
-
-impl DatabaseConfig {
-    pub(crate) fn connector(&self) -> MakeRustlsConnect {
-        MakeRustlsConnect::new((*self.tls).clone())
     }
 }

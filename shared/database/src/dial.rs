@@ -1,22 +1,21 @@
 //! Reaching one of the hosts: the first that answers and is what is wanted. One that says nothing
 //! keeps nobody from the next.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::atomic::Ordering, time::Duration};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::time::{sleep, timeout};
-use tokio_postgres::config::Host as Name;
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::{
-    Connected, DatabaseConfig, DatabaseError, Error,
-    session::{Backend, settings},
+    attempt::{Attempt, Why},
+    backend::Backend,
+    config::DatabaseConfig,
+    connect::Connected,
+    error::DatabaseError,
+    host::Host,
+    session::settings,
+    statement_error::Error,
     target::Target,
 };
 
@@ -26,79 +25,6 @@ const NEXT_HOST_AFTER: Duration = Duration::from_secs(1);
 const PROBE_LIMIT: Duration = Duration::from_secs(2);
 /// How often two sessions are asked who they are.
 const PROBES: usize = 3;
-
-/// A server that may be asked for sessions.
-#[derive(Clone)]
-pub(crate) struct Host {
-    /// Names this host alone.
-    pub(crate) postgres: tokio_postgres::Config,
-    /// Whether its sessions were seen to be sessions. That is asked until it is known.
-    pub(crate) is_held: Arc<AtomicBool>,
-}
-
-impl Host {
-    fn address(&self) -> String {
-        let port = self.postgres.get_ports().first().unwrap_or(&5432);
-        match (self.postgres.get_hosts().first(), self.postgres.get_hostaddrs().first()) {
-            (Some(Name::Tcp(name)), _) => format!("{name}:{port}"),
-            (Some(Name::Unix(folder)), _) => format!("{} ({port})", folder.display()),
-            (None, Some(address)) => format!("{address}:{port}"),
-            (None, None) => String::new(),
-        }
-    }
-}
-
-/// A host that gave no session, and why.
-#[derive(Debug)]
-pub struct Attempt {
-    address: String,
-    why: Why,
-}
-
-#[derive(Debug)]
-enum Why {
-    Refused(Error),
-    Silent,
-    Unwanted(Target),
-    Pooled,
-}
-
-impl From<Error> for Why {
-    fn from(error: Error) -> Self {
-        Self::Refused(error)
-    }
-}
-
-impl Attempt {
-    pub(crate) fn error(&self) -> Option<&Error> {
-        match &self.why {
-            Why::Refused(error) => Some(error),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn is_pooled(&self) -> bool {
-        matches!(self.why, Why::Pooled)
-    }
-
-    pub(crate) fn is_unwanted(&self) -> bool {
-        matches!(self.why, Why::Unwanted(_))
-    }
-}
-
-impl fmt::Display for Attempt {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "at {}: ", self.address)?;
-        match &self.why {
-            Why::Refused(error) => error.fmt(formatter),
-            Why::Silent => formatter.write_str("it does not answer"),
-            Why::Unwanted(target) => target.fmt(formatter),
-            Why::Pooled => formatter.write_str(
-                "a pooler gives each transaction another session (transaction mode); it must be in session mode",
-            ),
-        }
-    }
-}
 
 impl DatabaseConfig {
     /// Opens a session. It ends when the client is dropped or the connection is lost.
@@ -188,7 +114,8 @@ impl DatabaseConfig {
     }
 
     async fn open(&self, host: &Host) -> Result<Connected, Error> {
-        let (client, connection) = host.postgres.connect(self.connector()).await?;
+        let tls = MakeRustlsConnect::new((*self.tls).clone());
+        let (client, connection) = host.postgres.connect(tls).await?;
         Ok(Connected::new(client, connection))
     }
 }

@@ -2,7 +2,7 @@
 
 use tokio_postgres::error::SqlState;
 
-use crate::Error;
+use crate::statement_error::Error;
 
 /// What a failed statement says about who is to blame, and so what may be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

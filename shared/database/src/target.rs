@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::session::Backend;
+use crate::backend::Backend;
 
 /// What a server must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,10 +5,7 @@ use database::Client;
 use super::check::Report;
 use crate::{
     failure::in_words,
-    status::{
-        problems::{self, Matter},
-        queries::Connected,
-    },
+    status::{Problem, problems, queries::Connected},
 };
 
 const SUBJECT: &str = "programs";
@@ -27,7 +24,7 @@ pub(super) async fn check(report: &mut Report, client: &Client) {
         let gateways = problems::counted(connected.gateways, "gateway", "gateways");
         report.ok(SUBJECT, format!("connected to Postgres: {gateways}, and a reconciler"));
     }
-    for Matter { matter, advice } in missing {
-        report.warn(SUBJECT, matter, advice);
+    for Problem { summary, advice } in missing {
+        report.warn(SUBJECT, summary, advice);
     }
 }

@@ -6,7 +6,7 @@ use super::check::Report;
 use crate::{
     failure::in_words,
     status::{
-        problems::{self, Matter},
+        Problem, problems,
         queries::{CampusSync, DeadLetters},
     },
 };
@@ -15,10 +15,10 @@ const SUBJECT: &str = "waiting for you";
 
 pub(super) async fn check(report: &mut Report, client: &Client) {
     match look(client).await {
-        Ok(matters) if matters.is_empty() => report.ok(SUBJECT, "nothing"),
-        Ok(matters) => {
-            for Matter { matter, advice } in matters {
-                report.warn(SUBJECT, matter, advice);
+        Ok(problems) if problems.is_empty() => report.ok(SUBJECT, "nothing"),
+        Ok(problems) => {
+            for Problem { summary, advice } in problems {
+                report.warn(SUBJECT, summary, advice);
             }
         }
         Err(error) => report.warn(
@@ -29,7 +29,7 @@ pub(super) async fn check(report: &mut Report, client: &Client) {
     }
 }
 
-async fn look(client: &Client) -> Result<Vec<Matter>, DatabaseError> {
+async fn look(client: &Client) -> Result<Vec<Problem>, DatabaseError> {
     let letters = DeadLetters::load(client).await?;
     let campuses = CampusSync::load(client).await?;
     Ok(problems::waiting(&letters, &campuses))

@@ -1,52 +1,42 @@
-//! What somebody should look at, told from everything that the status knows: at three in the morning
-//! nobody compares columns.
+//! What an operator should look at, derived from everything that the status knows, so that nobody has to
+//! compare columns under pressure.
 
 use chrono::{TimeDelta, Utc};
 use queue::{DEAD, UNROUTED, WORK};
-use serde::Serialize;
 
 use super::{
-    Status,
     queries::{CampusSync, Connected, DeadLetters, REJECTED_MINUTES},
+    state::{InstallationStatus, Problem},
 };
 use crate::{campus::SECRET_AGE, moment};
 
 /// Nights are a day apart, and spread over some minutes.
 const OVERDUE: TimeDelta = TimeDelta::hours(26);
-/// What is retried for longer is no blip any more.
+/// What is retried for longer is no transient failure any more.
 const LONG_RETRIED: TimeDelta = TimeDelta::minutes(10);
 
 /// A stranger's try or two is none of ours; the alert CampusRefused counts alike.
 const REJECTED_MANY: i64 = 5;
 
-/// Something to look at.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Matter {
-    /// What is the matter.
-    pub(crate) matter: String,
-    /// What to do about it.
-    pub(crate) advice: String,
-}
-
 /// All that is to be looked at, what stops events first.
-pub(super) fn matters(status: &Status) -> Vec<Matter> {
-    let mut matters = Vec::new();
-    queues(status, &mut |matter, advice| matters.push(Matter { matter, advice }));
-    matters.extend(status.connected.iter().flat_map(missing));
+pub(super) fn problems(status: &InstallationStatus) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    queues(status, &mut |summary, advice| problems.push(Problem { summary, advice }));
+    problems.extend(status.connected.iter().flat_map(missing));
     let campuses = status.campuses.as_deref().unwrap_or_default();
     for campus in campuses.iter().filter(|campus| campus.is_enabled) {
-        secret(campus, &mut |matter, advice| matters.push(Matter { matter, advice }));
+        secret(campus, &mut |summary, advice| problems.push(Problem { summary, advice }));
     }
     let letters = status.dead_letters.as_deref().unwrap_or_default();
-    matters.extend(waiting(letters, campuses));
-    matters
+    problems.extend(waiting(letters, campuses));
+    problems
 }
 
 /// Which programs nobody has started, or are without Postgres.
-pub(crate) fn missing(connected: &Connected) -> Vec<Matter> {
-    let mut matters = Vec::new();
-    let mut add = |matter: &str, advice: &str| {
-        matters.push(Matter { matter: matter.to_owned(), advice: advice.to_owned() });
+pub(crate) fn missing(connected: &Connected) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut add = |summary: &str, advice: &str| {
+        problems.push(Problem { summary: summary.to_owned(), advice: advice.to_owned() });
     };
     if connected.gateways == 0 {
         add(
@@ -60,13 +50,13 @@ pub(crate) fn missing(connected: &Connected) -> Vec<Matter> {
             "start one, unless cron runs `reconciler --once`",
         );
     }
-    matters
+    problems
 }
 
 /// What waits for an operator although every part of the system works.
-pub(crate) fn waiting(letters: &[DeadLetters], campuses: &[CampusSync]) -> Vec<Matter> {
-    let mut matters = Vec::new();
-    let mut add = |matter: String, advice: String| matters.push(Matter { matter, advice });
+pub(crate) fn waiting(letters: &[DeadLetters], campuses: &[CampusSync]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut add = |summary: String, advice: String| problems.push(Problem { summary, advice });
     let open: i64 = letters.iter().map(|letters| letters.open).sum();
     if open > 0 {
         add(
@@ -80,10 +70,10 @@ pub(crate) fn waiting(letters: &[DeadLetters], campuses: &[CampusSync]) -> Vec<M
             of_campus(campus, &mut add);
         }
     }
-    matters
+    problems
 }
 
-fn queues(status: &Status, add: &mut impl FnMut(String, String)) {
+fn queues(status: &InstallationStatus, add: &mut impl FnMut(String, String)) {
     if status.workers == Some(0) {
         add(
             "no worker consumes events: they wait in the queue".to_owned(),
@@ -221,8 +211,9 @@ mod tests {
     }
 
     fn of(campus: CampusSync) -> Vec<String> {
-        let status = Status { campuses: Some(vec![campus]), ..Status::default() };
-        matters(&status).into_iter().map(|matter| matter.matter).collect()
+        let status =
+            InstallationStatus { campuses: Some(vec![campus]), ..InstallationStatus::default() };
+        problems(&status).into_iter().map(|problem| problem.summary).collect()
     }
 
     #[test]
@@ -244,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_the_matter_with_a_campus_is_said() {
+    fn problems_of_a_campus_are_listed() {
         let long_ago = Utc::now() - TimeDelta::days(100);
         let found = of(CampusSync {
             candidates_held: 40,

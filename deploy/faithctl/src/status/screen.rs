@@ -3,23 +3,23 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Status,
-    problems::Matter,
+    InstallationStatus,
     queries::{CampusSync, Connected, DeadLetters, Flow, Run, WINDOW_MINUTES},
     queues::QueueState,
+    state::Problem,
 };
 use crate::{
     moment,
     output::{self, Column, table},
 };
 
-/// Campuses and matters that one screen has room for.
+/// Campuses and problems that one screen has room for.
 const MOST: usize = 12;
 
 /// The screen: a part for each thing that could be asked, what needs somebody first.
-pub(super) fn text(status: &Status) -> String {
+pub(super) fn text(status: &InstallationStatus) -> String {
     let parts = [
-        (!status.problems.is_empty()).then(|| away(&status.problems)),
+        (!status.unavailable.is_empty()).then(|| away(&status.unavailable)),
         (!status.attention.is_empty()).then(|| attention(&status.attention)),
         status.queues.as_deref().map(|queues| queue_table(queues, status.workers)),
         status.flow.as_ref().map(|flow| flow_lines(flow, status.connected.as_ref())),
@@ -31,21 +31,21 @@ pub(super) fn text(status: &Status) -> String {
     parts.join("\n\n")
 }
 
-fn away(problems: &[String]) -> String {
-    let lines: Vec<String> = problems
+fn away(unavailable: &[String]) -> String {
+    let lines: Vec<String> = unavailable
         .iter()
-        .map(|problem| format!("  ✗ {}\n    → faithctl doctor", output::printable(problem)))
+        .map(|reason| format!("  ✗ {}\n    → faithctl doctor", output::printable(reason)))
         .collect();
     section("Away", &lines.join("\n"))
 }
 
-fn attention(matters: &[Matter]) -> String {
-    let mut lines: Vec<String> = matters
+fn attention(problems: &[Problem]) -> String {
+    let mut lines: Vec<String> = problems
         .iter()
         .take(MOST)
-        .map(|one| format!("  ! {}\n    → {}", output::printable(&one.matter), one.advice))
+        .map(|one| format!("  ! {}\n    → {}", output::printable(&one.summary), one.advice))
         .collect();
-    lines.extend(more(matters.len(), "faithctl status --json | jq .attention"));
+    lines.extend(more(problems.len(), "faithctl status --json | jq .attention"));
     section("Worth a look", &lines.join("\n"))
 }
 
@@ -205,10 +205,10 @@ mod tests {
 
     #[test]
     fn what_is_away_is_said_first() {
-        let status = Status {
+        let status = InstallationStatus {
             dead_letters: Some(Vec::new()),
-            problems: vec!["cannot connect to RabbitMQ".to_owned()],
-            ..Status::default()
+            unavailable: vec!["cannot connect to RabbitMQ".to_owned()],
+            ..InstallationStatus::default()
         };
         assert_eq!(
             text(&status),

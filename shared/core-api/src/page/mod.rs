@@ -1,18 +1,21 @@
 //! Pages of the member list.
 
 mod keys;
+mod paging;
 mod reader;
 mod refill;
+mod rows;
 
 use std::time::Duration;
 
-use member::CoreMember;
 use serde::de::DeserializeSeed;
 use serde_json::error::Category;
 
 use crate::BadAnswer;
 pub use keys::Keys;
+pub use paging::Paging;
 use reader::{Reader, Shape};
+pub use rows::Rows;
 
 /// A page of the member list.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,41 +34,6 @@ pub struct Page<R> {
     pub fetched_in: Duration,
     /// How long it took to read it, and for the rows to become what they are.
     pub parsed_in: Duration,
-}
-
-/// What a page says of the pages after it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Paging {
-    /// A bare array says nothing.
-    Bare,
-    /// `{"data":[…],"pagination":{…}}`.
-    Counted {
-        /// Whether more rows follow.
-        has_more: bool,
-        /// How many there are in all, where it says so.
-        total: Option<u64>,
-    },
-}
-
-/// Takes the rows of a page, one after the other. If the page turns out to be broken, what was made of its
-/// rows until then is dropped.
-pub trait Rows {
-    /// What it wants to see of a row.
-    fn keys(&self) -> &Keys;
-
-    /// Takes a row, which is another one afterwards, and may lack an id.
-    fn take(&mut self, row: &CoreMember);
-}
-
-/// Rows as they are, with every key.
-impl Rows for Vec<CoreMember> {
-    fn keys(&self) -> &Keys {
-        &Keys::ALL
-    }
-
-    fn take(&mut self, row: &CoreMember) {
-        self.push(row.clone());
-    }
 }
 
 impl<R: Rows> Page<R> {

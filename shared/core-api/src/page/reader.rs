@@ -6,7 +6,7 @@ use member::CoreMember;
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-use super::{Keys, Paging, Rows, refill::Refill};
+use super::{keys::Keys, paging::Paging, refill::Refill, rows::Rows};
 
 /// Reads row after row into the same memory.
 pub(super) struct Reader<'a, R> {
@@ -57,7 +57,7 @@ impl<'de, R: Rows> Visitor<'de> for Shape<'_, '_, R> {
                     answer.next_value_seed(List(self.0))?;
                     has_list = true;
                 }
-                "pagination" => paging = counted(&answer.next_value()?),
+                "pagination" => paging = Paging::counted(&answer.next_value()?),
                 _ => _ = answer.next_value::<IgnoredAny>()?,
             }
         }
@@ -154,9 +154,4 @@ impl Visitor<'_> for Key<'_> {
         }
         Ok(Some((name, value)))
     }
-}
-
-fn counted(pagination: &Value) -> Option<Paging> {
-    let has_more = pagination.get("has_more")?.as_bool()?;
-    Some(Paging::Counted { has_more, total: pagination.get("total").and_then(Value::as_u64) })
 }
