@@ -1,8 +1,8 @@
 //! What waits behind the gateway, for the metrics: somebody must see it when no worker runs.
 
 use queue::{
-    AmqpConfig, Broker, DEAD, Link, QueueError, QueueWatch, REJECTIONS, Topology, UNROUTED, WORK,
-    Ways, lapin::Connection,
+    AmqpConfig, Broker, DEAD, Declarations, Link, QueueError, QueueWatch, REJECTIONS, Topology,
+    UNROUTED, WORK, lapin::Connection,
 };
 use runtime::{Health, metrics::observe};
 use tokio_util::sync::CancellationToken;
@@ -19,7 +19,7 @@ pub(crate) async fn watch(amqp: AmqpConfig, topology: Topology, stop: Cancellati
     let link = Link {
         broker: Broker::new(amqp, "gateway depths"),
         // A queue that is not there yet would be an error of the connection's at each start.
-        ways: Ways::of_events(topology).and_rejections(),
+        declarations: Declarations::of_events(topology).and_rejections(),
         // Of a health that nobody asks: a gateway that cannot count can still publish.
         check: Health::default().check("rabbitmq"),
     };

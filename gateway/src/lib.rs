@@ -39,7 +39,7 @@ use anyhow::Context;
 use campus::DirectoryHandle;
 use database::Pool;
 use instances::{Gaps, Heartbeat};
-use queue::{Broker, Link, Publisher, PublisherOptions, Ways};
+use queue::{Broker, Declarations, Link, Publisher, PublisherOptions};
 use runtime::{Daemon, Health, Program, variables};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -102,14 +102,14 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
     // nobody asks.
     let audit_link = Link {
         broker: Broker::new(config.amqp.clone(), "gateway audit"),
-        ways: Ways::of_rejections(),
+        declarations: Declarations::of_rejections(),
         check: Health::default().check("rabbitmq"),
     };
     let (audit_publisher, auditing) = Publisher::start(audit_link, AUDITING, stop.clone());
     let link = Link {
         broker: Broker::new(config.amqp, PROGRAM.name),
         // Delays are the worker's business.
-        ways: Ways::of_events(config.topology),
+        declarations: Declarations::of_events(config.topology),
         check: rabbitmq,
     };
     let (publisher, publishing) = Publisher::start(link, PUBLISHING, stop.clone());

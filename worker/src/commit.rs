@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use retry::{Cause, Failure, Kind};
+use retry::{Cause, Failure, FailureKind};
 use runtime::TRACES;
 use store::{Commit, Outcome, Status, SyncWriter};
 use tokio::sync::{mpsc, oneshot};
@@ -134,7 +134,7 @@ impl Committed {
     pub(crate) fn locked() -> Self {
         Self::Locked(Failure::new(
             Cause::Database,
-            Kind::Outage,
+            FailureKind::Outage,
             "The member's row, or its campus's configuration, is locked by somebody else.",
         ))
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use database::{ANSWER_LIMIT, Fault, fault};
-use retry::{Cause, Failure, Kind};
+use retry::{Cause, Failure, FailureKind};
 use store::{Commit, Outcome, Patience, SyncWriter};
 use uuid::Uuid;
 
@@ -85,7 +85,9 @@ impl Committer {
             for place in part {
                 match refusal.fault {
                     Fault::Locked | Fault::Repeat => results[place] = Some(Committed::locked()),
-                    Fault::Row => results[place] = Some(refused(&refusal.message, Kind::Final)),
+                    Fault::Row => {
+                        results[place] = Some(refused(&refusal.message, FailureKind::Final));
+                    }
                     Fault::Unclear | Fault::Session => {
                         unclear.push((place, refusal.clone()));
                     }
@@ -116,7 +118,7 @@ impl Committer {
         for (place, refusal) in unclear {
             let is_member = matches!(batch[place], Commit::Member(_));
             if wrote_any || (is_member && (refusal.is_raised || self.refused.len() < MANY)) {
-                results[place] = Some(refused(&refusal.message, Kind::Refusal));
+                results[place] = Some(refused(&refusal.message, FailureKind::Refusal));
             } else {
                 self.writer.give_up();
             }
@@ -192,7 +194,7 @@ fn campus(commit: &Commit) -> Uuid {
 }
 
 /// Postgres does not take a row, for a reason of the row's own.
-fn refused(message: &str, kind: Kind) -> Committed {
+fn refused(message: &str, kind: FailureKind) -> Committed {
     let reason = format!("Postgres refuses the member's row: {}.", message.trim_end_matches('.'));
     Committed::Failed(Failure::new(Cause::Database, kind, reason))
 }

@@ -15,7 +15,7 @@ use core_api::{
 };
 use database::Pool;
 use member::CoreMember;
-use retry::{Failure, RetrySchedule, bridge, classify, is_blip};
+use retry::{Failure, RetrySchedule, classify, is_transient, retry_transient};
 use store::CampusConfig;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -164,7 +164,7 @@ impl Cores {
         campuses.iter().map(state).collect()
     }
 
-    /// Asks the campus's core for a member, bridging blips, if it is of use to ask.
+    /// Asks the campus's core for a member, retrying transient failures, if it is of use to ask.
     pub(crate) async fn fetch(
         &self,
         campus: &CampusConfig,
@@ -214,9 +214,9 @@ impl Cores {
         };
         pass.begin();
         let begin = Instant::now();
-        let answer = bridge(
+        let answer = retry_transient(
             || core.session.fetch(wish.member, keys, &charge),
-            |error| matches!(error, SessionError::Core(error) if is_blip(error)),
+            |error| matches!(error, SessionError::Core(error) if is_transient(error)),
         )
         .await;
         core.metrics.fetched(&answer, begin.elapsed());

@@ -8,7 +8,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use retry::{Cause, Failure, Kind, RetrySchedule};
+use retry::{Cause, Failure, FailureKind, RetrySchedule};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -213,7 +213,11 @@ impl Gate {
     /// What is wrong with the core, for those who are put off.
     pub(crate) fn trouble(&self) -> Failure {
         lock(&self.trouble).clone().unwrap_or_else(|| {
-            Failure::new(Cause::CoreUnavailable, Kind::Outage, "The core cannot be asked now.")
+            Failure::new(
+                Cause::CoreUnavailable,
+                FailureKind::Outage,
+                "The core cannot be asked now.",
+            )
         })
     }
 
@@ -265,7 +269,7 @@ mod tests {
     }
 
     fn away() -> Failure {
-        Failure::new(Cause::CoreUnavailable, Kind::Outage, "The core is away.")
+        Failure::new(Cause::CoreUnavailable, FailureKind::Outage, "The core is away.")
     }
 
     async fn enter(gate: &Gate) -> Result<Pass, PutOff> {

@@ -38,8 +38,8 @@ use core_api::AnswerMemory;
 use database::Pool;
 use instances::Heartbeat;
 use queue::{
-    Broker, DEAD, Link, Publisher, PublisherOptions, QueueError, QueueWatch, REJECTIONS,
-    RetryQueue, UNROUTED, WORK, Ways, lapin::Connection,
+    Broker, DEAD, Declarations, Link, Publisher, PublisherOptions, QueueError, QueueWatch,
+    REJECTIONS, RetryQueue, UNROUTED, WORK, lapin::Connection,
 };
 use retry::RetrySchedule;
 use runtime::{Daemon, Program, variables};
@@ -89,7 +89,7 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
     let pool = Pool::new(&config.database).context("cannot make the database pool")?;
     let link = |name, check| Link {
         broker: Broker::new(config.amqp.clone(), name),
-        ways: Ways::of_events(config.topology)
+        declarations: Declarations::of_events(config.topology)
             .and_retries(config.schedule.delays().into_iter().map(RetryQueue).collect())
             .and_rejections(),
         check: health.check(check),

@@ -16,7 +16,7 @@ use opentelemetry::{
     KeyValue,
     metrics::{Counter, Histogram},
 };
-use retry::{Cause, Failure, Kind};
+use retry::{Cause, Failure, FailureKind};
 use runtime::metrics::{BATCH_SIZES, EVENT_SECONDS, LATENCY_SECONDS, Reading, meter, observe_each};
 use store::Status;
 
@@ -189,9 +189,9 @@ impl Metrics {
 
     pub(crate) fn failed(&self, failure: &Failure) {
         let kind = match failure.kind {
-            Kind::Outage => "outage",
-            Kind::Refusal => "refusal",
-            Kind::Final => "final",
+            FailureKind::Outage => "outage",
+            FailureKind::Refusal => "refusal",
+            FailureKind::Final => "final",
         };
         self.failures
             .add(1, &[KeyValue::new("cause", failure.cause.as_str()), KeyValue::new("kind", kind)]);

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use chrono::Utc;
-use retry::Kind;
+use retry::FailureKind;
 use store::{CampusConfig, Link};
 
 use crate::{
@@ -51,7 +51,7 @@ pub(crate) async fn ask(
             Ok(is_there) => is_there,
             Err(Unfetched::Absent(failure) | Unfetched::Failed(failure)) => {
                 let is_first = jobs.iter().all(|job| job.history.is_first_attempt());
-                if is_first && failure.kind == Kind::Outage {
+                if is_first && failure.kind == FailureKind::Outage {
                     return Err(Fate::Failed(failure));
                 }
                 true

@@ -2,11 +2,11 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use campus_core::{judge, photo_refusal, unreadable};
+use campus_core::{interpret_response, photo_refusal, unreadable};
 use chrono::{DateTime, TimeDelta, Utc};
 use event::EventType;
 use futures_util::{FutureExt, future::join_all};
-use retry::{Cause, Failure, Kind, Next};
+use retry::{Cause, Failure, FailureKind, Next};
 use store::{CampusConfig, Commit, Finding, Happened, LogLine, Observation, Standing, Status};
 use tracing::{Instrument, Span};
 
@@ -209,7 +209,7 @@ async fn sync_member(worker: &Worker, group: &Group, ticket: &Ticket, jobs: &[&J
     };
     match worker.cores.fetch(campus, &wish).await {
         // What it takes is charged until the commit, or whatever else comes of it.
-        Ok((member, mut charge)) => match judge(campus, &member, now) {
+        Ok((member, mut charge)) => match interpret_response(campus, &member, now) {
             Ok(finding) => {
                 drop(member);
                 charge.keep(finding.photo().map_or(0, |photo| photo.image.len()));
@@ -322,13 +322,16 @@ async fn commit(
 fn usable(ticket: &Ticket) -> Result<&CampusConfig, Failure> {
     let stopped = |kind, reason: String| Failure::new(Cause::SyncDisabled, kind, reason);
     match ticket.campus.as_deref() {
-        None => Err(stopped(Kind::Final, "No sync is configured for the campus any more.".into())),
+        None => Err(stopped(
+            FailureKind::Final,
+            "No sync is configured for the campus any more.".into(),
+        )),
         Some(Err(error)) => Err(stopped(
-            Kind::Outage,
+            FailureKind::Outage,
             format!("The campus's configuration cannot be used: {error}."),
         )),
         Some(Ok(campus)) if !campus.is_enabled => {
-            Err(stopped(Kind::Final, "Sync is disabled for the campus.".into()))
+            Err(stopped(FailureKind::Final, "Sync is disabled for the campus.".into()))
         }
         Some(Ok(campus)) => Ok(campus),
     }
@@ -381,7 +384,7 @@ fn failed(jobs: &[&Job], failure: &Failure) -> Vec<Fate> {
 fn poison() -> Failure {
     Failure::new(
         Cause::Poison,
-        Kind::Refusal,
+        FailureKind::Refusal,
         "Processing the event fails in a way that nobody foresaw.",
     )
 }

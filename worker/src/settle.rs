@@ -7,11 +7,11 @@ use std::time::Duration;
 use chrono::Utc;
 use event::{DecodeError, History};
 use queue::{
-    Letter, Message, Publisher, ReceivedHeaders, Route,
+    DeadReason, Message, Publisher, ReceivedHeaders, Route,
     lapin::{message::Delivery, types::ShortString},
 };
 use rand::RngExt;
-use retry::{Cause, Failure, Kind, Next, RetrySchedule};
+use retry::{Cause, Failure, FailureKind, Next, RetrySchedule};
 use runtime::Trace;
 use store::{Commit, LogLine, Status};
 use tokio_util::sync::CancellationToken;
@@ -60,11 +60,13 @@ pub(crate) async fn fail(worker: &Worker, ticket: &Ticket, job: &Job, failure: F
         Next::Dead(history) => {
             worker.metrics.died(history.failed_attempts());
             report::dead(job, &failure);
-            let letter =
-                Letter { cause: failure.cause.as_str().to_owned(), reason: failure.reason.clone() };
+            let dead = DeadReason {
+                cause: failure.cause.as_str().to_owned(),
+                reason: failure.reason.clone(),
+            };
             let message = Message::new(&job.envelope, Route::Dead, job.trace.context())
                 .with_history(&history)
-                .with_letter(&letter);
+                .with_dead_reason(&dead);
             pass_on(worker, job, message, "dead").await;
         }
     }
@@ -76,7 +78,7 @@ pub(crate) async fn fail(worker: &Worker, ticket: &Ticket, job: &Job, failure: F
 pub(crate) async fn put_off(worker: &Worker, ticket: &Ticket, job: &Job, off: PutOff) -> Fate {
     let (delay, history, why) = match &off {
         PutOff::Shut(wait, trouble) => {
-            match worker.schedule.put_off(&job.history, *wait, Utc::now()) {
+            match worker.schedule.defer(&job.history, *wait, Utc::now()) {
                 Some((delay, history)) => (delay, history, trouble.reason.as_str()),
                 None => return fail(worker, ticket, job, trouble.clone()).await,
             }
@@ -87,7 +89,7 @@ pub(crate) async fn put_off(worker: &Worker, ticket: &Ticket, job: &Job, off: Pu
         }
     };
     // Told once: what circles for a day must not write a row each time.
-    if history.bounces == 1 {
+    if history.deferrals == 1 {
         let mut entry = job.entry();
         entry.attempts = job.history.failed_attempts();
         let error = match &off {
@@ -112,7 +114,7 @@ pub(crate) async fn put_off(worker: &Worker, ticket: &Ticket, job: &Job, off: Pu
 
 /// Sends a delivery that nothing was tried for through a delay queue.
 pub(crate) async fn bounce(worker: &Worker, job: &Job, delay: Duration, history: &History) {
-    report::put_off(job, history.bounces, &runtime::format_duration(delay));
+    report::put_off(job, history.deferrals, &runtime::format_duration(delay));
     delay_by(worker, job, delay, history, "put_off").await;
 }
 
@@ -180,14 +182,15 @@ pub(crate) fn unreadable(
 ) -> Message {
     let message = |route| bytes(delivery, route, trace);
     let reason = format!("The message could not be read: {error}.");
-    let letter = Letter { cause: Cause::InvalidEvent.as_str().to_owned(), reason: reason.clone() };
+    let dead =
+        DeadReason { cause: Cause::InvalidEvent.as_str().to_owned(), reason: reason.clone() };
     if !matches!(error, DecodeError::Version(_)) {
-        return message(Route::Dead).with_letter(&letter);
+        return message(Route::Dead).with_dead_reason(&dead);
     }
-    let failure = Failure::new(Cause::InvalidEvent, Kind::Outage, reason);
+    let failure = Failure::new(Cause::InvalidEvent, FailureKind::Outage, reason);
     match schedule.next(&headers.history, &failure, Utc::now()) {
         Next::Again(delay, history) => message(Route::Retry(delay)).with_history(&history),
-        Next::Dead(history) => message(Route::Dead).with_history(&history).with_letter(&letter),
+        Next::Dead(history) => message(Route::Dead).with_history(&history).with_dead_reason(&dead),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use core_api::{CoreError, SessionError};
-use retry::{Cause, Failure, Kind, classify};
+use retry::{Cause, Failure, FailureKind, classify};
 
 use crate::breaker::Trouble;
 
@@ -16,7 +16,7 @@ pub(crate) fn trouble(error: &CoreError, failure: &Failure) -> Option<Trouble> {
     match error {
         CoreError::Forbidden { .. } => Some(Trouble::Forbidden),
         CoreError::Server { .. } | CoreError::NotAnApi { .. } => Some(Trouble::Error),
-        _ if failure.kind == Kind::Outage => Some(Trouble::Away),
+        _ if failure.kind == FailureKind::Outage => Some(Trouble::Away),
         _ => None,
     }
 }
@@ -36,7 +36,7 @@ pub(crate) fn of_core(trouble: Trouble, failure: &Failure) -> Failure {
     match trouble {
         Trouble::Forbidden => Failure::new(
             Cause::CoreForbidden,
-            Kind::Outage,
+            FailureKind::Outage,
             "The core lets the campus's account see no member any more.",
         ),
         Trouble::Away | Trouble::Error => failure.clone(),

@@ -70,8 +70,8 @@ fn again(delivery: &Delivery, worker: &Worker) -> Message {
 /// What was tried, and why it is dead where it goes there.
 fn with_headers(message: Message, headers: ReceivedHeaders, route: Route) -> Message {
     let message = message.with_history(&headers.history);
-    match headers.letter {
-        Some(letter) if route == Route::Dead => message.with_letter(&letter),
+    match headers.dead_reason {
+        Some(dead) if route == Route::Dead => message.with_dead_reason(&dead),
         _ => message,
     }
 }

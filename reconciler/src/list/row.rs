@@ -78,7 +78,7 @@ impl ListRow {
     /// Judges a row of the campus's church. None for an id that could not be asked for or stored.
     pub(crate) fn read(row: &CoreMember, filter: &Filter, locale: Locale) -> Option<Self> {
         let member = row.id().filter(|id| is_usable(id))?.to_owned();
-        let (standing, profile) = match member::judge(row, filter, &locale) {
+        let (standing, profile) = match member::map(row, filter, &locale) {
             Ok(Verdict::Active(profile)) => (Standing::Active, profile),
             // Not said here, but perhaps by id.
             Ok(Verdict::Unstated(profile)) => (Standing::Unsure, profile),

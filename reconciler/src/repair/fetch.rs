@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use campus_core::{judge, keys, photo_refusal};
+use campus_core::{interpret_response, keys, photo_refusal};
 use chrono::NaiveDate;
 use core_api::CoreError;
 use futures_util::{StreamExt, stream};
@@ -40,7 +40,7 @@ pub(crate) async fn answers(run: &mut Run, members: &[&str]) -> Result<Vec<Answe
     let mut weight = 0;
     while let Some(answer) = coming.next().await {
         answers.push(match answer {
-            Ok(member) => match judge(&campus.config, &member, now) {
+            Ok(member) => match interpret_response(&campus.config, &member, now) {
                 Ok(finding) => {
                     weight += finding.photo().map_or(0, |photo| photo.image.len());
                     if let Some(refusal) = photo_refusal(&finding) {

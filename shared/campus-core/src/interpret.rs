@@ -3,11 +3,11 @@
 use chrono::{DateTime, Utc};
 use core_api::Keys;
 use member::{Column, CoreMember, PhotoRefusal};
-use retry::{Cause, Failure, Kind};
+use retry::{Cause, Failure, FailureKind};
 use store::{CampusConfig, Finding};
 
 /// Maps and filters what the core answered. A member of another church is never a finding.
-pub fn judge(
+pub fn interpret_response(
     campus: &CampusConfig,
     member: &CoreMember,
     now: DateTime<Utc>,
@@ -17,26 +17,25 @@ pub fn judge(
         Some(_) => {
             return Err(Failure::new(
                 Cause::WrongChurch,
-                Kind::Refusal,
+                FailureKind::Refusal,
                 "The core answered with a member of another church.",
             ));
         }
         None => {
             return Err(Failure::new(
                 Cause::CoreBadResponse,
-                Kind::Refusal,
+                FailureKind::Refusal,
                 "The core answered with a member that names no church.",
             ));
         }
     }
-    let verdict =
-        member::judge(member, &campus.filter, &campus.locale(now)).map_err(|missing| {
-            Failure::new(
-                Cause::CoreBadResponse,
-                Kind::Refusal,
-                format!("The filter cannot be applied: {missing}."),
-            )
-        })?;
+    let verdict = member::map(member, &campus.filter, &campus.locale(now)).map_err(|missing| {
+        Failure::new(
+            Cause::CoreBadResponse,
+            FailureKind::Refusal,
+            format!("The filter cannot be applied: {missing}."),
+        )
+    })?;
     Ok(verdict.into())
 }
 
@@ -45,7 +44,7 @@ pub fn lacks_filter_fields(campus: &CampusConfig, member: &CoreMember) -> bool {
     !member.is_deleted() && !campus.filter.missing_fields(member).is_empty()
 }
 
-/// What of the core's members [`judge`] looks at for this campus.
+/// What of the core's members [`interpret_response`] looks at for this campus.
 pub fn keys(campus: &CampusConfig) -> Keys {
     Keys::only(member::KEYS.into_iter().chain(campus.filter.fields()))
 }

@@ -5,5 +5,5 @@
 mod interpret;
 mod open;
 
-pub use interpret::{judge, keys, lacks_filter_fields, photo_refusal, unreadable};
+pub use interpret::{interpret_response, keys, lacks_filter_fields, photo_refusal, unreadable};
 pub use open::{CampusCores, CoreSession};

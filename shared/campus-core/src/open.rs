@@ -8,7 +8,7 @@ use core_api::{
     Session, Sessions,
 };
 use database::Pool;
-use retry::{Cause, Failure, Kind};
+use retry::{Cause, Failure, FailureKind};
 use store::{CampusConfig, PostgresTokens};
 
 /// A campus's way to its core, with the token that all programs share.
@@ -59,7 +59,7 @@ impl CampusCores {
 fn unusable(problem: &dyn std::error::Error) -> Failure {
     Failure::new(
         Cause::CoreUnavailable,
-        Kind::Outage,
+        FailureKind::Outage,
         format!("The core cannot be asked: {problem}."),
     )
 }

@@ -2,7 +2,7 @@
 //!
 //! Everything in this crate is pure: the same answer of the core, the same filter and the same day give
 //! the same result, whether the worker asks because of a webhook or the reconciler at night. That is why
-//! both go through [`judge`] and nothing else.
+//! both go through [`map`] and nothing else.
 
 mod birth;
 mod core_member;
@@ -24,4 +24,4 @@ pub use person::Person;
 pub use phone::{Country, UnknownCountry};
 pub use photo::{Photo, PhotoRefusal};
 pub use profile::{Column, MAPPING_VERSION, Profile};
-pub use verdict::{ArchiveReason, KEYS, MissingFields, Verdict, judge};
+pub use verdict::{ArchiveReason, KEYS, MissingFields, Verdict, map};

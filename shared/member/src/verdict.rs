@@ -91,7 +91,7 @@ pub struct MissingFields {
     pub fields: Vec<String>,
 }
 
-/// The keys of the core's member that [`judge`] and the mapping look at; a filter names its own. Whoever
+/// The keys of the core's member that [`map`] and the mapping look at; a filter names its own. Whoever
 /// reads no more of a member decides the same about it.
 pub const KEYS: [&str; 16] = [
     "id",
@@ -117,7 +117,7 @@ pub const KEYS: [&str; 16] = [
 /// Deleted comes first: it needs no filter. Then the filter, which says whom this campus has at all; an
 /// inactive member outside of it is [`Verdict::Filtered`], so that an unknown one is not brought in just to be
 /// archived.
-pub fn judge(
+pub fn map(
     member: &CoreMember,
     filter: &Filter,
     locale: &Locale,

@@ -5,7 +5,7 @@ use chrono::{NaiveDate, TimeZone, Utc};
 use chrono_tz::{America::Los_Angeles, Asia::Jakarta};
 use member::{
     ArchiveReason, Column, CoreMember, Field, Filter, KEYS, Locale, PhotoRefusal, Profile, Verdict,
-    judge,
+    map,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -74,20 +74,20 @@ fn keys_that_are_not_named_decide_nothing() {
         let others = extras.fields().filter(|(key, _)| !KEYS.contains(key));
         full.extend(others.map(|(key, value)| (key.to_owned(), value.clone())));
         assert!(full.len() > lean.len() + 20);
-        let verdict = |object| judge(&CoreMember::from(object), &Filter::default(), &locale());
+        let verdict = |object| map(&CoreMember::from(object), &Filter::default(), &locale());
         assert_eq!(verdict(lean), verdict(full), "{missing}");
     }
 }
 
 #[test]
 fn the_recorded_fates_are_told_apart() {
-    let fate = |sample| judge(&recorded(sample), &Filter::default(), &locale()).unwrap();
-    assert!(matches!(fate(MEMBER), Verdict::Active(_)));
-    let inactive = fate(INACTIVE);
+    let verdict_of = |sample| map(&recorded(sample), &Filter::default(), &locale()).unwrap();
+    assert!(matches!(verdict_of(MEMBER), Verdict::Active(_)));
+    let inactive = verdict_of(INACTIVE);
     assert_eq!(inactive.profile().unwrap().name, text("Yohanes Đặng 李"));
     assert_eq!(inactive.archive_reason(), Some(ArchiveReason::Deactivated));
     assert!(inactive.creates_unknown());
-    assert_eq!(fate(SOFT_DELETED), Verdict::Deleted);
+    assert_eq!(verdict_of(SOFT_DELETED), Verdict::Deleted);
 }
 
 #[test]
@@ -252,18 +252,21 @@ fn a_photo_lives_in_one_place() {
 fn the_filter_decides_before_inactivity_and_after_deletion() {
     let rules = json!([{"field": "gender", "operator": "equals", "value": "Female"}]);
     let filter = Filter::parse("include", &rules).unwrap();
-    let fate = |value| judge(&core_member(value), &filter, &locale());
-    let outside = fate(json!({"gender": "Male", "is_active": false})).unwrap();
+    let verdict_of = |value| map(&core_member(value), &filter, &locale());
+    let outside = verdict_of(json!({"gender": "Male", "is_active": false})).unwrap();
     assert!(matches!(outside, Verdict::Filtered(_)) && !outside.creates_unknown());
     assert_eq!(outside.archive_reason().unwrap().as_str(), "No longer matches sync filter rules");
     assert!(matches!(
-        fate(json!({"gender": "Female", "is_active": false})),
+        verdict_of(json!({"gender": "Female", "is_active": false})),
         Ok(Verdict::Inactive(_))
     ));
-    assert!(matches!(fate(json!({"gender": "Female", "is_active": true})), Ok(Verdict::Active(_))));
-    assert!(matches!(fate(json!({"gender": "Female"})), Ok(Verdict::Unstated(_))));
-    assert_eq!(fate(json!({"is_deleted": true})), Ok(Verdict::Deleted));
-    assert_eq!(fate(json!({"is_active": true})).unwrap_err().fields, ["gender"]);
+    assert!(matches!(
+        verdict_of(json!({"gender": "Female", "is_active": true})),
+        Ok(Verdict::Active(_))
+    ));
+    assert!(matches!(verdict_of(json!({"gender": "Female"})), Ok(Verdict::Unstated(_))));
+    assert_eq!(verdict_of(json!({"is_deleted": true})), Ok(Verdict::Deleted));
+    assert_eq!(verdict_of(json!({"is_active": true})).unwrap_err().fields, ["gender"]);
 }
 
 #[test]
@@ -277,7 +280,7 @@ fn only_an_explicit_word_archives_or_brings_back() {
 #[test]
 fn nothing_of_a_person_is_printed() {
     let member = recorded(MEMBER);
-    let verdict = judge(&member, &Filter::default(), &locale()).unwrap();
+    let verdict = map(&member, &Filter::default(), &locale()).unwrap();
     let printed = format!("{member:?} {verdict:?}");
     for secret in ["Sumarni", "8123", "1990", "36", "Female", "Visitor"] {
         assert!(!printed.contains(secret), "{secret} in {printed}");
@@ -324,7 +327,7 @@ fn any_member() -> impl Strategy<Value = CoreMember> {
 proptest! {
     #[test]
     fn whatever_the_core_sends_has_a_mapping_that_postgres_can_hold(member in any_member()) {
-        let Ok(verdict) = judge(&member, &Filter::default(), &locale()) else { panic!("no filter, nothing missing") };
+        let Ok(verdict) = map(&member, &Filter::default(), &locale()) else { panic!("no filter, nothing missing") };
         if let Some(profile) = verdict.profile() {
             for text in [&profile.name, &profile.phone, &profile.gender, &profile.category, &profile.photo_url] {
                 prop_assert!(text.value().is_none_or(|text| !text.contains('\0') && !text.is_empty()));

@@ -12,7 +12,10 @@ use std::{
 
 use runtime::Check;
 
-use crate::{QueueError, Route, connection::STEADY};
+use crate::{error::QueueError, topology::Route};
+
+/// A connection that stood for so long was a good one: its end is the first failure, not one more.
+pub(crate) const STEADY: Duration = Duration::from_secs(10);
 
 /// How long a connection must stand, after one that did not, before it is believed: twice as long
 /// after each. A confirm is believed at once.

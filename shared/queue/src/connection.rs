@@ -3,18 +3,18 @@
 
 use std::time::{Duration, Instant};
 
-use lapin::{Channel, Connection, options::ConfirmSelectOptions};
+use lapin::Connection;
 use rand::RngExt;
 use runtime::Check;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Broker, QueueError, Ways, declared};
+use crate::{
+    broker::Broker, condition::STEADY, declarations::Declarations, declared, error::QueueError,
+};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// CONTRACT §1: a dependency that is away is tried at least every 5 s.
+/// A dependency that is away is tried at least every 5 s (interface §1).
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
-/// A connection that stood for so long was a good one: its end is the first failure, not one more.
-pub(crate) const STEADY: Duration = Duration::from_secs(10);
 /// How long the declaration of queues may take, while their leaders are elected for instance.
 const DECLARE_LIMIT: Duration = Duration::from_secs(10);
 
@@ -24,7 +24,7 @@ pub struct Link {
     /// Where to connect.
     pub broker: Broker,
     /// What to declare on every new connection.
-    pub ways: Ways,
+    pub declarations: Declarations,
     /// Says whether what the connection is for can be done.
     pub check: Check,
 }
@@ -87,7 +87,7 @@ impl Link {
         let connection = self.broker.connect().await?;
         let prepare = async {
             self.declare(&connection).await?;
-            match self.ways.exchange().filter(|_| doubt) {
+            match self.declarations.exchange().filter(|_| doubt) {
                 Some(exchange) => declared::may_publish(&connection, exchange).await,
                 None => Ok(()),
             }
@@ -108,21 +108,6 @@ impl Link {
 
     /// Declares everything again, for whoever finds something missing.
     pub async fn declare(&self, connection: &Connection) -> Result<(), QueueError> {
-        self.ways.declare(connection).await
+        self.declarations.declare(connection).await
     }
-}
-
-/// Opens a channel.
-pub(crate) async fn open_channel(connection: &Connection) -> Result<Channel, QueueError> {
-    connection.create_channel().await.map_err(QueueError::during("open a channel"))
-}
-
-/// Opens a channel that confirms what is published on it.
-pub(crate) async fn open_confirming(connection: &Connection) -> Result<Channel, QueueError> {
-    let channel = open_channel(connection).await?;
-    channel
-        .confirm_select(ConfirmSelectOptions::default())
-        .await
-        .map_err(QueueError::during("turn on publisher confirms"))?;
-    Ok(channel)
 }

@@ -1,39 +1,42 @@
-//! What a connection is for, and so what is declared on it: the broker may be a new one every time.
+//! What is declared on every new connection, by what the connection is for: the broker may be a new one
+//! every time.
 
 use lapin::Connection;
 
 use crate::{
-    EXCHANGE, QueueError, REJECTIONS, RetryQueue, Topology, declare, declare_rejections,
-    declare_retries, look_for_queues,
+    declare::{declare, declare_rejections, declare_retries},
+    declared::look_for_queues,
+    error::QueueError,
+    topology::{EXCHANGE, REJECTIONS, RetryQueue, Topology},
 };
 
-/// The ways that a connection's messages go.
+/// The exchanges and queues that a connection's messages need.
 #[derive(Debug, Clone, Default)]
-pub struct Ways {
+pub struct Declarations {
     events: Option<Topology>,
     retries: Vec<RetryQueue>,
     rejections: bool,
 }
 
-impl Ways {
-    /// To the workers, and to the dead letters.
+impl Declarations {
+    /// Those of events: to the workers, and to the dead letters.
     pub fn of_events(topology: Topology) -> Self {
         Self { events: Some(topology), ..Self::default() }
     }
 
-    /// To the audit of refused deliveries.
+    /// Those of the audit of refused deliveries.
     pub fn of_rejections() -> Self {
         Self { rejections: true, ..Self::default() }
     }
 
-    /// And through these delay queues.
+    /// And these delay queues.
     #[must_use]
     pub fn and_retries(mut self, retries: Vec<RetryQueue>) -> Self {
         self.retries = retries;
         self
     }
 
-    /// And to the audit of refused deliveries.
+    /// And those of the audit of refused deliveries.
     #[must_use]
     pub fn and_rejections(mut self) -> Self {
         self.rejections = true;

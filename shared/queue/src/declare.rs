@@ -1,7 +1,5 @@
-//! Declaring the exchanges and queues of CONTRACT §5, by every program the same way.
-//!
-//! Arguments of a name never change: RabbitMQ refuses a second declaration that differs. New
-//! arguments need a new name.
+//! Declaring the exchanges and queues of interface §5, by every program the same way. Arguments of a
+//! name never change (rule queue-4).
 
 use lapin::{
     Channel, Connection, ExchangeKind,
@@ -10,8 +8,10 @@ use lapin::{
 };
 
 use crate::{
-    DEAD, EXCHANGE, QueueError, REJECTIONS, RetryQueue, Topology, UNROUTED, WORK,
-    connection::open_channel, declared,
+    channel::open_channel,
+    declared,
+    error::QueueError,
+    topology::{DEAD, EXCHANGE, REJECTIONS, RetryQueue, Topology, UNROUTED, WORK},
 };
 
 /// Broker-side crashes of a consumer before a message counts as poison. 3.10 has no limit by

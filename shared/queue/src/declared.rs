@@ -21,16 +21,16 @@ use lapin::{
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    Count, QueueError, WORK,
+    channel::{open_channel, open_confirming},
     condition::Condition,
-    connection::{open_channel, open_confirming},
-    depth,
+    depth::{Count, depth},
+    error::QueueError,
     lane::{CONFIRM_LIMIT, SLOW},
-    topology::DECLARED,
+    topology::{DECLARED, WORK},
 };
 
 /// Bound to no queue.
-const QUESTION: &str = "standing";
+const PROBE_KEY: &str = "probe";
 
 /// How often it is asked while a connection is at work.
 const EVERY: Duration = Duration::from_millis(500);
@@ -56,9 +56,9 @@ pub(crate) async fn mark(channel: &Channel) -> Result<(), QueueError> {
 }
 
 /// A channel to ask on, as often as one likes, until the answer is no.
-pub(crate) struct Standing(Channel);
+pub(crate) struct QueueProbe(Channel);
 
-impl Standing {
+impl QueueProbe {
     pub(crate) async fn open(connection: &Connection) -> Result<Self, QueueError> {
         open_confirming(connection).await.map(Self)
     }
@@ -69,7 +69,7 @@ impl Standing {
             let (options, properties) =
                 (BasicPublishOptions::default(), BasicProperties::default());
             self.0
-                .basic_publish(DECLARED.into(), QUESTION.into(), options, b"", properties)
+                .basic_publish(DECLARED.into(), PROBE_KEY.into(), options, b"", properties)
                 .await?
                 .await
         };
@@ -86,9 +86,9 @@ impl Standing {
 
 /// Asks once; the error is for whoever waits for a worker to declare the queues.
 pub async fn look_for_queues(connection: &Connection) -> Result<(), QueueError> {
-    let standing = Standing::open(connection).await?;
-    standing.ask().await?;
-    standing.close().await;
+    let probe = QueueProbe::open(connection).await?;
+    probe.ask().await?;
+    probe.close().await;
     Ok(())
 }
 
@@ -96,14 +96,14 @@ pub async fn look_for_queues(connection: &Connection) -> Result<(), QueueError> 
 /// when the queues are gone, or the broker says nothing for long.
 pub(crate) async fn watch(
     connection: &Connection,
-    standing: Option<&Standing>,
+    probe: Option<&QueueProbe>,
     condition: &Condition,
 ) -> Result<(), QueueError> {
     loop {
         sleep(EVERY).await;
         // A broker with an alarm hears nothing.
-        if let Some(standing) = standing.filter(|_| !connection.status().blocked()) {
-            ask_patiently(standing, connection, condition).await?;
+        if let Some(probe) = probe.filter(|_| !connection.status().blocked()) {
+            ask_with_limit(probe, connection, condition).await?;
         }
         if let Some(full) = condition.full() {
             let counted = timeout(CONFIRM_LIMIT, depth(connection, &full.key())).await;
@@ -116,13 +116,13 @@ pub(crate) async fn watch(
     }
 }
 
-async fn ask_patiently(
-    standing: &Standing,
+async fn ask_with_limit(
+    probe: &QueueProbe,
     connection: &Connection,
     condition: &Condition,
 ) -> Result<(), QueueError> {
-    let mut asked = pin!(standing.ask());
-    let channel = standing.0.id();
+    let mut asked = pin!(probe.ask());
+    let channel = probe.0.id();
     let answer = match timeout(SLOW, &mut asked).await {
         Ok(answer) => answer,
         Err(_) => loop {
@@ -153,7 +153,7 @@ pub(crate) async fn may_publish(
     let asked = async {
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
         channel
-            .basic_publish(exchange.into(), QUESTION.into(), options, b"", properties)
+            .basic_publish(exchange.into(), PROBE_KEY.into(), options, b"", properties)
             .await?
             .await
     };

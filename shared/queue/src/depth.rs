@@ -5,7 +5,7 @@
 
 use lapin::{Connection, options::QueueDeclareOptions, types::FieldTable};
 
-use crate::{QueueError, connection::open_channel};
+use crate::{channel::open_channel, error::QueueError};
 
 /// A queue as the broker counts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

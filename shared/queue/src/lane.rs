@@ -16,7 +16,12 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{Message, PublishError, QueueError, Route, condition::Condition};
+use crate::{
+    condition::Condition,
+    error::{PublishError, QueueError},
+    message::Message,
+    topology::Route,
+};
 
 /// A publish that takes longer hangs: a frozen broker, a half-open or a blocked connection. The
 /// connection is then given up, and with it everything unconfirmed on it.
@@ -70,7 +75,7 @@ impl Lane {
             tokio::select! {
                 request = receiver.recv(), if open && under_way.len() < limit => {
                     let Some(Request { message, answer }) = request else { open = false; continue };
-                    // Whoever gave up before it was published has told its sender so: a twin less.
+                    // Whoever gave up before it was published has told its sender so: a duplicate less.
                     if answer.is_closed() {
                         continue;
                     }
@@ -158,7 +163,7 @@ fn settle(
         };
         // A waiter that gave up no longer listens; its message is in the queue.
         answer.send(outcome).ok();
-        if let Err(error) = refusals.judge(&route, outcome, condition) {
+        if let Err(error) = refusals.record(&route, outcome, condition) {
             failure = Err(error);
         }
     }
@@ -195,8 +200,8 @@ async fn publish(
 struct Refusals(HashMap<Route, Instant>);
 
 impl Refusals {
-    /// An error when the queue has refused everything for too long.
-    fn judge(
+    /// Records an outcome. An error when the queue has refused everything for too long.
+    fn record(
         &mut self,
         route: &Route,
         outcome: Result<(), PublishError>,

@@ -1,44 +1,25 @@
 //! The AMQP message that an event travels in. Headers are built anew on every publish, never
 //! copied: RabbitMQ 3.10 loses or sticks messages that come back with their old `x-death`.
 
-use chrono::{DateTime, Utc};
 use event::{Envelope, History, Rejection};
 use lapin::{
     BasicProperties,
-    types::{AMQPValue, FieldTable, ShortString},
+    types::{AMQPValue, ShortString},
 };
-
 use runtime::TraceContext;
 use tracing::Span;
 
-use crate::{Route, spans};
-
-const REFUSALS: &str = "x-refusals";
-const OUTAGES: &str = "x-outages";
-const FIRST_FAILED_AT: &str = "x-first-failed-at";
-const PUT_OFF_SINCE: &str = "x-put-off-since";
-const REPLAYS: &str = "x-replays";
-const BOUNCES: &str = "x-bounces";
-/// What RabbitMQ had counted before the message was published anew.
-const CRASHES: &str = "x-crashes";
-const CAUSE: &str = "x-cause";
-const REASON: &str = "x-reason";
-/// W3C trace context: <https://www.w3.org/TR/trace-context/>.
-const TRACEPARENT: &str = "traceparent";
-/// RabbitMQ's own count of deliveries that ended without an ack.
-const DELIVERY_COUNT: &str = "x-delivery-count";
+use crate::{
+    headers::{
+        CAUSE, CRASHES, DEFERRALS, DEFERRED_SINCE, DeadReason, FIRST_FAILED_AT, OUTAGES, REASON,
+        REFUSALS, REPLAYS, TRACEPARENT,
+    },
+    spans,
+    topology::Route,
+};
 
 /// Persistent: written to disk (AMQP 0-9-1, `delivery-mode`).
 const PERSISTENT: u8 = 2;
-
-/// Why an event is dead, as the worker says it to the collector.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Letter {
-    /// One of the closed list of causes.
-    pub cause: String,
-    /// A sentence for people.
-    pub reason: String,
-}
 
 /// A message to publish.
 #[derive(Debug, Clone)]
@@ -106,11 +87,11 @@ impl Message {
             (REFUSALS, AMQPValue::LongUInt(history.refusals)),
             (OUTAGES, AMQPValue::LongUInt(history.outages)),
             (REPLAYS, AMQPValue::LongUInt(history.replays)),
-            (BOUNCES, AMQPValue::LongUInt(history.bounces)),
+            (DEFERRALS, AMQPValue::LongUInt(history.deferrals)),
             (CRASHES, AMQPValue::LongUInt(history.crashes)),
         ];
         let moments =
-            [(FIRST_FAILED_AT, history.first_failed_at), (PUT_OFF_SINCE, history.put_off_since)];
+            [(FIRST_FAILED_AT, history.first_failed_at), (DEFERRED_SINCE, history.deferred_since)];
         for (name, at) in moments {
             entries.extend(at.map(|at| (name, AMQPValue::LongLongInt(at.timestamp_millis()))));
         }
@@ -119,10 +100,10 @@ impl Message {
 
     /// Adds why the event is dead.
     #[must_use]
-    pub fn with_letter(self, letter: &Letter) -> Self {
+    pub fn with_dead_reason(self, dead: &DeadReason) -> Self {
         self.with_headers([
-            (CAUSE, AMQPValue::LongString(letter.cause.as_str().into())),
-            (REASON, AMQPValue::LongString(letter.reason.as_str().into())),
+            (CAUSE, AMQPValue::LongString(dead.cause.as_str().into())),
+            (REASON, AMQPValue::LongString(dead.reason.as_str().into())),
         ])
     }
 
@@ -141,66 +122,4 @@ impl Message {
 
 fn with_id(id: impl Into<ShortString>) -> BasicProperties {
     BasicProperties::default().with_message_id(id.into())
-}
-
-/// What a received message says beside its body.
-#[derive(Debug, Clone, Default)]
-pub struct ReceivedHeaders {
-    /// What was tried so far.
-    pub history: History,
-    /// Why it is dead, where a worker said so.
-    pub letter: Option<Letter>,
-    /// W3C `traceparent`, to continue the trace.
-    pub traceparent: Option<String>,
-}
-
-impl ReceivedHeaders {
-    /// Reads the headers of a delivery; what is absent or of another type counts as zero.
-    pub fn read(properties: &BasicProperties) -> Self {
-        let Some(headers) = properties.headers() else { return Self::default() };
-        let cause = text(headers, CAUSE);
-        Self {
-            history: History {
-                refusals: count(headers, REFUSALS),
-                outages: count(headers, OUTAGES),
-                first_failed_at: moment(headers, FIRST_FAILED_AT),
-                put_off_since: moment(headers, PUT_OFF_SINCE),
-                replays: count(headers, REPLAYS),
-                bounces: count(headers, BOUNCES),
-                crashes: count(headers, CRASHES).saturating_add(count(headers, DELIVERY_COUNT)),
-            },
-            letter: cause
-                .map(|cause| Letter { cause, reason: text(headers, REASON).unwrap_or_default() }),
-            traceparent: text(headers, TRACEPARENT),
-        }
-    }
-}
-
-fn number(headers: &FieldTable, name: &str) -> Option<i64> {
-    match headers.inner().get(name)? {
-        AMQPValue::LongLongInt(value) => Some(*value),
-        AMQPValue::LongInt(value) => Some(i64::from(*value)),
-        AMQPValue::LongUInt(value) => Some(i64::from(*value)),
-        AMQPValue::ShortInt(value) => Some(i64::from(*value)),
-        AMQPValue::ShortShortInt(value) => Some(i64::from(*value)),
-        _ => None,
-    }
-}
-
-fn moment(headers: &FieldTable, name: &str) -> Option<DateTime<Utc>> {
-    number(headers, name).and_then(DateTime::<Utc>::from_timestamp_millis)
-}
-
-fn count(headers: &FieldTable, name: &str) -> u32 {
-    number(headers, name).and_then(|value| u32::try_from(value).ok()).unwrap_or(0)
-}
-
-fn text(headers: &FieldTable, name: &str) -> Option<String> {
-    match headers.inner().get(name)? {
-        AMQPValue::LongString(value) => {
-            std::str::from_utf8(value.as_bytes()).ok().map(str::to_owned)
-        }
-        AMQPValue::ShortString(value) => Some(value.as_str().to_owned()),
-        _ => None,
-    }
 }

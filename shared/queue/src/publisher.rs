@@ -16,11 +16,14 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Link, Message, QueueError, Ways,
+    channel::open_confirming,
     condition::Condition,
-    connection::open_confirming,
-    declared::{self, Standing},
+    connection::Link,
+    declarations::Declarations,
+    declared::{self, QueueProbe},
+    error::{PublishError, QueueError},
     lane::{Lane, Request},
+    message::Message,
     spans,
 };
 
@@ -29,32 +32,6 @@ const PREPARE_LIMIT: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// How long a connection may take to be closed.
 const CLOSE_LIMIT: std::time::Duration = std::time::Duration::from_secs(2);
-
-/// A message was not confirmed. It may nonetheless be in the queue: publish again, and let the
-/// reader tell twins apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PublishError {
-    /// There is no connection to RabbitMQ, or it was lost before the confirm.
-    #[error("RabbitMQ is away")]
-    Away,
-    /// RabbitMQ takes no messages now: an alarm for memory or disk.
-    #[error("RabbitMQ blocks publishers")]
-    Blocked,
-    /// RabbitMQ refused the message: its queue is full.
-    #[error("RabbitMQ refused the message, its queue is full")]
-    Refused,
-}
-
-impl PublishError {
-    /// One word from a closed list.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Away => "away",
-            Self::Blocked => "blocked",
-            Self::Refused => "refused",
-        }
-    }
-}
 
 /// How much may be under way.
 #[derive(Debug, Clone, Copy)]
@@ -145,15 +122,15 @@ impl Lanes {
 async fn prepare(
     connection: &Connection,
     channels: usize,
-    ways: &Ways,
-) -> Result<(Vec<Channel>, Option<Standing>), QueueError> {
+    declarations: &Declarations,
+) -> Result<(Vec<Channel>, Option<QueueProbe>), QueueError> {
     let mut opened = Vec::with_capacity(channels);
     for _ in 0..channels {
         opened.push(open_confirming(connection).await?);
     }
-    let standing =
-        if ways.are_of_events() { Some(Standing::open(connection).await?) } else { None };
-    Ok((opened, standing))
+    let probe =
+        if declarations.are_of_events() { Some(QueueProbe::open(connection).await?) } else { None };
+    Ok((opened, probe))
 }
 
 /// Opens the lanes on a new connection and waits until one of them fails, the queues are gone, or
@@ -172,8 +149,9 @@ async fn serve(
     let mut channels = Vec::with_capacity(options.channels);
     let mut senders = Vec::with_capacity(options.channels);
     let mut tasks = JoinSet::new();
-    let prepared = timeout(PREPARE_LIMIT, prepare(&connection, options.channels, &link.ways)).await;
-    let (opened, standing) = prepared
+    let prepared =
+        timeout(PREPARE_LIMIT, prepare(&connection, options.channels, &link.declarations)).await;
+    let (opened, probe) = prepared
         .unwrap_or_else(|_| Err(QueueError::Timeout("the opening of channels".to_owned())))?;
     for channel in opened {
         let (sender, receiver) = mpsc::channel(options.waiting);
@@ -191,7 +169,7 @@ async fn serve(
     condition.begun();
     lanes.store(Some(Arc::new(Lanes { senders, next: AtomicUsize::new(0) })));
     // Kept likewise: it has a channel of its own.
-    let watch = declared::watch(&connection, standing.as_ref(), condition);
+    let watch = declared::watch(&connection, probe.as_ref(), condition);
     tokio::pin!(watch);
     let result = tokio::select! {
         first = tasks.join_next() => first.and_then(Result::ok).unwrap_or(Ok(())),

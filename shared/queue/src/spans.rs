@@ -7,7 +7,7 @@ use lapin::{message::Delivery, types::ShortString};
 use runtime::{TRACES, Trace, TraceContext};
 use tracing::{Span, field::Empty};
 
-use crate::{PublishError, ReceivedHeaders, Route};
+use crate::{error::PublishError, headers::ReceivedHeaders, topology::Route};
 
 /// The span of sending a message, a child of `parent`; it ends with the confirm.
 pub(crate) fn send(route: &Route, message_id: Option<&str>, parent: &TraceContext) -> Span {

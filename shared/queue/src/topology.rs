@@ -1,4 +1,4 @@
-//! The exchanges and queues of CONTRACT §5: their names, and where a message goes to.
+//! The exchanges and queues of interface §5: their names, and where a message goes to.
 
 use std::time::Duration;
 

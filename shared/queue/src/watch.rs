@@ -11,12 +11,15 @@ use runtime::metrics::{Reading, observe_each};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Count, Depth, QueueError, depth};
+use crate::{
+    depth::{Count, Depth, depth},
+    error::QueueError,
+};
 
 /// How often the broker is asked; each queue is a round trip to its leader.
 const EVERY: Duration = Duration::from_secs(5);
 /// A broker that takes longer for all of them is as good as away.
-const PATIENCE: Duration = Duration::from_secs(10);
+const COUNT_LIMIT: Duration = Duration::from_secs(10);
 /// A count that nobody has confirmed for so long is no count any more.
 const FRESH: Duration = Duration::from_secs(30);
 
@@ -57,7 +60,7 @@ impl QueueWatch {
         stop: &CancellationToken,
     ) -> Result<(), QueueError> {
         loop {
-            let counted = timeout(PATIENCE, self.count(connection)).await;
+            let counted = timeout(COUNT_LIMIT, self.count(connection)).await;
             let counted = counted
                 .unwrap_or_else(|_| Err(QueueError::Timeout("the count of queues".to_owned())));
             match counted {

@@ -2,11 +2,11 @@
 
 use core_api::{CoreError, LoginTrouble, Operation};
 
-use crate::{Cause, Failure, Kind};
+use crate::{Cause, Failure, FailureKind};
 
-/// Whether the failure may well be over in a second, so that the attempt bridges it. One that
+/// Whether the failure may well be over in a second, so that the attempt itself retries it. One that
 /// says how long it will last is not.
-pub fn is_blip(error: &CoreError) -> bool {
+pub fn is_transient(error: &CoreError) -> bool {
     error.retry_after().is_none()
         && error.operation() != Operation::LogIn
         && matches!(
@@ -15,7 +15,7 @@ pub fn is_blip(error: &CoreError) -> bool {
         )
 }
 
-/// Sorts a failure of the core into outage or refusal (DESIGN, "two kinds of failure").
+/// Sorts a failure of the core into outage or refusal (decision 5).
 pub fn classify(error: &CoreError) -> Failure {
     use CoreError as E;
     let (cause, kind) = match error {
@@ -24,20 +24,22 @@ pub fn classify(error: &CoreError) -> Failure {
         | E::RateLimited { .. }
         | E::NotAnApi { .. }
         | E::LoginPaused { after: LoginTrouble::Away | LoginTrouble::Budget, .. } => {
-            (Cause::CoreUnavailable, Kind::Outage)
+            (Cause::CoreUnavailable, FailureKind::Outage)
         }
         E::LoginRefused { .. }
         | E::LoginPaused { after: LoginTrouble::Refused, .. }
-        | E::Unauthorized { .. } => (Cause::CoreRejectedLogin, Kind::Outage),
-        E::LoginPaused { after: LoginTrouble::BadAnswer, .. } => {
-            (Cause::CoreBadResponse, Kind::Outage)
-        }
-        E::Forbidden { .. } => (Cause::CoreForbidden, Kind::Refusal),
-        E::NotFound { .. } | E::Gone { .. } => (Cause::MemberNotFound, Kind::Refusal),
+        | E::Unauthorized { .. } => (Cause::CoreRejectedLogin, FailureKind::Outage),
+        E::Forbidden { .. } => (Cause::CoreForbidden, FailureKind::Refusal),
+        E::NotFound { .. } | E::Gone { .. } => (Cause::MemberNotFound, FailureKind::Refusal),
         // A login that answers nonsense is a core in trouble, not a bad event.
-        E::BadResponse { operation: Operation::LogIn, .. }
-        | E::TooLarge { operation: Operation::LogIn } => (Cause::CoreBadResponse, Kind::Outage),
-        E::BadResponse { .. } | E::TooLarge { .. } => (Cause::CoreBadResponse, Kind::Refusal),
+        E::LoginPaused { after: LoginTrouble::BadAnswer, .. }
+        | E::BadResponse { operation: Operation::LogIn, .. }
+        | E::TooLarge { operation: Operation::LogIn } => {
+            (Cause::CoreBadResponse, FailureKind::Outage)
+        }
+        E::BadResponse { .. } | E::TooLarge { .. } => {
+            (Cause::CoreBadResponse, FailureKind::Refusal)
+        }
     };
     Failure::new(cause, kind, sentence(&error.to_string()))
 }

@@ -1,6 +1,6 @@
 //! Failures, sorted once: by cause for people and metrics, by kind for what is done about them.
 
-/// Why an event failed: one word of a closed list (CONTRACT §4).
+/// Why an event failed: one word of a closed list (interface §4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Cause {
     /// The core knows no such member.
@@ -59,8 +59,8 @@ impl Cause {
 
 /// What is done about a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// It will pass: tried again until its patience is over.
+pub enum FailureKind {
+    /// It will pass: tried again until `RETRY_OUTAGE_AGE` has passed.
     Outage,
     /// It may be a passing disagreement: tried again a few times.
     Refusal,
@@ -74,14 +74,14 @@ pub struct Failure {
     /// Why.
     pub cause: Cause,
     /// What is done about it.
-    pub kind: Kind,
+    pub kind: FailureKind,
     /// A sentence for people; nothing personal.
     pub reason: String,
 }
 
 impl Failure {
     /// A failure for `reason`, a sentence.
-    pub fn new(cause: Cause, kind: Kind, reason: impl Into<String>) -> Self {
+    pub fn new(cause: Cause, kind: FailureKind, reason: impl Into<String>) -> Self {
         Self { cause, kind, reason: reason.into() }
     }
 }

@@ -6,7 +6,7 @@ mod failure;
 mod schedule;
 mod transient;
 
-pub use classify::{classify, is_blip};
-pub use failure::{Cause, Failure, Kind};
+pub use classify::{classify, is_transient};
+pub use failure::{Cause, Failure, FailureKind};
 pub use schedule::{Next, RetrySchedule};
-pub use transient::bridge;
+pub use transient::retry_transient;

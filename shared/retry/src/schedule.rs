@@ -6,11 +6,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use event::History;
 use runtime::{SettingError, Settings, parse_duration, variables};
 
-use crate::{Cause, Failure, Kind};
+use crate::{Cause, Failure, FailureKind};
 
-/// Events that are only put off come back at least this often: the core may be well again long
+/// Events that are only deferred come back at least this often: the core may be well again long
 /// before an event that failed many times is tried again.
-const LONGEST_PUT_OFF: Duration = Duration::from_mins(10);
+const LONGEST_DEFERRAL: Duration = Duration::from_mins(10);
 
 /// There is a delay as short as this, whatever `RETRY_DELAYS` says, for events that only make room
 /// for others: the slots of their core would run dry before they are back otherwise.
@@ -80,26 +80,26 @@ impl RetrySchedule {
     /// Decides after an attempt failed at `now`.
     ///
     /// A refusal climbs the delays and is dead when the attempt after the last one is refused too.
-    /// An outage climbs them and stays at the last, until its patience is over.
+    /// An outage climbs them and stays at the last, until `RETRY_OUTAGE_AGE` has passed.
     pub fn next(&self, history: &History, failure: &Failure, now: DateTime<Utc>) -> Next {
         let mut history = history.clone();
         let first_failed_at = *history.first_failed_at.get_or_insert(now);
         // An account that lost its right was taken for a refusal until others met it too.
-        if failure.kind == Kind::Outage && failure.cause == Cause::CoreForbidden {
+        if failure.kind == FailureKind::Outage && failure.cause == Cause::CoreForbidden {
             history.refusals = 0;
         }
         let counter = match failure.kind {
-            Kind::Refusal | Kind::Final => &mut history.refusals,
-            Kind::Outage => &mut history.outages,
+            FailureKind::Refusal | FailureKind::Final => &mut history.refusals,
+            FailureKind::Outage => &mut history.outages,
         };
         let step = usize::try_from(*counter).unwrap_or(usize::MAX);
         *counter = counter.saturating_add(1);
-        (history.bounces, history.crashes, history.put_off_since) = (0, 0, None);
+        (history.deferrals, history.crashes, history.deferred_since) = (0, 0, None);
         let delay = match failure.kind {
-            Kind::Final => None,
-            Kind::Refusal => self.delays.get(step),
-            Kind::Outage if self.is_over(first_failed_at, now) => None,
-            Kind::Outage => self.delays.get(step).or(self.delays.last()),
+            FailureKind::Final => None,
+            FailureKind::Refusal => self.delays.get(step),
+            FailureKind::Outage if self.is_over(first_failed_at, now) => None,
+            FailureKind::Outage => self.delays.get(step).or(self.delays.last()),
         };
         match delay {
             Some(delay) => Next::Again(*delay, history),
@@ -107,14 +107,14 @@ impl RetrySchedule {
         }
     }
 
-    /// Decides about an event that is put off at `now` without an attempt, because its core is left
+    /// Decides about an event that is deferred at `now` without an attempt, because its core is left
     /// alone for another `wait`: after the shortest delay that is long enough, or one as long as it
-    /// has been put off already, so that a short outage costs little and the backlog of a long one
+    /// has been deferred already, so that a short outage costs little and the backlog of a long one
     /// does not circle hotly through the broker.
     ///
-    /// None once its patience is over, which begins with its first failed attempt. Whoever was never
-    /// asked for does not lose it: see [`Self::is_overdue`].
-    pub fn put_off(
+    /// None once `RETRY_OUTAGE_AGE` has passed since its first failed attempt. An event whose member was never
+    /// asked for has no such end: see [`Self::is_overdue`].
+    pub fn defer(
         &self,
         history: &History,
         wait: Duration,
@@ -124,42 +124,42 @@ impl RetrySchedule {
             return None;
         }
         let mut history = history.clone();
-        let since = *history.put_off_since.get_or_insert(now);
-        let lasted = (now - since).to_std().unwrap_or_default().min(LONGEST_PUT_OFF);
+        let since = *history.deferred_since.get_or_insert(now);
+        let lasted = (now - since).to_std().unwrap_or_default().min(LONGEST_DEFERRAL);
         let delays = self.ascending();
         let enough = delays.iter().find(|delay| **delay >= wait).or(delays.last());
         let climbed = delays.iter().rfind(|delay| **delay <= lasted);
-        let short = delays.iter().rfind(|delay| **delay <= LONGEST_PUT_OFF).or(delays.first());
+        let short = delays.iter().rfind(|delay| **delay <= LONGEST_DEFERRAL).or(delays.first());
         let delay = *enough.max(climbed).min(short)?;
-        history.bounces = history.bounces.saturating_add(1);
+        history.deferrals = history.deferrals.saturating_add(1);
         history.crashes = 0;
         Some((delay, history))
     }
 
-    /// Decides about an event that is put off because others need the room while its core answers,
-    /// and whose turn may be in so long. That is no outage, and nobody loses patience with it.
+    /// Decides about an event that is deferred because others need the room while its core answers,
+    /// and whose turn may be in so long. That is no outage, and no age ends it.
     pub fn make_room(&self, history: &History, turn: Duration) -> (Duration, History) {
         let mut history = history.clone();
-        history.bounces = history.bounces.saturating_add(1);
-        (history.put_off_since, history.crashes) = (None, 0);
+        history.deferrals = history.deferrals.saturating_add(1);
+        (history.deferred_since, history.crashes) = (None, 0);
         (self.delay_until_turn(turn), history)
     }
 
     /// The longest delay that is not too long for an event whose turn may be in so long.
     pub fn delay_until_turn(&self, turn: Duration) -> Duration {
         let delays = self.delays();
-        let in_time = delays.iter().rfind(|delay| **delay <= turn.min(LONGEST_PUT_OFF));
+        let in_time = delays.iter().rfind(|delay| **delay <= turn.min(LONGEST_DEFERRAL));
         in_time.or(delays.first()).copied().unwrap_or(SHORTEST_DELAY)
     }
 
-    /// Whether an event was put off for all the time of an outage's patience, without having been
-    /// asked for. It must be now, whatever is known of its core: nothing is dead unasked.
+    /// Whether an event was deferred for all of `RETRY_OUTAGE_AGE`, without its member having been asked
+    /// for. It must be now, whatever is known of its core: nothing is dead unasked.
     pub fn is_overdue(&self, history: &History, now: DateTime<Utc>) -> bool {
         history.first_failed_at.is_none()
-            && history.put_off_since.is_some_and(|since| self.is_over(since, now))
+            && history.deferred_since.is_some_and(|since| self.is_over(since, now))
     }
 
-    /// Whether the patience with an outage that began at `first_failed_at` is over.
+    /// Whether an outage that began at `first_failed_at` has lasted for `RETRY_OUTAGE_AGE`.
     fn is_over(&self, first_failed_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
         now - first_failed_at >= self.outage_age
     }
@@ -175,11 +175,11 @@ mod tests {
     }
 
     fn refusal() -> Failure {
-        Failure::new(Cause::MemberNotFound, Kind::Refusal, "not found")
+        Failure::new(Cause::MemberNotFound, FailureKind::Refusal, "not found")
     }
 
     fn outage() -> Failure {
-        Failure::new(Cause::CoreUnavailable, Kind::Outage, "away")
+        Failure::new(Cause::CoreUnavailable, FailureKind::Outage, "away")
     }
 
     #[test]
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outage_stays_at_the_last_delay_until_its_patience_is_over() {
+    fn an_outage_stays_at_the_last_delay_until_its_age_is_over() {
         let schedule = schedule("5s,30s", "1h");
         let begin = Utc::now();
         let mut history = History::default();
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outage_uses_up_none_of_the_refusals_patience() {
+    fn an_outage_uses_up_none_of_the_refusals_delays() {
         let schedule = schedule("5s", "24h");
         let now = Utc::now();
         let mut history = History::default();
@@ -230,14 +230,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_off_for_an_outage_waits_as_long_again_and_it_is_no_attempt() {
+    fn what_is_deferred_for_an_outage_waits_as_long_again_and_it_is_no_attempt() {
         let schedule = schedule("5s,30s,2m,10m,1h", "24h");
         let begin = Utc::now();
         let mut history = History::default();
         let mut lasted = 0;
         for seconds in [5, 5, 5, 5, 5, 5, 30, 30, 30, 120, 120, 120, 120, 600, 600] {
             let now = begin + TimeDelta::seconds(lasted);
-            let (delay, next) = schedule.put_off(&history, Duration::from_secs(2), now).unwrap();
+            let (delay, next) = schedule.defer(&history, Duration::from_secs(2), now).unwrap();
             assert_eq!(delay, Duration::from_secs(seconds), "after {lasted} s");
             (history, lasted) = (next, lasted + i64::try_from(seconds).unwrap());
         }
@@ -246,14 +246,14 @@ mod tests {
         let Next::Again(delay, history) = schedule.next(&history, &outage(), begin) else {
             panic!()
         };
-        assert_eq!((delay, history.bounces), (Duration::from_secs(5), 0));
-        assert_eq!(history.put_off_since, None);
+        assert_eq!((delay, history.deferrals), (Duration::from_secs(5), 0));
+        assert_eq!(history.deferred_since, None);
     }
 
     #[test]
-    fn what_is_put_off_comes_back_when_the_core_may_be_asked() {
+    fn what_is_deferred_comes_back_when_the_core_may_be_asked() {
         let schedule = schedule("5s,30s,2m,1h", "24h");
-        let delay = |wait| schedule.put_off(&History::default(), wait, Utc::now()).unwrap().0;
+        let delay = |wait| schedule.defer(&History::default(), wait, Utc::now()).unwrap().0;
         assert_eq!(delay(Duration::from_secs(12)), Duration::from_secs(30));
         assert_eq!(delay(Duration::from_hours(1)), Duration::from_mins(2));
     }
@@ -278,16 +278,16 @@ mod tests {
         let schedule = schedule("5s", "1h");
         let begin = Utc::now();
         let wait = Duration::ZERO;
-        let (_, unasked) = schedule.put_off(&History::default(), wait, begin).unwrap();
+        let (_, unasked) = schedule.defer(&History::default(), wait, begin).unwrap();
         let late = begin + TimeDelta::hours(1);
         assert!(!schedule.is_overdue(&unasked, begin) && schedule.is_overdue(&unasked, late));
-        assert!(schedule.put_off(&unasked, wait, late).is_some());
-        // Asked for at last, its patience begins.
+        assert!(schedule.defer(&unasked, wait, late).is_some());
+        // Asked for at last, its age begins.
         let Next::Again(_, asked) = schedule.next(&unasked, &outage(), late) else { panic!() };
-        let (_, asked) = schedule.put_off(&asked, wait, late).unwrap();
+        let (_, asked) = schedule.defer(&asked, wait, late).unwrap();
         let later = late + TimeDelta::hours(1);
         assert!(!schedule.is_overdue(&asked, later));
-        assert!(schedule.put_off(&asked, wait, later).is_none());
+        assert!(schedule.defer(&asked, wait, later).is_none());
     }
 
     #[test]
@@ -296,11 +296,12 @@ mod tests {
         let now = Utc::now();
         let forbidden = |kind| Failure::new(Cause::CoreForbidden, kind, "forbidden");
         let Next::Again(_, once) =
-            schedule.next(&History::default(), &forbidden(Kind::Refusal), now)
+            schedule.next(&History::default(), &forbidden(FailureKind::Refusal), now)
         else {
             panic!()
         };
-        let Next::Again(_, back) = schedule.next(&once, &forbidden(Kind::Outage), now) else {
+        let Next::Again(_, back) = schedule.next(&once, &forbidden(FailureKind::Outage), now)
+        else {
             panic!()
         };
         assert_eq!((back.refusals, back.outages), (0, 1));

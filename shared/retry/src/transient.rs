@@ -1,26 +1,26 @@
-//! Blips: failures so short that the attempt itself waits them out.
+//! Transient failures: so short that the attempt itself waits them out.
 
 use std::time::Duration;
 
 use backoff::{Error, ExponentialBackoff, ExponentialBackoffBuilder};
 
-/// How long an attempt bridges: longer, and an event in the queue behind would be late for nothing.
+/// How long an attempt retries within itself: longer, and an event in the queue behind would be late for nothing.
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// Repeats `operation` while its error `is_blip`, for up to 2 s, with growing random pauses.
-pub async fn bridge<T, E, F>(
+/// Repeats `operation` while its error `is_transient`, for up to 2 s, with growing random pauses.
+pub async fn retry_transient<T, E, F>(
     mut operation: impl FnMut() -> F,
-    is_blip: impl Fn(&E) -> bool,
+    is_transient: impl Fn(&E) -> bool,
 ) -> Result<T, E>
 where
     F: Future<Output = Result<T, E>>,
 {
     backoff::future::retry(pauses(), || {
         let attempt = operation();
-        let is_blip = &is_blip;
+        let is_transient = &is_transient;
         async move {
             attempt.await.map_err(|error| {
-                if is_blip(&error) { Error::transient(error) } else { Error::permanent(error) }
+                if is_transient(&error) { Error::transient(error) } else { Error::permanent(error) }
             })
         }
     })

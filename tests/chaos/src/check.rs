@@ -143,7 +143,7 @@ fn compare_one(scene: &Scene, id: &str, row: Option<&Row>) -> anyhow::Result<()>
     let row = row.context("alive in the core, unknown here")?;
     let there: CoreMember = serde_json::from_value(serde_json::to_value(there)?)?;
     let locale = Locale { country: "ID".parse()?, today: Utc::now().date_naive() };
-    let verdict = member::judge(&there, &Filter::default(), &locale)?;
+    let verdict = member::map(&there, &Filter::default(), &locale)?;
     let profile = verdict.profile().context("a member without a profile")?;
     same("name", row, &profile.name)?;
     same("phone", row, &profile.phone)?;

@@ -18,7 +18,7 @@ fn kept_out() -> Finding {
     let member: CoreMember = serde_json::from_value(answer).unwrap();
     let today = chrono::NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
     let locale = Locale { country: "ID".parse().unwrap(), today };
-    member::judge(&member, &filter, &locale).unwrap().into()
+    member::map(&member, &filter, &locale).unwrap().into()
 }
 
 fn observe(setting: &Setting, number: i64, version: i64) -> Commit {

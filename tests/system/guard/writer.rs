@@ -125,5 +125,5 @@ fn alive(version: u64) -> Finding {
     let member: CoreMember = serde_json::from_value(member).unwrap();
     let today = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
     let locale = Locale { country: "ID".parse().unwrap(), today };
-    member::judge(&member, &Filter::default(), &locale).unwrap().into()
+    member::map(&member, &Filter::default(), &locale).unwrap().into()
 }

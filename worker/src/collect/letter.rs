@@ -17,7 +17,7 @@ pub(super) fn read(delivery: &Delivery) -> (DeadLetter, Trace) {
     let headers = ReceivedHeaders::read(&delivery.properties);
     let trace = queue::process(delivery, &headers, DEAD);
     let envelope = Envelope::decode(&delivery.data).ok();
-    let (cause, reason) = match headers.letter {
+    let (cause, reason) = match headers.dead_reason {
         Some(letter) => (letter.cause, letter.reason),
         None if envelope.is_some() => (
             Cause::Poison.as_str().to_owned(),

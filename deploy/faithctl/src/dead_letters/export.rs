@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     filters::{CONDITION, Filters},
-    record::Letter,
+    record::DeadLetterRecord,
 };
 use crate::{environment::Environment, output};
 
@@ -47,7 +47,7 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
     }
     // Read page by page, not as one statement that lasts as long as its reader takes.
     for page in ids.chunks(PAGE) {
-        let letters = Letter::load(&client, page).await?;
+        let letters = DeadLetterRecord::load(&client, page).await?;
         output::object_lines(&letters)?;
     }
     Ok(())

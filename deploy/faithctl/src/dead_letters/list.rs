@@ -5,7 +5,7 @@ use database::DatabaseError;
 
 use super::{
     filters::{CONDITION, Filters},
-    record::{COLUMNS, Letter},
+    record::{COLUMNS, DeadLetterRecord},
 };
 use crate::{
     environment::Environment,
@@ -46,7 +46,7 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
         )
         .await
         .map_err(DatabaseError::during("list dead letters"))?;
-    let mut letters: Vec<Letter> = rows.iter().map(Letter::from_row).collect();
+    let mut letters: Vec<DeadLetterRecord> = rows.iter().map(DeadLetterRecord::from_row).collect();
     let shown = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
     let more = letters.len() > shown;
     letters.truncate(shown);
@@ -62,9 +62,9 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
     Ok(())
 }
 
-fn columns() -> [Column<Letter>; 9] {
+fn columns() -> [Column<DeadLetterRecord>; 9] {
     [
-        Column::new("dead_at", |letter: &Letter| moment::show(letter.dead_at)),
+        Column::new("dead_at", |letter: &DeadLetterRecord| moment::show(letter.dead_at)),
         Column::new("id", |letter| letter.id.to_string()),
         Column::under("id", "campus_id", |letter| {
             letter.campus_id.map_or_else(|| "-".to_owned(), |id| id.to_string())

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use futures_util::future::join_all;
-use queue::{Link, Message, PublishError, Publisher, PublisherOptions, Topology, Ways};
+use queue::{Declarations, Link, Message, PublishError, Publisher, PublisherOptions, Topology};
 use runtime::Health;
 use tokio::{
     task::JoinHandle,
@@ -37,8 +37,8 @@ impl ReplayPublisher {
 
         let health = Health::default();
         let stop = CancellationToken::new();
-        let ways = Ways::of_events(topology);
-        let link = Link { broker, ways, check: health.check("RabbitMQ") };
+        let declarations = Declarations::of_events(topology);
+        let link = Link { broker, declarations, check: health.check("RabbitMQ") };
         let (publisher, task) = Publisher::start(link, PublisherOptions::default(), stop.clone());
         let deadline = Instant::now() + READY_WITHIN;
         while let Some((_, reason)) = health.reasons().pop_first() {

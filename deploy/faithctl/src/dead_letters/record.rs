@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 /// A letter; keys of its JSON are the columns.
 #[derive(Debug, Serialize)]
-pub(super) struct Letter {
+pub(super) struct DeadLetterRecord {
     pub(super) id: Uuid,
     pub(super) event_id: Option<String>,
     pub(super) campus_id: Option<Uuid>,
@@ -34,7 +34,7 @@ pub(super) const COLUMNS: &str = "d.id, d.event_id, d.campus_id, d.event_type, d
     d.reason, d.attempts, d.first_failed_at, d.dead_at, d.received_at, d.envelope, d.trace_id, d.status,
     d.replay_count, d.replayed_at, d.resolved_at, d.note";
 
-impl Letter {
+impl DeadLetterRecord {
     pub(super) fn from_row(row: &Row) -> Self {
         Self {
             id: row.get("id"),

@@ -4,7 +4,7 @@ use anyhow::Context;
 use clap::Args;
 use uuid::Uuid;
 
-use super::{advice::advice_for, record::Letter};
+use super::{advice::advice_for, record::DeadLetterRecord};
 use crate::{
     environment::Environment,
     moment,
@@ -27,19 +27,20 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> anyhow::Result<()> {
     let client = environment.client().await?;
-    let letter = Letter::load(&client, &[arguments.id]).await?.pop().with_context(|| {
-        format!(
-            "there is no dead letter {}: by an event's id, `faithctl deliveries show` finds it",
-            arguments.id
-        )
-    })?;
+    let letter =
+        DeadLetterRecord::load(&client, &[arguments.id]).await?.pop().with_context(|| {
+            format!(
+                "there is no dead letter {}: by an event's id, `faithctl deliveries show` finds it",
+                arguments.id
+            )
+        })?;
     if arguments.json {
         return output::object(&letter);
     }
     sheet(&letter).print()
 }
 
-fn sheet(letter: &Letter) -> Sheet {
+fn sheet(letter: &DeadLetterRecord) -> Sheet {
     let moment = |at: Option<_>| at.map(moment::show);
     let event = if letter.is_event() { None } else { Some("none: it cannot be replayed") };
     Sheet::default()

@@ -36,7 +36,7 @@ struct Shown<'a> {
 }
 
 /// What is known of a delivery that died.
-struct Letter {
+struct DeadLetter {
     id: Uuid,
     cause: String,
     reason: String,
@@ -85,7 +85,7 @@ async fn find(client: &Client, id: &str) -> Result<Vec<Delivery>, DatabaseError>
     Ok(Vec::new())
 }
 
-fn sheet(delivery: &Delivery, letter: Option<&Letter>) -> Sheet {
+fn sheet(delivery: &Delivery, letter: Option<&DeadLetter>) -> Sheet {
     let took = delivery.processed_at.map(|end| {
         let milliseconds = (end - delivery.received_at).num_milliseconds().max(0);
         format!("{} ({milliseconds} ms after receipt)", moment::show(end))
@@ -119,7 +119,7 @@ fn sheet(delivery: &Delivery, letter: Option<&Letter>) -> Sheet {
         )
 }
 
-async fn letters(client: &Client, event_id: &str) -> Result<Vec<Letter>, DatabaseError> {
+async fn letters(client: &Client, event_id: &str) -> Result<Vec<DeadLetter>, DatabaseError> {
     let rows = client
         .query(
             "SELECT id, cause, reason, status, dead_at FROM dead_letters WHERE event_id = $1",
@@ -127,7 +127,7 @@ async fn letters(client: &Client, event_id: &str) -> Result<Vec<Letter>, Databas
         )
         .await
         .map_err(DatabaseError::during("read the event's dead letters"))?;
-    let letter = |row: &database::Row| Letter {
+    let letter = |row: &database::Row| DeadLetter {
         id: row.get("id"),
         cause: row.get("cause"),
         reason: row.get("reason"),

@@ -17,7 +17,7 @@ fn verdict(answer: Value) -> Finding {
         "include",
         &json!([{"field": "gender", "operator": "equals", "value": "Female"}]),
     );
-    member::judge(&member, &filter.unwrap(), &locale).unwrap().into()
+    member::map(&member, &filter.unwrap(), &locale).unwrap().into()
 }
 
 fn sumarni() -> Value {

@@ -117,5 +117,5 @@ impl Model {
 
 fn verdict(member: &CoreMember, filter: &Filter) -> anyhow::Result<Verdict> {
     let locale = Locale { country: "ID".parse()?, today: Utc::now().date_naive() };
-    Ok(member::judge(member, filter, &locale)?)
+    Ok(member::map(member, filter, &locale)?)
 }
