@@ -11,7 +11,7 @@ const RESULTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/bench/results");
 
 /// The report of one bench.
 pub(crate) struct Report {
-    bench: &'static str,
+    bench: String,
     tables: Vec<Table>,
 }
 
@@ -140,8 +140,8 @@ impl Table {
 }
 
 impl Report {
-    pub(crate) fn new(bench: &'static str) -> Self {
-        Self { bench, tables: Vec::new() }
+    pub(crate) fn new(bench: impl Into<String>) -> Self {
+        Self { bench: bench.into(), tables: Vec::new() }
     }
 
     /// Prints a table, and keeps it for the document.

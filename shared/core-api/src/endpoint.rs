@@ -4,7 +4,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use thiserror::Error;
 use url::{Host, Url};
 
-use crate::{AllowedHosts, public_address::is_public};
+use crate::{AllowedHosts, public_address::is_public_address};
 
 /// All but the unreserved characters of RFC 3986, so that an id is one path segment whatever is in it.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -131,8 +131,8 @@ fn parse_base(text: &str, allowed: &AllowedHosts) -> Result<Url, EndpointError> 
     let public = match host {
         // Other names are looked up when they are used; this one means this machine everywhere (RFC 6761).
         Host::Domain(name) => !is_localhost(name),
-        Host::Ipv4(address) => is_public(address.into()),
-        Host::Ipv6(address) => is_public(address.into()),
+        Host::Ipv4(address) => is_public_address(address.into()),
+        Host::Ipv6(address) => is_public_address(address.into()),
     };
     if public || named { Ok(base) } else { Err(EndpointError::PrivateAddress) }
 }

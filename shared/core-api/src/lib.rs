@@ -31,4 +31,5 @@ pub use error::{BadAnswer, CoreError, LoginTrouble, Operation, Unreachable};
 pub use list::{Course, Gathered, Next, NoEnd, OfCore, PageSize, Part, Silence, Window, gather};
 pub use memory::{AnswerMemory, Charge, MemoryShare};
 pub use page::{Keys, Page, Paging, Rows};
+pub use public_address::is_public_address;
 pub use session::{Lease, Session, SessionError, Sessions, StoredToken, TokenStore};

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Whether an address is on the public internet: anything else could be this machine, its neighbours, or
 /// a cloud's metadata service, none of which a campus's setting may make us talk to.
-pub(crate) fn is_public(address: IpAddr) -> bool {
+pub fn is_public_address(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) => is_public_v6(address),
@@ -47,7 +47,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_public;
+    use super::is_public_address;
 
     #[test]
     fn only_the_public_internet_is_public() {
@@ -78,12 +78,12 @@ mod tests {
             "64:ff9b:1::1",
         ];
         for address in private {
-            assert!(!is_public(address.parse().unwrap()), "{address}");
+            assert!(!is_public_address(address.parse().unwrap()), "{address}");
         }
         for address in
             ["1.1.1.1", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "64:ff9b::101:101"]
         {
-            assert!(is_public(address.parse().unwrap()), "{address}");
+            assert!(is_public_address(address.parse().unwrap()), "{address}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use thiserror::Error;
 
-use crate::{AllowedHosts, public_address::is_public};
+use crate::{AllowedHosts, public_address::is_public_address};
 
 /// The name has private addresses only.
 #[derive(Clone, Copy, Debug, Error)]
@@ -34,7 +34,7 @@ impl Resolve for PublicResolver {
             let addresses = tokio::net::lookup_host((name.as_str(), 0)).await?;
             let named = allowed.names_host(name.as_str());
             let addresses: Vec<SocketAddr> =
-                addresses.filter(|address| named || is_public(address.ip())).collect();
+                addresses.filter(|address| named || is_public_address(address.ip())).collect();
             if addresses.is_empty() {
                 return Err(PrivateAddress.into());
             }

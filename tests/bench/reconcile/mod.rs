@@ -29,10 +29,13 @@ pub(crate) struct Nights {
     /// `DATABASE_POOL_SIZE` of the reconciler, which decides how many campuses go side by side
     #[arg(long)]
     pool_size: Option<u32>,
+    /// Document that the results go to
+    #[arg(long, default_value = "reconcile")]
+    results: String,
 }
 
 pub(crate) async fn measure(nights: &Nights) {
-    let mut report = Report::new("reconcile");
+    let mut report = Report::new(&nights.results);
     let mut all = Vec::new();
     for members in &nights.members {
         let measured = measure_one(nights, *members).await;

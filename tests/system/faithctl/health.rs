@@ -33,6 +33,11 @@ async fn a_running_system_is_well() {
         assert_eq!(check["status"], "ok", "{check}");
     }
     assert_eq!(findings(&report, "gateway").len(), 1);
+    let public = [("PUBLIC_URL", "https://sync.example.org:8080")];
+    let report = faithctl_with(&system, &arguments, &public).await.success();
+    let report: Value = serde_json::from_str(&report).unwrap();
+    let [found] = findings(&report, "PUBLIC_URL").try_into().unwrap();
+    assert!(found.starts_with("warning port 8080 is that of another service"), "{found}");
 
     let status = system.faithctl(&["status", "--json"]).await.json();
     assert_eq!(status["workers"], 1);

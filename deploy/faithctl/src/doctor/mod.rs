@@ -5,6 +5,7 @@ mod check;
 mod gateway;
 mod postgres;
 mod programs;
+mod public_url;
 mod rabbitmq;
 mod rights;
 mod settings;
@@ -41,6 +42,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments, environment: &Environment) -> anyhow::Result<()> {
     let mut report = Report::default();
     settings::check(&mut report, environment);
+    public_url::check(&mut report, environment);
     if let Some(client) = postgres::check(&mut report, environment).await {
         rights::check(&mut report, &client).await;
         programs::check(&mut report, &client).await;
