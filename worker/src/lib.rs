@@ -1,6 +1,7 @@
 //! The worker: consume → admit → fetch → map + filter → commit → settle, any number of them side
 //! by side. The rules that let them work without talking to each other are in `shared/store`.
 
+mod absence;
 mod admit;
 mod audit;
 mod backlog;

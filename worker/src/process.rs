@@ -4,14 +4,15 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use campus_core::{interpret_response, photo_refusal, unreadable};
 use chrono::{DateTime, TimeDelta, Utc};
-use event::EventType;
+use event::{EventType, History};
 use futures_util::{FutureExt, future::join_all};
 use retry::{Cause, Failure, FailureKind, Next};
-use store::{CampusConfig, Commit, Finding, Happened, LogLine, Observation, Standing, Status};
+use store::{CampusConfig, Commit, Finding, LogLine, Observation, Standing, Status};
 use tracing::{Instrument, Span};
 
 use crate::{
     Worker,
+    absence::{Denied, ENOUGH_ATTEMPTS, confirmed},
     admit::{Exit, Left, Ticket},
     commit::Committed,
     cores::{Unfetched, Wish},
@@ -232,10 +233,7 @@ async fn sync_member(worker: &Worker, group: &Group, ticket: &Ticket, jobs: &[&J
     }
 }
 
-/// The core has no such member. That confirms a delete, one that is known already too, and what happened
-/// before it came late. Otherwise it is a refusal and never a reason to archive: a wrong path prefix answers the
-/// same for everybody. So does a proxy for a while, and what happened after the delete may have brought the
-/// member back: it is asked for until no attempt is left.
+/// The core has no such member: commits that where it is confirmed, and refuses the other events.
 async fn commit_absence(
     worker: &Worker,
     group: &Group,
@@ -245,39 +243,44 @@ async fn commit_absence(
     failure: &Failure,
 ) -> Vec<Fate> {
     let Some((_, member)) = &group.key else { return Vec::new() };
-    let known = match ticket.live.session.tombstone(campus.id, member).await {
-        Ok(known) => known,
+    let tombstone = match ticket.live.session.tombstone(campus.id, member).await {
+        Ok(tombstone) => tombstone,
         Err(error) => {
             tracing::warn!(%error, "Postgres was lost, events are held");
             return vec![Fate::LOST; jobs.len()];
         }
     };
-    let deletes = jobs.iter().filter(|job| job.is_delete());
-    let deletes: Vec<Happened> = deletes.map(|job| job.happened()).chain(known).collect();
     let now = Utc::now();
-    let is_confirmed = |job: &Job| {
-        let is_late = |delete: &Happened| job.happened().is_no_later_than(delete);
-        let was_last = || matches!(worker.schedule.next(&job.history, failure, now), Next::Dead(_));
-        job.is_delete() || deletes.iter().any(is_late) || (!deletes.is_empty() && was_last())
-    };
-    let (confirmed, open): (Vec<&Job>, Vec<&Job>) =
-        jobs.iter().copied().partition(|job| is_confirmed(job));
-    if confirmed.is_empty() {
+    let denied = jobs.iter().map(|job| Denied {
+        is_delete: job.is_delete(),
+        happened: job.happened(),
+        attempts_left: attempts_left(worker, job, failure, now),
+    });
+    let is_confirmed = confirmed(&denied.collect::<Vec<_>>(), tombstone);
+    let gone: Vec<&Job> =
+        jobs.iter().zip(&is_confirmed).filter(|(_, is)| **is).map(|(job, _)| *job).collect();
+    if gone.is_empty() {
         return failed(jobs, failure);
     }
-    let fates = commit(worker, group, ticket, campus, &confirmed, Finding::ReadGone).await;
-    if open.is_empty() {
-        return fates;
-    }
+    let fates = commit(worker, group, ticket, campus, &gone, Finding::ReadGone).await;
     let mut fates = fates.into_iter();
-    let fate = |job: &&Job| {
-        if is_confirmed(job) {
+    let fate = |is_confirmed| {
+        if is_confirmed {
             fates.next().unwrap_or(Fate::LOST)
         } else {
             Fate::Failed(failure.clone())
         }
     };
-    jobs.iter().map(fate).collect()
+    is_confirmed.into_iter().map(fate).collect()
+}
+
+/// How many attempts follow for an event if this one fails, as far as anybody asks.
+fn attempts_left(worker: &Worker, job: &Job, failure: &Failure, now: DateTime<Utc>) -> usize {
+    let after = |history: &History| match worker.schedule.next(history, failure, now) {
+        Next::Again(_, history) => Some(history),
+        Next::Dead(_) => None,
+    };
+    std::iter::successors(after(&job.history), after).take(ENOUGH_ATTEMPTS).count()
 }
 
 async fn commit(

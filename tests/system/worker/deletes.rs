@@ -2,7 +2,7 @@
 //! (CORRECTNESS §2).
 
 use chrono::{TimeDelta, Utc};
-use core_sim::Webhook;
+use core_sim::{Endpoint, Fault, FaultKind, Webhook};
 use harness::TestSystem;
 use serde_json::{Value, json};
 
@@ -192,6 +192,35 @@ async fn an_update_that_comes_after_the_purge_is_stale() {
         let log = church.sync("member.updated", member).await;
         assert_eq!((&log["status"], &log["message"]), (&json!("stale"), &json!(message)));
         assert_eq!(log["attempts"], 2);
+    }
+    assert!(system.database.rows("SELECT FROM dead_letters", &[]).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_core_that_denies_a_restored_member_once_archives_nobody() {
+    let system = TestSystem::builder().variable("RETRY_DELAYS", "100ms,100ms").spawn().await;
+    let church = Church::first(&system);
+    let alive = church.bring(json!({"full_name": "Alive"})).await;
+    let purged = church.bring(json!({"full_name": "Purged"})).await;
+    let expected = [
+        (&alive, Some(1), ["stale", "processed"], "Member updated: Alive"),
+        // Nothing is a dead letter for having waited.
+        (&purged, None, ["processed", "stale"], "Member archived: Purged"),
+    ];
+    for (member, times, statuses, message) in expected {
+        let busy = church.keep_busy(member).await;
+        let denied = FaultKind::Status { status: 404, retry_after: None };
+        let denied = Fault::everywhere(denied).at(Endpoint::Member).of_member(member);
+        system.core.add_fault(Fault { times, ..denied });
+        let earlier = (Utc::now() - TimeDelta::seconds(1)).to_rfc3339();
+        let deleted = church.body("member.deleted", member).with("timestamp", earlier);
+        let events = [church.deliver(&deleted).await, church.post("member.updated", member).await];
+        assert!(church.log(&busy).await.is_empty(), "the fetch was to take longer than this");
+        for (event, status) in events.iter().zip(statuses) {
+            let log = church.end_of(event).await;
+            assert_eq!((&log["status"], &log["message"]), (&json!(status), &json!(message)));
+            assert!(log["attempts"].as_u64() > Some(1), "{log}");
+        }
     }
     assert!(system.database.rows("SELECT FROM dead_letters", &[]).await.is_empty());
 }
