@@ -1,35 +1,12 @@
 //! The worker: consume → admit → fetch → map + filter → commit → settle, any number of them side
 //! by side. The rules that let them work without talking to each other are in `shared/store`.
 
-mod absence;
-mod admit;
-mod audit;
-mod backlog;
-mod breaker;
-mod collect;
-mod commit;
-mod committer;
 mod config;
-mod consume;
-mod core_metrics;
-mod cores;
-mod drain;
-mod gate;
-mod job;
-mod known;
-mod letters;
-mod line;
+mod core;
+mod event;
 mod metrics;
-mod namesakes;
-mod pace;
-mod process;
-mod report;
-mod sessions;
-mod settle;
-mod share;
-mod side_queue;
-mod trouble;
-mod unrouted;
+mod side_queues;
+mod writer;
 
 use std::sync::Arc;
 
@@ -49,7 +26,12 @@ use tokio_util::sync::CancellationToken;
 
 pub use config::{Config, VARIABLES};
 
-use crate::{consume::Intake, cores::Cores, metrics::Metrics, sessions::Sessions, share::Share};
+use crate::{
+    core::{cores::Cores, limits::Share},
+    event::consume::Intake,
+    metrics::Metrics,
+    writer::session::Sessions,
+};
 
 /// Who this is.
 pub const PROGRAM: Program =
@@ -136,18 +118,18 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
     let heartbeat = Heartbeat::new(PROGRAM.name, env!("CARGO_PKG_VERSION"), health.clone());
     let telling = tokio::spawn(heartbeat.keep(pool.clone(), stop.clone()));
     metrics::observe_cores(&worker);
-    backlog::observe_backlog(&metrics.last_taken, &queues);
-    tokio::spawn(letters::count(pool.clone(), stop.clone()));
+    metrics::backlog::observe_backlog(&metrics.last_taken, &queues);
+    tokio::spawn(metrics::dead_letters::count(pool.clone(), stop.clone()));
 
     let (jobs, waiting) = mpsc::channel(usize::from(config.prefetch));
-    let admitting = tokio::spawn(admit::admit(Arc::clone(&worker), waiting, stop.clone()));
+    let admitting = tokio::spawn(event::admit::admit(Arc::clone(&worker), waiting, stop.clone()));
     let collecting = {
         let link = link("worker collector", "rabbitmq_collector");
         let (pool, stop) = (pool.clone(), stop.clone());
         tokio::spawn(async move {
             link.keep(&stop, |connection| {
                 link.check.well();
-                collect::collect(connection, &pool, &metrics, &stop)
+                side_queues::dead_letters::collect(connection, &pool, &metrics, &stop)
             })
             .await;
         })
@@ -170,7 +152,7 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
         shutdown: shutdown.clone(),
         check: link.check.clone(),
     };
-    link.keep(&shutdown, |connection| consume::consume(connection, &worker, &intake)).await;
+    link.keep(&shutdown, |connection| event::consume::consume(connection, &worker, &intake)).await;
 
     // Only now, when nothing is held any more.
     stop.cancel();
@@ -190,8 +172,9 @@ async fn serve_side_queues(
     stop: &CancellationToken,
 ) -> Result<(), QueueError> {
     let drains = async {
-        let audit = audit::audit(&connection, pool, stop);
-        tokio::try_join!(audit, unrouted::drain(&connection, link, worker, stop)).map(drop)
+        let audit = side_queues::rejections::audit(&connection, pool, stop);
+        tokio::try_join!(audit, side_queues::unrouted::drain(&connection, link, worker, stop))
+            .map(drop)
     };
     let result = tokio::select! {
         result = drains => result,

@@ -13,7 +13,7 @@ use queue::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::consume;
+use crate::event::consume;
 
 /// How long a drain may take to handle what is held; the broker brings the rest again.
 const FINISH_LIMIT: Duration = Duration::from_secs(5);

@@ -4,7 +4,7 @@
 use retry::Failure;
 use store::Status;
 
-use crate::job::Job;
+use crate::event::job::Job;
 
 /// A line about an event: which one, in whose trace, what became of it, and how long that took.
 macro_rules! tell {

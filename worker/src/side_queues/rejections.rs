@@ -12,7 +12,7 @@ use runtime::Trace;
 use store::rejections;
 use tokio_util::sync::CancellationToken;
 
-use crate::side_queue::consume_batches;
+use crate::side_queues::consumer::consume_batches;
 
 const PREFETCH: u16 = 256;
 const POSTGRES_PAUSE: Duration = Duration::from_secs(1);

@@ -16,10 +16,11 @@ use tracing::{Instrument, Span, field::Empty};
 
 use crate::{
     Worker,
-    job::{Group, Job, Key},
-    process,
-    sessions::Live,
-    settle,
+    event::{
+        job::{Group, Job, Key},
+        process, settle,
+    },
+    writer::session::Live,
 };
 
 /// Deliveries admitted with one query.

@@ -10,7 +10,7 @@ use queue::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Worker, settle, side_queue::consume_batches};
+use crate::{Worker, event::settle, side_queues::consumer::consume_batches};
 
 const PREFETCH: u16 = 64;
 /// Before a batch goes back: where the way is still not there, it circles no faster than this.

@@ -12,7 +12,10 @@ use store::{Commit, Outcome, Status, SyncWriter};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{Instrument, Span, field::Empty};
 
-use crate::{committer::Committer, metrics::Metrics, sessions::Live};
+use crate::{
+    metrics::Metrics,
+    writer::{committer::Committer, session::Live},
+};
 
 /// Commits in one transaction; more than this would only make a failure dearer.
 const LARGEST_BATCH: usize = 256;

@@ -19,9 +19,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Worker,
-    drain::{self, FINISH_LIMIT},
-    job::Job,
-    settle,
+    event::{
+        drain::{self, FINISH_LIMIT},
+        job::Job,
+        settle,
+    },
 };
 
 /// How long Postgres may be away before what is held goes back to the queue: others may reach it,

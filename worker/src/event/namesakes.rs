@@ -9,9 +9,8 @@ use store::{CampusConfig, Link};
 
 use crate::{
     Worker,
-    cores::{Unfetched, Wish},
-    job::Job,
-    process::Fate,
+    core::cores::{Unfetched, Wish},
+    event::{job::Job, process::Fate},
 };
 
 /// What the core said of them.

@@ -1,8 +1,6 @@
 //! The collector: from the dead queue, which survives Postgres being away, into `dead_letters`,
 //! where an operator can group, filter and replay.
 
-mod letter;
-
 use std::time::Duration;
 
 use database::{DatabaseError, Fault, Pool, answered};
@@ -14,7 +12,10 @@ use runtime::Trace;
 use store::dead_letters::{DeadLetter, collect as store_letters};
 use tokio_util::sync::CancellationToken;
 
-use crate::{metrics::Metrics, side_queue::consume_batches};
+use crate::{
+    metrics::Metrics,
+    side_queues::{consumer::consume_batches, dead_letter},
+};
 
 /// Letters held at once, and stored in one transaction where so many wait.
 const PREFETCH: u16 = 256;
@@ -41,7 +42,7 @@ pub(crate) async fn collect(
 /// Stores a batch, however long that takes: it is held in the queue meanwhile.
 async fn store(pool: &Pool, batch: &[Delivery], metrics: &Metrics) {
     let (mut letters, traces): (Vec<DeadLetter>, Vec<Trace>) =
-        batch.iter().map(letter::read).unzip();
+        batch.iter().map(dead_letter::read).unzip();
     while let Err(error) = answered(try_store(pool, &mut letters)).await {
         tracing::warn!(%error, letters = letters.len(), "dead letters wait for Postgres");
         tokio::time::sleep(POSTGRES_PAUSE).await;
@@ -69,7 +70,7 @@ async fn try_store(pool: &Pool, letters: &mut [DeadLetter]) -> Result<(), Databa
     for letter in letters {
         match store_letters(&mut client, &[&*letter]).await {
             Err(error) if is_own_fault(&error) && letter.envelope.is_some() => {
-                letter::undecode(letter);
+                dead_letter::undecode(letter);
                 store_letters(&mut client, &[&*letter]).await?;
             }
             result => result?,

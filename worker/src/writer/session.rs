@@ -12,8 +12,8 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    commit::{self, Request},
     metrics::Metrics,
+    writer::commit::{self, Request},
 };
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);

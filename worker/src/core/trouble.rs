@@ -5,7 +5,7 @@ use std::time::Duration;
 use core_api::{CoreError, SessionError};
 use retry::{Cause, Failure, FailureKind, classify};
 
-use crate::breaker::Trouble;
+use crate::core::breaker::Trouble;
 
 /// The longest that a refused or crowded login keeps a campus's events away from its core: an
 /// operator may mend it at any moment, and asking the session costs the core nothing.

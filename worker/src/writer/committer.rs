@@ -11,7 +11,7 @@ use retry::{Cause, Failure, FailureKind};
 use store::{Commit, Outcome, Patience, SyncWriter};
 use uuid::Uuid;
 
-use crate::{commit::Committed, job::Key};
+use crate::{event::job::Key, writer::commit::Committed};
 
 /// How often a batch is repeated after a deadlock, and a single row after a refusal that may pass.
 const REPEATS: usize = 3;

@@ -12,13 +12,18 @@ use tracing::{Instrument, Span};
 
 use crate::{
     Worker,
-    absence::{Denied, ENOUGH_ATTEMPTS, confirmed},
-    admit::{Exit, Left, Ticket},
-    commit::Committed,
-    cores::{Unfetched, Wish},
-    gate::PutOff,
-    job::{Group, Job},
-    namesakes, report, settle,
+    core::{
+        bulkhead::PutOff,
+        cores::{Unfetched, Wish},
+    },
+    event::{
+        absence::{Denied, ENOUGH_ATTEMPTS, confirmed},
+        admit::{Exit, Left, Ticket},
+        event_log,
+        job::{Group, Job},
+        namesakes, settle,
+    },
+    writer::commit::Committed,
 };
 
 /// A delete older than this is not taken at its word (CORRECTNESS §2).
@@ -217,7 +222,7 @@ async fn sync_member(worker: &Worker, group: &Group, ticket: &Ticket, jobs: &[&J
                 worker.metrics.unreadable(unreadable(&finding));
                 if let Some(refusal) = photo_refusal(&finding) {
                     for job in jobs {
-                        report::photo_refused(job, &refusal);
+                        event_log::photo_refused(job, &refusal);
                     }
                 }
                 commit(worker, group, ticket, campus, jobs, finding).await

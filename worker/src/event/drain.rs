@@ -13,8 +13,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     Worker,
-    consume::{self, Intake},
-    settle,
+    event::{
+        consume::{self, Intake},
+        settle,
+    },
 };
 
 /// How long a drain waits for what the broker sent before it heard of it.

@@ -17,7 +17,10 @@ use store::{Commit, LogLine, Status};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Worker, admit::Ticket, commit::Committed, gate::PutOff, job::Job, process::Fate, report,
+    Worker,
+    core::bulkhead::PutOff,
+    event::{admit::Ticket, event_log, job::Job, process::Fate},
+    writer::commit::Committed,
 };
 
 /// Held in the worker's hands, and so short: a delay queue has one delay for all.
@@ -31,7 +34,7 @@ const PUBLISH_PAUSE: Duration = Duration::from_millis(200);
 
 /// Settles a delivery that is done, and logged as `status`.
 pub(crate) async fn done(worker: &Worker, job: &Job, status: Option<Status>) {
-    report::done(job, status);
+    event_log::done(job, status);
     worker.metrics.finished(job, status);
     acknowledge(worker, job, "done").await;
 }
@@ -53,13 +56,13 @@ pub(crate) async fn fail(worker: &Worker, ticket: &Ticket, job: &Job, failure: F
             if matches!(logged, Committed::Lost) {
                 return Fate::Again { ask: false, void: true };
             }
-            report::retrying(job, &failure, &runtime::format_duration(delay));
+            event_log::retrying(job, &failure, &runtime::format_duration(delay));
             tokio::time::sleep(jitter(delay)).await;
             delay_by(worker, job, delay, &history, "delayed").await;
         }
         Next::Dead(history) => {
             worker.metrics.died(history.failed_attempts());
-            report::dead(job, &failure);
+            event_log::dead(job, &failure);
             let dead = DeadReason {
                 cause: failure.cause.as_str().to_owned(),
                 reason: failure.reason.clone(),
@@ -114,7 +117,7 @@ pub(crate) async fn put_off(worker: &Worker, ticket: &Ticket, job: &Job, off: Pu
 
 /// Sends a delivery that nothing was tried for through a delay queue.
 pub(crate) async fn bounce(worker: &Worker, job: &Job, delay: Duration, history: &History) {
-    report::put_off(job, history.deferrals, &runtime::format_duration(delay));
+    event_log::put_off(job, history.deferrals, &runtime::format_duration(delay));
     delay_by(worker, job, delay, history, "put_off").await;
 }
 
@@ -137,7 +140,7 @@ fn jitter(delay: Duration) -> Duration {
 
 /// Returns a delivery to the work queue as it was.
 pub(crate) async fn give_back(worker: &Worker, job: &Job) {
-    report::returned(job);
+    event_log::returned(job);
     let message = Message::new(&job.envelope, Route::Work, job.trace.context());
     pass_on(worker, job, message.with_history(&job.history), "returned").await;
 }
@@ -147,7 +150,7 @@ async fn pass_on(worker: &Worker, job: &Job, message: Message, outcome: &'static
     if publish_while(&worker.publisher, message, || job.is_acknowledgeable()).await {
         acknowledge(worker, job, outcome).await;
     } else {
-        report::redelivered(job);
+        event_log::redelivered(job);
         worker.metrics.settled("redelivered");
     }
 }
@@ -159,7 +162,7 @@ async fn acknowledge(worker: &Worker, job: &Job, outcome: &'static str) {
     let outcome = if acknowledged.unwrap_or(false) {
         outcome
     } else {
-        report::redelivered(job);
+        event_log::redelivered(job);
         "redelivered"
     };
     worker.metrics.settled(outcome);

@@ -12,12 +12,12 @@ use retry::{Cause, Failure, FailureKind, RetrySchedule};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
+use crate::core::{
     breaker::{Breaker, Entry, LONGEST_PAUSE, Trouble, Verdict},
-    known::Known,
-    line::{Line, Slot},
+    known_members::Known,
+    limits::Share,
     pace::Pace,
-    share::Share,
+    wait_queue::{Line, Slot},
 };
 
 /// Why and for how long an event had better come again later.

@@ -20,11 +20,11 @@ use store::CampusConfig;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::{
+use crate::core::{
     breaker::{Entry, Verdict},
-    core_metrics::{CampusMetrics, CoreMetrics},
-    gate::{Gate, Pass, PutOff},
-    share::Share,
+    bulkhead::{Gate, Pass, PutOff},
+    limits::Share,
+    metrics::{CampusMetrics, CoreMetrics},
     trouble::{fails, of_core, trouble, wish},
 };
 

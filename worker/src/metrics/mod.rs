@@ -1,6 +1,9 @@
 //! The worker's metrics. Every family is there from the start, at zero: an alert on a counter that
 //! has never counted would see no data and stay silent.
 
+pub(crate) mod backlog;
+pub(crate) mod dead_letters;
+
 use std::{
     sync::{
         Arc,
@@ -20,7 +23,7 @@ use retry::{Cause, Failure, FailureKind};
 use runtime::metrics::{BATCH_SIZES, EVENT_SECONDS, LATENCY_SECONDS, Reading, meter, observe_each};
 use store::Status;
 
-use crate::{Worker, backlog::LastTaken, cores::CoreState, job::Job};
+use crate::{Worker, core::cores::CoreState, event::job::Job, metrics::backlog::LastTaken};
 
 /// Upper bounds for attempts; an outage of a day makes some thirty.
 const ATTEMPTS: [f64; 9] = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 10.0, 20.0, 50.0];
