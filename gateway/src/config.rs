@@ -10,7 +10,7 @@ use runtime::{
     variables::{self, ranges},
 };
 
-use crate::{BODY_BUDGET_BYTES, origin::TrustedProxies, tls::Tls};
+use crate::{BODY_BUDGET_BYTES, intake::tls::Tls, webhook::origin::TrustedProxies};
 
 /// The variables that the gateway reads.
 pub const VARIABLES: &[Variable] = &[

@@ -1,37 +1,13 @@
 //! The gateway: takes webhooks in, verifies them, gets them durably queued, and only then says so.
 //!
-//! No database work is done for a request: campuses are a snapshot in memory. [`receive`] tells
+//! No database work is done for a request: campuses are a snapshot in memory. [`webhook::receive`] tells
 //! the story of one webhook. Raw bytes become a [`Payload`] only through [`Verified`], which only
 //! [`Signature::verify`] makes.
 
-mod arriving;
-mod audit;
-mod body;
-mod budget;
-mod checks;
-mod clue;
 mod config;
-mod connections;
-mod declined;
-mod depths;
-mod fields;
-mod limiter;
+mod intake;
 mod metrics;
-mod origin;
-mod payload;
-mod receive;
-mod refusal;
-mod reply;
-mod report;
-mod seat;
-mod server;
-mod service;
-mod signature;
-mod span;
-mod throttle;
-mod timed_stream;
-mod timestamp;
-mod tls;
+mod webhook;
 
 use std::{sync::Arc, time::Duration};
 
@@ -44,14 +20,22 @@ use runtime::{Daemon, Health, Program, variables};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use config::{Config, VARIABLES};
-pub use payload::{Address, Payload};
-pub use refusal::{Refusal, Unavailable};
-pub use signature::{Signature, Verified};
+pub use webhook::{
+    payload::{Address, Payload},
+    refusal::{Refusal, Unavailable},
+    signature::{Signature, Verified},
+};
 
 use crate::{
-    audit::Audit, body::Intake, budget::Budget, checks::Checks, clue::Examiner,
-    connections::Connections, limiter::Limiter, metrics::Metrics, receive::Receiver,
-    report::Reports, server::Server, service::Service,
+    intake::{body::Intake, budget::Budget, connections::Connections, server::Server},
+    metrics::Metrics,
+    webhook::{
+        checks::Checks,
+        limiter::Limiter,
+        receive::Receiver,
+        refused::{audit::Audit, clue::Examiner, record::Reports},
+        service::Service,
+    },
 };
 
 /// Who the gateway is.
@@ -97,7 +81,7 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
     let telling = tokio::spawn(heartbeat.keep(pool, stop.clone()));
     let directory = DirectoryHandle::default();
     tokio::spawn(directory.clone().refresh(config.database, config.sealer, campuses, stop.clone()));
-    tokio::spawn(depths::watch(config.amqp.clone(), config.topology, stop.clone()));
+    tokio::spawn(metrics::queue_depths::watch(config.amqp.clone(), config.topology, stop.clone()));
     // Nobody's webhook may suffer for the audit: it has a connection of its own, and a health that
     // nobody asks.
     let audit_link = Link {

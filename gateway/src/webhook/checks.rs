@@ -8,13 +8,16 @@ use chrono::{DateTime, Utc};
 use runtime::Trace;
 use uuid::Uuid;
 
-use crate::{
-    Address, Payload, Refusal, Signature,
-    audit::{Audit, Refused},
-    clue::{Clue, Examiner},
-    declined::Declined,
+use crate::webhook::{
     limiter::Limiter,
-    refusal::Unavailable,
+    payload::{Address, Payload},
+    refusal::{Refusal, Unavailable},
+    refused::{
+        audit::{Audit, Refused},
+        clue::{Clue, Examiner},
+        declined::Declined,
+    },
+    signature::Signature,
     timestamp,
 };
 

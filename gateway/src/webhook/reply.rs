@@ -10,7 +10,7 @@ use hyper::{
 };
 use serde::Serialize;
 
-use crate::Refusal;
+use crate::webhook::refusal::Refusal;
 
 /// A delivery that is in the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,7 +138,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::refusal::Unavailable;
+    use crate::webhook::refusal::Unavailable;
 
     #[test]
     fn the_texts_are_those_of_the_contract() {

@@ -4,7 +4,7 @@ use campus::Secret;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::Refusal;
+use crate::webhook::refusal::Refusal;
 
 const TAG_BYTES: usize = 32;
 

@@ -13,15 +13,19 @@ use tracing::Span;
 use uuid::Uuid;
 
 use crate::{
-    Refusal, Signature,
-    arriving::Arriving,
-    body::{Intake, Received},
-    checks::{Checks, Cover, Delivery},
-    declined::Declined,
+    intake::{
+        body::{Intake, Received},
+        timed_body::Arriving,
+    },
     metrics::Metrics,
-    refusal::Unavailable,
-    reply::Accepted,
-    span,
+    webhook::{
+        checks::{Checks, Cover, Delivery},
+        refusal::{Refusal, Unavailable},
+        refused::declined::Declined,
+        reply::Accepted,
+        signature::Signature,
+        span,
+    },
 };
 
 const SIGNATURE: &str = "x-webhook-signature";

@@ -18,7 +18,7 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-use crate::seat::{Seat, Turns};
+use crate::intake::connection_state::{Seat, Turns};
 
 /// From the first byte of a request (of the first, from the connection's opening) to the end of
 /// its headers.

@@ -8,8 +8,8 @@ use hyper::body::{Body, Frame};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::{
-    Refusal,
-    seat::{OurTurn, Seat},
+    intake::connection_state::{OurTurn, Seat},
+    webhook::refusal::Refusal,
 };
 
 /// A body of which nothing arrives for so long has stalled.

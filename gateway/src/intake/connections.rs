@@ -20,8 +20,8 @@ use tokio::{
 };
 
 use crate::{
+    intake::connection_state::Seat,
     metrics::{Cut, Metrics},
-    seat::Seat,
 };
 
 /// The most that a connection reads ahead.

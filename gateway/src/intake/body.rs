@@ -7,11 +7,12 @@ use hyper::body::Body;
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    Refusal,
-    arriving::Arriving,
-    budget::{Budget, Charge},
-    connections::{Connections, READ_BUFFER_BYTES},
-    refusal::Unavailable,
+    intake::{
+        budget::{Budget, Charge},
+        connections::{Connections, READ_BUFFER_BYTES},
+        timed_body::Arriving,
+    },
+    webhook::refusal::{Refusal, Unavailable},
 };
 
 /// The first room made for a body of more than one piece.
@@ -112,7 +113,7 @@ mod tests {
     use http_body_util::{Full, channel::Channel};
 
     use super::*;
-    use crate::{metrics::Metrics, seat::Seat};
+    use crate::{intake::connection_state::Seat, metrics::Metrics};
 
     fn intake(max_body_bytes: usize, budget: usize) -> Intake {
         let connections = Connections::limited(10, Arc::new(Metrics::new()));

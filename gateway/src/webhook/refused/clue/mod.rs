@@ -10,11 +10,10 @@ use std::{
 
 use campus::{RateLimit, Secret};
 
-use crate::{
-    Signature,
-    clue::rewritten::{Escapes, Spaces, rewritten},
+use crate::webhook::{
     limiter::Limiter,
-    signature::Oddity,
+    refused::clue::rewritten::{Escapes, Spaces, rewritten},
+    signature::{Oddity, Signature},
 };
 
 /// Bodies looked at a second, of all campuses: each costs several times its refusal.

@@ -16,7 +16,9 @@ use runtime::{Trace, TraceContext, metrics::meter};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use crate::{Refusal, declined::Declined, limiter::Limiter, payload::Claims};
+use crate::webhook::{
+    limiter::Limiter, payload::Claims, refusal::Refusal, refused::declined::Declined,
+};
 
 /// Refusals told of each campus and reason, in the long run, a second: a flood of bad signatures
 /// does not hide what its own sender does wrong.

@@ -1,6 +1,8 @@
 //! What the gateway counts. Labels are closed sets; every series of a counter is there from the
 //! start, so that a rate over it never begins with a hole.
 
+pub(crate) mod queue_depths;
+
 use std::{sync::Arc, time::Duration};
 
 use campus::DirectoryHandle;
@@ -15,7 +17,10 @@ use runtime::metrics::{LATENCY_SECONDS, Reading, meter, observe_each};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use crate::{Refusal, budget::Budget, tls::Tls};
+use crate::{
+    intake::{budget::Budget, tls::Tls},
+    webhook::refusal::Refusal,
+};
 
 /// Every status that the gateway answers with.
 const STATUSES: [StatusCode; 13] = [

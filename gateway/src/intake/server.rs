@@ -18,13 +18,14 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Refusal,
-    connections::{Connections, Place, READ_BUFFER_BYTES},
+    intake::{
+        connection_state::Seat,
+        connections::{Connections, Place, READ_BUFFER_BYTES},
+        timed_stream::TimedStream,
+        tls::Tls,
+    },
     metrics::Metrics,
-    seat::Seat,
-    service::Service,
-    timed_stream::TimedStream,
-    tls::Tls,
+    webhook::{refusal::Refusal, service::Service},
 };
 
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);

@@ -2,7 +2,10 @@
 
 use uuid::Uuid;
 
-use crate::{Refusal, clue::Clue, refusal::Unavailable};
+use crate::webhook::{
+    refusal::{Refusal, Unavailable},
+    refused::clue::Clue,
+};
 
 /// A refused webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

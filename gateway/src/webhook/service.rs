@@ -15,8 +15,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::{
-    Refusal, arriving::Arriving, metrics::Metrics, origin::TrustedProxies, receive::Receiver,
-    reply, report::Reports, seat::OurTurn, span,
+    intake::{connection_state::OurTurn, timed_body::Arriving},
+    metrics::Metrics,
+    webhook::{
+        origin::TrustedProxies, receive::Receiver, refusal::Refusal, refused::record::Reports,
+        reply, span,
+    },
 };
 
 /// Where webhooks go; the second is what newer FaithTrackers show.

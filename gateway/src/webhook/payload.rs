@@ -4,9 +4,10 @@
 use chrono::{DateTime, Utc};
 use event::{EventType, is_event_id, is_event_type, is_member_id};
 
-use crate::{
-    Refusal, Verified,
+use crate::webhook::{
     fields::{Field, Fields},
+    refusal::Refusal,
+    signature::Verified,
     timestamp,
 };
 
@@ -109,7 +110,7 @@ mod tests {
     use serde_json::{Map, Value, json};
 
     use super::*;
-    use crate::Signature;
+    use crate::webhook::signature::Signature;
 
     /// Signs and verifies: the only way to a `Payload`.
     fn decode(body: &[u8]) -> Result<Payload, Refusal> {

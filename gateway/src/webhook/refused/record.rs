@@ -7,7 +7,13 @@ use instances::Gaps;
 use runtime::Trace;
 use uuid::Uuid;
 
-use crate::{Refusal, declined::Declined, metrics::Metrics, throttle::Throttle};
+use crate::{
+    metrics::Metrics,
+    webhook::{
+        refusal::Refusal,
+        refused::{declined::Declined, log_rate_limit::Throttle},
+    },
+};
 
 /// Reasons and campuses told apart: all of a thousand campuses.
 const MOST_KINDS: usize = 20_000;

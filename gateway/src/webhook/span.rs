@@ -5,7 +5,7 @@ use hyper::{header::HOST, http::request::Parts};
 use runtime::{TRACES, Trace, TraceContext};
 use tracing::{Span, field::Empty};
 
-use crate::{declined::Declined, reply::Accepted};
+use crate::webhook::{refused::declined::Declined, reply::Accepted};
 
 const TRACEPARENT: &str = "traceparent";
 
