@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use database::DatabaseError;
-use member::Filter;
+use member::{Filter, filter::operator_names};
 use serde_json::{Value, json};
 
 use super::{CampusId, known_fields, unknown};
@@ -16,23 +16,7 @@ use crate::{
 
 /// Chooses which of the core's members a campus has.
 #[derive(Debug, Args)]
-#[command(
-    after_help = r#"A rule is {"field", "operator", "value"}; a member matches where all rules do.
-Operators: equals, not_equals, contains, in, not_in, greater_than, less_than, between, is_true, is_false.
-A field whose name contains "birth" is compared by age, or with a date by equals, not_equals, in and not_in.
-Rules name top-level fields; `faithctl campus discover-fields` lists them. The core is asked whether its
-members have them: one that none has is refused, unless --force. If the core cannot be asked, a warning says so.
-
-rules.json, for women between 18 and 35:
-  [{"field": "gender", "operator": "equals", "value": "Female"},
-   {"field": "date_of_birth", "operator": "between", "value": [18, 35]}]
-
-Members that the filter no longer keeps are archived when their next event comes, or by the next
-reconciliation; those that it keeps again are unarchived the same way.
-
-Example:
-  faithctl campus set-filter 0195f2d0-7c5e-7d0a-9d3f-0b6f2f6a1c11 --mode include --rules rules.json"#
-)]
+#[command(after_help = rules_help())]
 pub(crate) struct Set {
     #[command(flatten)]
     campus: CampusId,
@@ -45,6 +29,28 @@ pub(crate) struct Set {
     /// Save the rules although no member of the core has a field that they name
     #[arg(long)]
     force: bool,
+}
+
+/// How rules are written, with the operators that there are.
+fn rules_help() -> String {
+    let operators = operator_names().join(", ");
+    format!(
+        r#"A rule is {{"field", "operator", "value"}}; a member matches where all rules do.
+Operators: {operators}.
+A field whose name contains "birth" is compared by age, or with a date by equals, not_equals, in and not_in.
+Rules name top-level fields; `faithctl campus discover-fields` lists them. The core is asked whether its
+members have them: one that none has is refused, unless --force. If the core cannot be asked, a warning says so.
+
+rules.json, for women between 18 and 35:
+  [{{"field": "gender", "operator": "equals", "value": "Female"}},
+   {{"field": "date_of_birth", "operator": "between", "value": [18, 35]}}]
+
+Members that the filter no longer keeps are archived when their next event comes, or by the next
+reconciliation; those that it keeps again are unarchived the same way.
+
+Example:
+  faithctl campus set-filter 0195f2d0-7c5e-7d0a-9d3f-0b6f2f6a1c11 --mode include --rules rules.json"#
+    )
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

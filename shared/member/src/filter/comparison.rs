@@ -1,13 +1,11 @@
-//! An operator together with what it compares with.
-
-use std::cmp::Ordering;
+//! The value of a rule, read as its operator takes it.
 
 use serde_json::Value;
 
 use super::{
-    kind::Kind,
+    field_type::FieldType,
     operand::{Bound, Scalar, Seen},
-    operator::Operator,
+    operator::Test,
 };
 
 /// More values than anybody writes by hand into `in`.
@@ -26,64 +24,47 @@ const VALUES: &str = "a list of 1 to 1000 texts, numbers, true or false";
 const AGES_OR_DATES: &str = "a list of 1 to 1000 ages in years, from 0 to 150, or dates YYYY-MM-DD";
 const BOUNDS: &str = "a list of two numbers or two dates YYYY-MM-DD, the lower one first";
 
-/// What is asked of a field's value.
-#[derive(Clone, Debug, PartialEq)]
+/// What is asked of a field's value: the value of a rule, and its operator's test for it.
+#[derive(Clone, Debug)]
 pub(super) enum Comparison {
-    Equals(Scalar),
-    NotEquals(Scalar),
+    Value(fn(&Seen<'_>, &Scalar) -> bool, Scalar),
+    List(fn(&Seen<'_>, &[Scalar]) -> bool, Vec<Scalar>),
     /// The text in lower case.
-    Contains(String),
-    In(Vec<Scalar>),
-    NotIn(Vec<Scalar>),
-    GreaterThan(Bound),
-    LessThan(Bound),
-    Between(Bound, Bound),
-    Is(bool),
+    Text(fn(&Seen<'_>, &str) -> bool, String),
+    Bound(fn(&Seen<'_>, Bound) -> bool, Bound),
+    Range(fn(&Seen<'_>, Bound, Bound) -> bool, Bound, Bound),
+    Nothing(fn(&Seen<'_>) -> bool),
 }
 
 impl Comparison {
-    /// Reads the value; the error says what is expected.
+    /// Reads the value that an operator's test takes; the error says what is expected.
     pub(super) fn parse(
-        operator: Operator,
-        kind: Kind,
+        test: Test,
+        field_type: FieldType,
         value: &Value,
     ) -> Result<Self, &'static str> {
-        Ok(match operator {
-            Operator::Equals => Self::Equals(scalar(kind, value)?),
-            Operator::NotEquals => Self::NotEquals(scalar(kind, value)?),
-            Operator::Contains => Self::Contains(text(value)?),
-            Operator::In => Self::In(scalars(kind, value)?),
-            Operator::NotIn => Self::NotIn(scalars(kind, value)?),
-            Operator::GreaterThan => Self::GreaterThan(bound(kind, value)?),
-            Operator::LessThan => Self::LessThan(bound(kind, value)?),
-            Operator::Between => {
-                let (low, high) = bounds(kind, value)?;
-                Self::Between(low, high)
+        Ok(match test {
+            Test::Value(holds) => Self::Value(holds, scalar(field_type, value)?),
+            Test::List(holds) => Self::List(holds, scalars(field_type, value)?),
+            Test::Text(holds) => Self::Text(holds, text(value)?),
+            Test::Bound(holds) => Self::Bound(holds, bound(field_type, value)?),
+            Test::Range(holds) => {
+                let (low, high) = bounds(field_type, value)?;
+                Self::Range(holds, low, high)
             }
-            // FaithTracker's builder leaves there what the operator before had.
-            Operator::IsTrue => Self::Is(true),
-            Operator::IsFalse => Self::Is(false),
+            Test::Nothing(holds) => Self::Nothing(holds),
         })
     }
 
-    /// Whether it holds for a value; a null one passes only what it can be said not to be.
-    pub(super) fn holds(&self, seen: Option<&Seen<'_>>) -> bool {
-        let Some(seen) = seen else {
-            return matches!(self, Self::NotEquals(_) | Self::NotIn(_) | Self::Is(false));
-        };
+    /// Whether it holds for a value that is there.
+    pub(super) fn holds(&self, seen: &Seen<'_>) -> bool {
         match self {
-            Self::Equals(own) => seen.is(own),
-            Self::NotEquals(own) => !seen.is(own),
-            Self::Contains(text) => seen.contains(text),
-            Self::In(list) => list.iter().any(|own| seen.is(own)),
-            Self::NotIn(list) => !list.iter().any(|own| seen.is(own)),
-            Self::GreaterThan(bound) => seen.stands_to(*bound).is_some_and(Ordering::is_gt),
-            Self::LessThan(bound) => seen.stands_to(*bound).is_some_and(Ordering::is_lt),
-            Self::Between(low, high) => {
-                seen.stands_to(*low).is_some_and(Ordering::is_ge)
-                    && seen.stands_to(*high).is_some_and(Ordering::is_le)
-            }
-            Self::Is(wanted) => seen.truth() == Some(*wanted),
+            Self::Value(holds, own) => holds(seen, own),
+            Self::List(holds, list) => holds(seen, list),
+            Self::Text(holds, text) => holds(seen, text),
+            Self::Bound(holds, bound) => holds(seen, *bound),
+            Self::Range(holds, low, high) => holds(seen, *low, *high),
+            Self::Nothing(holds) => holds(seen),
         }
     }
 
@@ -91,34 +72,32 @@ impl Comparison {
     pub(super) fn is_with_numbers(&self) -> bool {
         let is_number = |own: &Scalar| matches!(own, Scalar::Number(_));
         match self {
-            Self::Equals(own) | Self::NotEquals(own) => is_number(own),
-            Self::In(list) | Self::NotIn(list) => list.iter().any(is_number),
-            Self::GreaterThan(bound) | Self::LessThan(bound) | Self::Between(bound, _) => {
-                matches!(bound, Bound::Number(_))
-            }
-            Self::Contains(_) | Self::Is(_) => false,
+            Self::Value(_, own) => is_number(own),
+            Self::List(_, list) => list.iter().any(is_number),
+            Self::Bound(_, bound) | Self::Range(_, bound, _) => matches!(bound, Bound::Number(_)),
+            Self::Text(..) | Self::Nothing(_) => false,
         }
     }
 
     /// Whether it compares what comes before or after, or lies between.
     pub(super) fn is_about_order(&self) -> bool {
-        matches!(self, Self::GreaterThan(_) | Self::LessThan(_) | Self::Between(..))
+        matches!(self, Self::Bound(..) | Self::Range(..))
     }
 }
 
-fn scalar(kind: Kind, value: &Value) -> Result<Scalar, &'static str> {
+fn scalar(field_type: FieldType, value: &Value) -> Result<Scalar, &'static str> {
     let scalar = Scalar::parse(value);
-    match kind {
-        Kind::BirthDate => match scalar {
+    match field_type {
+        FieldType::BirthDate => match scalar {
             Some(scalar) => age_or_date(&scalar, value).ok_or(AGE_OR_DATE),
             None => Err(AGE_OR_DATE),
         },
         // A place of birth, perhaps.
-        Kind::Birth => {
+        FieldType::Birth => {
             scalar.map(|scalar| age_or_date(&scalar, value).unwrap_or(scalar)).ok_or(VALUE)
         }
-        Kind::Boolean => scalar.filter(|truth| truth.as_boolean().is_some()).ok_or(BOOLEAN),
-        Kind::Date | Kind::Text | Kind::Unknown => scalar.ok_or(VALUE),
+        FieldType::Boolean => scalar.filter(|truth| truth.as_boolean().is_some()).ok_or(BOOLEAN),
+        FieldType::Date | FieldType::Text | FieldType::Unknown => scalar.ok_or(VALUE),
     }
 }
 
@@ -130,8 +109,8 @@ fn age_or_date(scalar: &Scalar, value: &Value) -> Option<Scalar> {
 }
 
 /// An empty list would match nobody, or everybody: whoever saved it meant something else.
-fn scalars(kind: Kind, value: &Value) -> Result<Vec<Scalar>, &'static str> {
-    let expected = if kind == Kind::BirthDate { AGES_OR_DATES } else { VALUES };
+fn scalars(field_type: FieldType, value: &Value) -> Result<Vec<Scalar>, &'static str> {
+    let expected = if field_type == FieldType::BirthDate { AGES_OR_DATES } else { VALUES };
     let typed;
     let list = match value {
         Value::Array(list) => list,
@@ -144,7 +123,7 @@ fn scalars(kind: Kind, value: &Value) -> Result<Vec<Scalar>, &'static str> {
     if !(1..=MOST_VALUES).contains(&list.len()) {
         return Err(expected);
     }
-    list.iter().map(|value| scalar(kind, value).map_err(|_| expected)).collect()
+    list.iter().map(|value| scalar(field_type, value).map_err(|_| expected)).collect()
 }
 
 /// What FaithTracker's builder stores as one text: the value that was chosen, where a field has few of them, or
@@ -167,26 +146,28 @@ fn text(value: &Value) -> Result<String, &'static str> {
     if text.is_empty() { Err(TEXT) } else { Ok(text) }
 }
 
-fn bound(kind: Kind, value: &Value) -> Result<Bound, &'static str> {
+fn bound(field_type: FieldType, value: &Value) -> Result<Bound, &'static str> {
     let bound = Bound::parse(value);
-    match (kind, bound) {
-        (Kind::BirthDate | Kind::Birth, Some(Bound::Number(age))) if is_age(age) => {
+    match (field_type, bound) {
+        (FieldType::BirthDate | FieldType::Birth, Some(Bound::Number(age))) if is_age(age) => {
             Ok(Bound::Number(age))
         }
-        (Kind::BirthDate | Kind::Birth, _) => Err(AGE),
-        (Kind::Date, Some(Bound::Date(date))) => Ok(Bound::Date(date)),
+        (FieldType::BirthDate | FieldType::Birth, _) => Err(AGE),
+        (FieldType::Date, Some(Bound::Date(date))) => Ok(Bound::Date(date)),
         // All that FaithTracker's builder takes for `between`; it matches nobody, there as here.
-        (Kind::Date, Some(Bound::Number(number))) if value.is_string() => Ok(Bound::Number(number)),
-        (Kind::Date, _) => Err(DATE),
+        (FieldType::Date, Some(Bound::Number(number))) if value.is_string() => {
+            Ok(Bound::Number(number))
+        }
+        (FieldType::Date, _) => Err(DATE),
         (_, bound) => bound.ok_or(BOUND),
     }
 }
 
-fn bounds(kind: Kind, value: &Value) -> Result<(Bound, Bound), &'static str> {
+fn bounds(field_type: FieldType, value: &Value) -> Result<(Bound, Bound), &'static str> {
     let Some([low, high]) = value.as_array().map(Vec::as_slice) else {
         return Err(BOUNDS);
     };
-    let (low, high) = (bound(kind, low)?, bound(kind, high)?);
+    let (low, high) = (bound(field_type, low)?, bound(field_type, high)?);
     if low.reaches(high) == Some(true) { Ok((low, high)) } else { Err(BOUNDS) }
 }
 

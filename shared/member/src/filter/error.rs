@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::MOST_RULES;
+use super::operator::operator_choice;
 
 /// A filter that is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -14,10 +14,12 @@ pub enum FilterError {
     #[error(r#"filter rules: expected a list of {{"field","operator","value"}}"#)]
     NotAList,
     /// There are more rules than make sense.
-    #[error("filter rules: {found} of them, expected at most {MOST_RULES}")]
+    #[error("filter rules: {found} of them, expected at most {most}")]
     TooManyRules {
         /// How many there are.
         found: usize,
+        /// How many there may be.
+        most: usize,
     },
     /// One rule is refused.
     #[error("filter rule {number}: {fault}")]
@@ -52,9 +54,7 @@ pub enum RuleFault {
         whole: String,
     },
     /// The operator is missing or none that exists.
-    #[error(
-        "operator: expected equals, not_equals, contains, in, not_in, greater_than, less_than, between, is_true or is_false"
-    )]
+    #[error("operator: expected {}", operator_choice())]
     UnknownOperator,
     /// The operator makes no sense on this field.
     #[error("operator {operator} does not fit the field {field:?}, which holds {holds}")]

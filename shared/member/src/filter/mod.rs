@@ -5,7 +5,7 @@
 
 mod comparison;
 mod error;
-mod kind;
+mod field_type;
 mod operand;
 mod operator;
 mod rule;
@@ -15,9 +15,10 @@ use serde_json::Value;
 
 use crate::CoreMember;
 pub use error::{FilterError, RuleFault};
+pub use operator::operator_names;
 use rule::Rule;
 
-/// More rules than anybody can hold in the head are an accident.
+/// More rules than anybody can keep an overview of are an accident.
 pub const MOST_RULES: usize = 50;
 
 /// What the rules of a filter say of those who match all of them.
@@ -31,7 +32,7 @@ pub enum Mode {
 }
 
 /// A campus's sync filter. The default one keeps everyone.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Filter {
     mode: Mode,
     rules: Vec<Rule>,
@@ -52,7 +53,7 @@ impl Filter {
             _ => return Err(FilterError::NotAList),
         };
         if rules.len() > MOST_RULES {
-            return Err(FilterError::TooManyRules { found: rules.len() });
+            return Err(FilterError::TooManyRules { found: rules.len(), most: MOST_RULES });
         }
         let rules = rules
             .iter()

@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Filter, FilterError, MOST_RULES};
+use super::{Filter, FilterError, MOST_RULES, operator_names};
 use crate::CoreMember;
 
 fn today() -> NaiveDate {
@@ -247,6 +247,39 @@ fn what_makes_no_sense_is_refused_with_its_place_and_what_is_expected() {
     }
 }
 
+/// Of each operator, with a value that it takes, the fields that it is refused on: one of each type.
+#[test]
+fn an_operator_is_refused_on_every_type_that_it_does_not_name() {
+    let fields = ["date_of_birth", "birth_place", "is_active", "created_at", "gender", "f"];
+    let refused = |operator| {
+        let takes = |field: &str, value: Value| {
+            Filter::parse("include", &json!([rule(field, operator, &value)])).is_ok()
+        };
+        let values =
+            [json!("2000-01-01"), json!("true"), json!(5), json!([1, 2]), json!(["2000", "2001"])];
+        let takes_any = |field: &&str| values.iter().any(|value| takes(field, value.clone()));
+        fields.into_iter().filter(|field| !takes_any(field)).collect::<Vec<_>>()
+    };
+    let order = vec!["is_active", "gender"];
+    let truth = vec!["date_of_birth", "created_at", "gender"];
+    let expected = [
+        ("equals", vec![]),
+        ("not_equals", vec![]),
+        ("contains", vec!["date_of_birth", "is_active"]),
+        ("in", vec!["is_active"]),
+        ("not_in", vec!["is_active"]),
+        ("greater_than", order.clone()),
+        ("less_than", order.clone()),
+        ("between", order),
+        ("is_true", truth.clone()),
+        ("is_false", truth),
+    ];
+    assert_eq!(operator_names(), expected.clone().map(|(name, _)| name));
+    for (operator, fields) in expected {
+        assert_eq!(refused(operator), fields, "{operator}");
+    }
+}
+
 #[test]
 fn the_second_rule_is_named_as_such() {
     let rules = json!([rule("f", "equals", &json!(1)), rule("f", "equals", &Value::Null)]);
@@ -257,12 +290,13 @@ fn the_second_rule_is_named_as_such() {
 
 #[test]
 fn mode_and_list_are_checked() {
-    assert_eq!(Filter::parse("only", &json!([])), Err(FilterError::UnknownMode));
-    assert_eq!(Filter::parse("include", &json!({})), Err(FilterError::NotAList));
-    let many = vec![rule("f", "equals", &json!(1)); MOST_RULES + 1];
+    assert_eq!(Filter::parse("only", &json!([])).unwrap_err(), FilterError::UnknownMode);
+    assert_eq!(Filter::parse("include", &json!({})).unwrap_err(), FilterError::NotAList);
+    let rules = |number| json!(vec![rule("f", "equals", &json!(1)); number]);
+    assert!(Filter::parse("include", &rules(MOST_RULES)).is_ok());
     assert_eq!(
-        Filter::parse("include", &json!(many)),
-        Err(FilterError::TooManyRules { found: 51 })
+        Filter::parse("include", &rules(MOST_RULES + 1)).unwrap_err(),
+        FilterError::TooManyRules { found: 51, most: 50 }
     );
 }
 
@@ -299,18 +333,7 @@ fn any_rule() -> impl Strategy<Value = Value> {
         Just("created_at"),
         Just("gender")
     ];
-    let operator = prop::sample::select(vec![
-        "equals",
-        "not_equals",
-        "contains",
-        "in",
-        "not_in",
-        "greater_than",
-        "less_than",
-        "between",
-        "is_true",
-        "is_false",
-    ]);
+    let operator = prop::sample::select(operator_names());
     (field, operator, any_json()).prop_map(|(field, operator, value)| rule(field, operator, &value))
 }
 

@@ -1,11 +1,9 @@
-//! What the core's fields hold, as far as we know them: a rule that can never match, such as a name greater
-//! than 5, would archive everybody, and is better refused when it is saved.
-
-use super::operator::Operator;
+//! What the core's fields hold, as far as it is known. A rule that can never match, such as a name greater
+//! than 5, would archive everybody; it is refused when it is saved (rule member-5).
 
 /// What a field holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Kind {
+pub(super) enum FieldType {
     /// The birth date, which rules compare by age in years, or as the date that it is.
     BirthDate,
     /// Something else about birth: compared by age where it is a date, and a place perhaps.
@@ -16,11 +14,11 @@ pub(super) enum Kind {
     Date,
     /// Words.
     Text,
-    /// We do not know: a field of a newer core, or one that may hold several things.
+    /// It is not known: a field of a newer core, or one that may hold several things.
     Unknown,
 }
 
-impl Kind {
+impl FieldType {
     pub(super) fn of(field: &str) -> Self {
         match field {
             "date_of_birth" => Self::BirthDate,
@@ -37,18 +35,6 @@ impl Kind {
         }
     }
 
-    /// Whether an operator can ever match on such a field.
-    pub(super) fn takes(self, operator: Operator) -> bool {
-        use Operator::{Contains, Equals, In, IsFalse, IsTrue, NotEquals, NotIn};
-        match self {
-            Self::BirthDate => !matches!(operator, Contains | IsTrue | IsFalse),
-            Self::Boolean => matches!(operator, Equals | NotEquals | IsTrue | IsFalse),
-            Self::Date => !matches!(operator, IsTrue | IsFalse),
-            Self::Text => matches!(operator, Equals | NotEquals | Contains | In | NotIn),
-            Self::Birth | Self::Unknown => true,
-        }
-    }
-
     /// Whether it is compared by age.
     pub(super) fn is_birth(self) -> bool {
         matches!(self, Self::BirthDate | Self::Birth)
@@ -61,12 +47,12 @@ impl Kind {
             Self::Boolean => "true or false",
             Self::Date => "a date",
             Self::Text => "text",
-            Self::Unknown => "what we do not know",
+            Self::Unknown => "what is not known",
         }
     }
 }
 
-/// FaithTracker's own rule: whatever is called birth is compared by age.
+/// FaithTracker's own convention: whatever is called birth is compared by age.
 fn is_birth(field: &str) -> bool {
     field.to_lowercase().contains("birth")
 }
