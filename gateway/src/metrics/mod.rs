@@ -39,9 +39,6 @@ const STATUSES: [StatusCode; 13] = [
     StatusCode::SERVICE_UNAVAILABLE,
 ];
 
-const EVENT_TYPES: [&str; 6] =
-    ["test", "ping", "member.created", "member.updated", "member.deleted", "other"];
-
 /// Why a connection that waited for its peer was cut off.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Cut {
@@ -132,7 +129,7 @@ impl Metrics {
         for status in STATUSES {
             self.requests.add(0, &[status_label(status)]);
         }
-        for event_type in EVENT_TYPES {
+        for event_type in EventType::labels() {
             self.accepted.add(0, &[KeyValue::new("event_type", event_type)]);
         }
         for reason in Refusal::LABELS {

@@ -2,22 +2,68 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The type of an event, as its sender spells it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "String", into = "String")]
-pub enum EventType {
-    /// `test`: a person tries the connection.
-    Test,
-    /// `ping`: the same, from a monitor.
-    Ping,
-    /// `member.created`
-    MemberCreated,
-    /// `member.updated`
-    MemberUpdated,
-    /// `member.deleted`
-    MemberDeleted,
-    /// Anything else: accepted, logged, not acted on.
-    Other(String),
+/// What an event is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Subject {
+    /// The connection itself: a person or a monitor tries it.
+    Connection,
+    /// A member, whom the event must name.
+    Member,
+}
+
+/// Declares the types that are known, each with its spelling and what it is about.
+macro_rules! event_types {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal about $subject:ident;)*) => {
+        /// The type of an event, as its sender spells it.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(from = "String", into = "String")]
+        pub enum EventType {
+            $($(#[$doc])* $variant,)*
+            /// Anything else: accepted, logged, not acted on.
+            Other(String),
+        }
+
+        impl EventType {
+            /// Every type that is known.
+            pub const KNOWN: [Self; [$($name),*].len()] = [$(Self::$variant),*];
+
+            /// The sender's spelling.
+            pub fn as_str(&self) -> &str {
+                match self {
+                    Self::Other(text) => text,
+                    known => known.label(),
+                }
+            }
+
+            /// The type as a metric label: a closed set, whatever senders invent.
+            pub const fn label(&self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                    Self::Other(_) => "other",
+                }
+            }
+
+            fn subject(&self) -> Option<Subject> {
+                match self {
+                    $(Self::$variant => Some(Subject::$subject),)*
+                    Self::Other(_) => None,
+                }
+            }
+        }
+    };
+}
+
+event_types! {
+    /// A person tries the connection.
+    Test = "test" about Connection;
+    /// The same, from a monitor.
+    Ping = "ping" about Connection;
+    /// A member was created in the core.
+    MemberCreated = "member.created" about Member;
+    /// A member was changed in the core.
+    MemberUpdated = "member.updated" about Member;
+    /// A member was deleted in the core.
+    MemberDeleted = "member.deleted" about Member;
 }
 
 impl EventType {
@@ -25,56 +71,31 @@ impl EventType {
     pub const TEST_MESSAGE: &str =
         "Webhook test successful! FaithTracker is ready to receive member updates.";
 
+    /// Every label, for metrics that shall be there from the start.
+    pub fn labels() -> impl Iterator<Item = &'static str> {
+        Self::KNOWN.into_iter().map(|known| known.label()).chain(["other"])
+    }
+
     /// What an event of a type that is not handled is answered with, and logged as.
     pub fn not_handled_message(&self) -> String {
         format!("Webhook received but event type {} not handled", self.as_str())
     }
 
-    /// The sender's spelling.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Test => "test",
-            Self::Ping => "ping",
-            Self::MemberCreated => "member.created",
-            Self::MemberUpdated => "member.updated",
-            Self::MemberDeleted => "member.deleted",
-            Self::Other(text) => text,
-        }
-    }
-
-    /// Whether the event speaks of a member, and so must name one.
+    /// Whether the event is about a member, and so must name one.
     pub fn is_member(&self) -> bool {
-        matches!(self, Self::MemberCreated | Self::MemberUpdated | Self::MemberDeleted)
+        self.subject() == Some(Subject::Member)
     }
 
     /// Whether a person or a monitor only tries the connection.
     pub fn is_test(&self) -> bool {
-        matches!(self, Self::Test | Self::Ping)
-    }
-
-    /// The type as a metric label: a closed set, whatever senders invent.
-    pub fn label(&self) -> &'static str {
-        match self {
-            Self::Test => "test",
-            Self::Ping => "ping",
-            Self::MemberCreated => "member.created",
-            Self::MemberUpdated => "member.updated",
-            Self::MemberDeleted => "member.deleted",
-            Self::Other(_) => "other",
-        }
+        self.subject() == Some(Subject::Connection)
     }
 }
 
 impl From<String> for EventType {
     fn from(text: String) -> Self {
-        match text.as_str() {
-            "test" => Self::Test,
-            "ping" => Self::Ping,
-            "member.created" => Self::MemberCreated,
-            "member.updated" => Self::MemberUpdated,
-            "member.deleted" => Self::MemberDeleted,
-            _ => Self::Other(text),
-        }
+        let known = Self::KNOWN.into_iter().find(|known| known.label() == text);
+        known.unwrap_or(Self::Other(text))
     }
 }
 
@@ -82,7 +103,33 @@ impl From<EventType> for String {
     fn from(event_type: EventType) -> Self {
         match event_type {
             EventType::Other(text) => text,
-            known => known.as_str().to_owned(),
+            known => known.label().to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::EventType;
+
+    #[test]
+    fn a_known_type_is_read_from_its_spelling_and_written_so() {
+        for known in EventType::KNOWN {
+            assert_eq!(EventType::from(known.as_str().to_owned()), known);
+            assert_eq!(String::from(known.clone()), known.as_str());
+            assert!(known.is_member() != known.is_test());
+        }
+        let other = EventType::from("group.created".to_owned());
+        assert_eq!((other.as_str(), other.label()), ("group.created", "other"));
+        assert_eq!(String::from(other.clone()), "group.created");
+        assert!(!other.is_member() && !other.is_test());
+        assert_eq!(
+            EventType::labels().collect::<Vec<_>>(),
+            ["test", "ping", "member.created", "member.updated", "member.deleted", "other"]
+        );
+        assert_eq!(
+            other.not_handled_message(),
+            "Webhook received but event type group.created not handled"
+        );
     }
 }

@@ -14,6 +14,7 @@ use std::{
 
 use chrono::Utc;
 use core_api::AnswerMemory;
+use event::EventType;
 use member::Column;
 use opentelemetry::{
     KeyValue,
@@ -115,9 +116,7 @@ impl Metrics {
     }
 
     fn begin_at_zero(&self) {
-        for event_type in
-            ["test", "ping", "member.created", "member.updated", "member.deleted", "other"]
-        {
+        for event_type in EventType::labels() {
             self.received.add(0, &[KeyValue::new("event_type", event_type)]);
         }
         for outcome in ["done", "delayed", "put_off", "dead", "returned", "redelivered"] {
