@@ -5,13 +5,9 @@ use std::time::Duration;
 
 use clap::Args;
 use harness::{Role, TestSystem};
-use lapin::{
-    Channel,
-    options::{QueueDeclareOptions, QueuePurgeOptions},
-    types::{AMQPValue, FieldTable},
-};
 
 use crate::{
+    bare_queue::{BARE, declare, purge},
     load::{End, Load, Pace},
     plot::{self, Axis, Line},
     publish_limit,
@@ -21,9 +17,6 @@ use crate::{
     webhooks::{Sender, Webhooks},
 };
 
-const WORK: &str = "member-events.work";
-/// The reference's queue; like the work queue but for its way to the dead letters.
-pub(crate) const BARE: &str = "bench.bare";
 const COLUMNS: [&str; 8] =
     ["accepted/s", "ratio", "p50 ms", "p99 ms", "p99.9 ms", "CPU µs", "broker CPU µs", "peak MB"];
 
@@ -177,21 +170,5 @@ impl Figures {
     fn columns(self, ratio: Option<Figure>) -> [Figure; 8] {
         let ratio = ratio.unwrap_or_default();
         [self.rate, ratio, self.p50, self.p99, self.p999, self.cpu, self.broker, self.memory]
-    }
-}
-
-async fn declare(channel: &Channel) {
-    let mut arguments = FieldTable::default();
-    arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
-    arguments.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
-    arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(10_000_000));
-    let options = QueueDeclareOptions { durable: true, ..Default::default() };
-    channel.queue_declare(BARE.into(), options, arguments).await.unwrap();
-}
-
-/// Nobody consumes: what one turn left is not to slow down the next.
-pub(crate) async fn purge(channel: &Channel) {
-    for queue in [WORK, BARE] {
-        channel.queue_purge(queue.into(), QueuePurgeOptions::default()).await.unwrap();
     }
 }

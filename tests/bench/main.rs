@@ -12,6 +12,7 @@
 
 mod attackers;
 mod bare;
+mod bare_queue;
 mod burst;
 mod churches;
 mod drain;

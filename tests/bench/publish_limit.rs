@@ -15,7 +15,7 @@ use support::process::processor_time;
 use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
-    intake::{BARE, purge},
+    bare_queue::{BARE, purge},
     report::{Figure, Table, count, per},
     samples::{Samples, milliseconds},
 };

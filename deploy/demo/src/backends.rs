@@ -1,4 +1,4 @@
-//! What the product stands on: a database and a broker, private ones unless others are named.
+//! The database and the broker: private ones, unless the environment names others.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use support::{
 const DATABASE: &str = "faithtracker";
 
 /// The servers in use.
-pub(super) struct Foundation {
+pub(super) struct Backends {
     /// Ours, unless `DATABASE_URL` names another.
     pub(super) postgres: Option<Postgres>,
     rabbitmq: Option<RabbitMq>,
@@ -24,7 +24,7 @@ pub(super) struct Foundation {
     pub(super) amqp_url: String,
 }
 
-impl Foundation {
+impl Backends {
     /// Starts what is not named in the environment.
     pub(super) async fn start(folder: &DataFolder) -> anyhow::Result<Self> {
         let environment = Settings::from_environment()?;

@@ -1,6 +1,6 @@
 //! `deploy/up`: the whole product on one machine, for trying it out.
 //!
-//! [`story`] tells what happens, step by step. Servers, secrets and campus are kept in a data
+//! [`start_all`] has the steps in their order. Servers, secrets and campus are kept in a data
 //! folder and found again; nothing is left running, however it ends.
 
 mod arguments;
@@ -21,8 +21,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub use self::arguments::Arguments;
 use self::{
-    backends::Foundation, demo::Demo, first_webhook::FirstWebhook, product::Product,
-    report::Report, roles::RoleUrls, summary::Summary,
+    backends::Backends, demo::Demo, first_webhook::FirstWebhook, product::Product, report::Report,
+    roles::RoleUrls, summary::Summary,
 };
 
 /// The exit code of one who was interrupted before the product was up.
@@ -31,7 +31,7 @@ const INTERRUPTED: u8 = 130;
 /// What is running.
 struct Running {
     product: Product,
-    foundation: Foundation,
+    backends: Backends,
 }
 
 /// Runs `deploy/up` to its end.
@@ -39,7 +39,7 @@ pub async fn run(arguments: Arguments) -> ExitCode {
     runtime::install_crypto_provider();
     let mut report = Report::new();
     let code = match Stop::listen() {
-        // Boxed: the whole story is one large future.
+        // Boxed: all steps together are one large future.
         Ok(mut stop) => Box::pin(supervise(&arguments, &mut report, &mut stop)).await,
         Err(error) => {
             report.failure(&error);
@@ -52,7 +52,7 @@ pub async fn run(arguments: Arguments) -> ExitCode {
 
 async fn supervise(arguments: &Arguments, report: &mut Report, stop: &mut Stop) -> ExitCode {
     let started = tokio::select! {
-        started = story(arguments, report) => started,
+        started = start_all(arguments, report) => started,
         () = stop.asked() => {
             report.interrupted();
             return ExitCode::from(INTERRUPTED);
@@ -85,17 +85,17 @@ async fn supervise(arguments: &Arguments, report: &mut Report, stop: &mut Stop) 
 }
 
 /// Starts everything, sends one webhook through it, and tells how to go on.
-async fn story(arguments: &Arguments, report: &mut Report) -> anyhow::Result<Running> {
+async fn start_all(arguments: &Arguments, report: &mut Report) -> anyhow::Result<Running> {
     let folder = place::data_folder(arguments)?;
     report.title(folder.path());
 
-    let foundation = report.step("PostgreSQL and RabbitMQ", Foundation::start(&folder)).await?;
-    let settings = product::common_settings(&folder, &foundation)?;
-    let migrating = roles::migrate(&folder, &foundation, &settings);
+    let backends = report.step("PostgreSQL and RabbitMQ", Backends::start(&folder)).await?;
+    let settings = product::common_settings(&folder, &backends)?;
+    let migrating = roles::migrate(&folder, &backends, &settings);
     let role_urls: RoleUrls = report.step("tables and roles", migrating).await?;
     let mut product = Product::new(folder, settings, role_urls)?;
     report.step("simulated FaithFlow core", product.start_core()).await?;
-    let owner = foundation.owner().await?.client;
+    let owner = backends.owner().await?.client;
     let demo: Demo = report.step("demo campus", Demo::find_or_add(&product, &owner)).await?;
     report.step("gateway, worker and reconciler", product.start_programs()).await?;
     let webhook = FirstWebhook::new(&product, &demo);
@@ -109,7 +109,7 @@ async fn story(arguments: &Arguments, report: &mut Report) -> anyhow::Result<Run
         row: &row,
         operator: operator.as_deref(),
     });
-    Ok(Running { product, foundation })
+    Ok(Running { product, backends })
 }
 
 impl Running {
@@ -117,14 +117,14 @@ impl Running {
     async fn first_end(&self) -> anyhow::Error {
         tokio::select! {
             ended = self.product.first_end() => ended,
-            ended = self.foundation.first_end() => ended,
+            ended = self.backends.first_end() => ended,
         }
     }
 
     /// Stops everything in order: who uses, before who is used.
     async fn stop(self) {
         self.product.stop().await;
-        self.foundation.stop().await;
+        self.backends.stop().await;
     }
 }
 

@@ -11,7 +11,7 @@ use support::{
 };
 use uuid::Uuid;
 
-use super::{backends::Foundation, roles::RoleUrls};
+use super::{backends::Backends, roles::RoleUrls};
 
 /// A debug build on a busy machine is slow; one that needs longer will never be ready.
 const READY_WITHIN: Duration = Duration::from_mins(1);
@@ -44,10 +44,10 @@ struct Daemon {
 /// What all programs find in their environment: ours, and what they share.
 pub(super) fn common_settings(
     folder: &DataFolder,
-    foundation: &Foundation,
+    backends: &Backends,
 ) -> anyhow::Result<BTreeMap<String, String>> {
     let mut settings: BTreeMap<String, String> = std::env::vars().collect();
-    settings.insert("AMQP_URL".to_owned(), foundation.amqp_url.clone());
+    settings.insert("AMQP_URL".to_owned(), backends.amqp_url.clone());
     if !settings.contains_key("SECRETS_KEY") && !settings.contains_key("SECRETS_KEY_FILE") {
         let key = folder.kept("secrets.key", || {
             let mut key = [0; 32];

@@ -10,7 +10,7 @@ use support::{
     servers::DataFolder,
 };
 
-use super::backends::{Foundation, connect};
+use super::backends::{Backends, connect};
 
 /// The roles of `deploy/roles.sql`, by the program that works under them.
 const ROLES: [(&str, &str); 4] = [
@@ -26,20 +26,20 @@ pub(super) type RoleUrls = BTreeMap<&'static str, String>;
 /// Migrates and makes the roles; answers each program's `DATABASE_URL`.
 pub(super) async fn migrate(
     folder: &DataFolder,
-    foundation: &Foundation,
+    backends: &Backends,
     settings: &BTreeMap<String, String>,
 ) -> anyhow::Result<RoleUrls> {
     let mut owner = settings.clone();
-    owner.insert("DATABASE_URL".to_owned(), foundation.database_url.clone());
+    owner.insert("DATABASE_URL".to_owned(), backends.database_url.clone());
     run_to_end("faithctl", &["migrate"], b"", owner).await?.checked()?;
 
-    let connected = foundation.owner().await?;
+    let connected = backends.owner().await?;
     let client = &connected.client;
     let known = existing(client).await?;
     let sql = std::fs::read_to_string(workspace().join("deploy/roles.sql"))
         .context("cannot read deploy/roles.sql")?;
     let made = client.batch_execute(&sql).await;
-    if foundation.postgres.is_some() {
+    if backends.postgres.is_some() {
         made.context("cannot apply deploy/roles.sql")?;
     }
 
@@ -48,12 +48,12 @@ pub(super) async fn migrate(
         let password = folder.kept_password(&format!("{role}.password"))?;
         // On a server that is not ours, a role that was there before keeps its password: a real
         // installation may live by it.
-        if foundation.postgres.is_some() || !known.iter().any(|name| name == role) {
+        if backends.postgres.is_some() || !known.iter().any(|name| name == role) {
             let sql = format!("ALTER ROLE {role} PASSWORD '{password}'");
             client.batch_execute(&sql).await.ok();
         }
-        let url = url_of(&foundation.database_url, role, &password)?;
-        urls.insert(program, url_that_works(url, foundation).await?);
+        let url = url_of(&backends.database_url, role, &password)?;
+        urls.insert(program, url_that_works(url, backends).await?);
     }
     Ok(urls)
 }
@@ -76,10 +76,10 @@ fn url_of(owner: &str, role: &str, password: &str) -> anyhow::Result<String> {
 
 /// The role's URL; on a server that is not ours, and where we may not make the role, the one that
 /// was given.
-async fn url_that_works(url: String, foundation: &Foundation) -> anyhow::Result<String> {
+async fn url_that_works(url: String, backends: &Backends) -> anyhow::Result<String> {
     match connect(&url).await {
         Ok(_) => Ok(url),
-        Err(_) if foundation.postgres.is_none() => Ok(foundation.database_url.clone()),
+        Err(_) if backends.postgres.is_none() => Ok(backends.database_url.clone()),
         Err(error) => Err(error),
     }
 }

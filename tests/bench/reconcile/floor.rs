@@ -3,7 +3,7 @@
 
 use std::{fmt::Write, path::PathBuf, process::Command, time::Instant};
 
-use super::test_bed::Scene;
+use super::test_bed::TestBed;
 
 /// The rows of each campus in a file.
 pub(super) struct Floor {
@@ -48,10 +48,10 @@ const NOW: &str = "SELECT 'now', extract(epoch FROM clock_timestamp());\n";
 
 impl Floor {
     /// Writes the files.
-    pub(super) async fn lay(scene: &Scene) -> Self {
+    pub(super) async fn lay(bed: &TestBed) -> Self {
         let mut script = String::new();
-        let files = scene.campuses.iter().map(|campus| {
-            let file = scene.system.folder().join(&campus.id);
+        let files = bed.campuses.iter().map(|campus| {
+            let file = bed.system.folder().join(&campus.id);
             let rows = ROWS.replace('\n', " ");
             writeln!(
                 script,
@@ -63,20 +63,20 @@ impl Floor {
             file
         });
         let files = files.collect();
-        psql(scene, &script).await;
+        psql(bed, &script).await;
         Self { files }
     }
 
     /// Copies and compares, one campus after the other.
-    pub(super) async fn measure(&self, scene: &Scene) -> Measured {
+    pub(super) async fn measure(&self, bed: &TestBed) -> Measured {
         let mut script = String::new();
-        for (campus, file) in scene.campuses.iter().zip(&self.files) {
+        for (campus, file) in bed.campuses.iter().zip(&self.files) {
             let copy = format!("\\copy listed FROM '{}'\n", file.display());
             let diff = DIFF.replace("CAMPUS", &campus.id);
             script.extend([PREPARE, NOW, &copy, NOW, &diff, NOW, "DROP TABLE listed;\n"]);
         }
         let begun = Instant::now();
-        let output = psql(scene, &script).await;
+        let output = psql(bed, &script).await;
         let seconds = begun.elapsed().as_secs_f64();
         let times: Vec<f64> =
             output.lines().filter_map(|line| line.strip_prefix("now|")?.parse().ok()).collect();
@@ -86,15 +86,15 @@ impl Floor {
     }
 }
 
-async fn psql(scene: &Scene, script: &str) -> String {
-    let file = scene.system.folder().join("script.sql");
+async fn psql(bed: &TestBed, script: &str) -> String {
+    let file = bed.system.folder().join("script.sql");
     std::fs::write(&file, script).unwrap();
     let mut command = Command::new("psql");
     command
         .args(["--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "-v", "ON_ERROR_STOP=1"])
         .arg("--file")
         .arg(file)
-        .arg(scene.system.database.url());
+        .arg(bed.system.database.url());
     let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap()

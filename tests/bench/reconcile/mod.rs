@@ -3,36 +3,17 @@
 
 mod floor;
 mod night;
+mod options;
 mod table;
 mod test_bed;
 mod usage;
 
-use clap::Args;
+use floor::Floor;
+pub(crate) use options::Nights;
+use table::Measured;
+use test_bed::TestBed;
 
 use crate::report::Report;
-use floor::Floor;
-use table::Measured;
-use test_bed::Scene;
-
-/// How much there is to reconcile.
-#[derive(Debug, Args)]
-pub(crate) struct Nights {
-    /// Members, all campuses together; several numbers are measured one after the other
-    #[arg(long, value_delimiter = ',', default_value = "10000,100000,1000000")]
-    members: Vec<u64>,
-    /// Campuses
-    #[arg(long, default_value_t = 20)]
-    campuses: usize,
-    /// Nights without drift, and as many with 1 % of it
-    #[arg(long, default_value_t = 3)]
-    rounds: u64,
-    /// `DATABASE_POOL_SIZE` of the reconciler, which decides how many campuses go side by side
-    #[arg(long)]
-    pool_size: Option<u32>,
-    /// Document that the results go to
-    #[arg(long, default_value = "reconcile")]
-    results: String,
-}
 
 pub(crate) async fn measure(nights: &Nights) {
     let mut report = Report::new(&nights.results);
@@ -48,19 +29,19 @@ pub(crate) async fn measure(nights: &Nights) {
 
 async fn measure_one(nights: &Nights, members: u64) -> Measured {
     println!("\npreparing {members} members in {} campuses", nights.campuses);
-    let scene = Scene::set(nights, members).await;
-    let pages = scene.pages().await;
-    let import = scene.night("first import").await;
-    scene.settle().await;
-    let floor = Floor::lay(&scene).await;
+    let bed = TestBed::new(nights, members).await;
+    let pages = bed.pages().await;
+    let import = bed.night("first import").await;
+    bed.settle().await;
+    let floor = Floor::lay(&bed).await;
     let (mut floors, mut quiet, mut drifted) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..nights.rounds {
-        floors.push(floor.measure(&scene).await);
-        quiet.push(scene.night("no drift").await);
+        floors.push(floor.measure(&bed).await);
+        quiet.push(bed.night("no drift").await);
     }
     for round in 0..nights.rounds {
-        scene.drift(round);
-        drifted.push(scene.night("1 % drift").await);
+        bed.drift(round);
+        drifted.push(bed.night("1 % drift").await);
     }
     Measured { members, pages, floors, quiet, drifted, import: vec![import] }
 }

@@ -13,7 +13,7 @@ use support::{
     program::binary,
 };
 
-use super::{test_bed::Scene, usage};
+use super::{test_bed::TestBed, usage};
 
 /// What a night took.
 #[derive(Debug, Clone)]
@@ -46,7 +46,7 @@ struct Counted {
     versions: String,
 }
 
-impl Scene {
+impl TestBed {
     /// Lets a night pass.
     pub(super) async fn night(&self, name: &'static str) -> Night {
         // A day has passed since the last one.

@@ -6,14 +6,14 @@ use core_sim::{DEFAULT_PASSWORD, Options, Webhook};
 use harness::{Campus, TestSystem};
 use serde_json::{Value, json};
 
-use super::{Nights, usage};
+use super::{options::Nights, usage};
 use crate::churches::make_due;
 
 /// Every so many members one drifts.
 const DRIFT: u64 = 100;
 
 /// Campuses whose nights are measured.
-pub(super) struct Scene {
+pub(super) struct TestBed {
     pub(super) system: TestSystem,
     pub(super) campuses: Vec<Campus>,
     emails: Vec<String>,
@@ -29,9 +29,9 @@ pub(super) struct Pages {
     pub(super) megabytes: u64,
 }
 
-impl Scene {
+impl TestBed {
     /// Starts everything; the campuses are empty, and old enough for their nights to be due.
-    pub(super) async fn set(nights: &Nights, members: u64) -> Self {
+    pub(super) async fn new(nights: &Nights, members: u64) -> Self {
         let members_each = members / nights.campuses as u64;
         let mut core = Options {
             churches: Options::churches_of(1, nights.campuses, members_each),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use super::{Plan, Scene};
+use super::{plan::Plan, test_bed::TestBed};
 
 /// Share of the changes that strike the same few people, so that events of one person meet.
 const HOT: f64 = 0.3;
@@ -41,10 +41,10 @@ pub(super) struct Changes<'a> {
 }
 
 impl<'a> Changes<'a> {
-    pub(super) fn new(scene: &'a Scene, plan: &Plan, random: StdRng) -> Self {
+    pub(super) fn new(bed: &'a TestBed, plan: &Plan, random: StdRng) -> Self {
         Self {
-            core: &scene.system.core,
-            churches: scene.campuses.keys().cloned().collect(),
+            core: &bed.system.core,
+            churches: bed.campuses.keys().cloned().collect(),
             random,
             people: Vec::new(),
             most: plan.members * plan.campuses,

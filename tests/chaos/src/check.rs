@@ -12,7 +12,7 @@ use harness::oracle;
 use member::{CoreMember, Field, Filter, Locale};
 use tokio_postgres::{Client, Row};
 
-use super::{Scene, changes::Person, dead_letters, queues};
+use super::{changes::Person, dead_letters, queues, test_bed::TestBed};
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 const DRAIN_WITHIN: Duration = Duration::from_secs(28);
@@ -36,15 +36,15 @@ pub(super) struct Rest {
 
 /// Waits until every webhook is accepted or given up, every event has its fate, and no queue holds
 /// anything; replays dead letters, and tells once more of members whose last word was lost to one.
-pub(super) async fn rest(scene: &Scene, deadline: Instant) -> anyhow::Result<Rest> {
-    quiet(scene, deadline).await?;
-    let client = scene.look().await?;
-    let letters = dead_letters::replay(scene).await?;
-    quiet(scene, deadline).await?;
-    let unheard = dead_letters::unheard(scene, &client).await?;
-    dead_letters::tell_again(scene, &unheard);
-    quiet(scene, deadline).await?;
-    let deliveries = scene.system.core.deliveries();
+pub(super) async fn rest(bed: &TestBed, deadline: Instant) -> anyhow::Result<Rest> {
+    quiet(bed, deadline).await?;
+    let client = bed.look().await?;
+    let letters = dead_letters::replay(bed).await?;
+    quiet(bed, deadline).await?;
+    let unheard = dead_letters::unheard(bed, &client).await?;
+    dead_letters::tell_again(bed, &unheard);
+    quiet(bed, deadline).await?;
+    let deliveries = bed.system.core.deliveries();
     let in_state = |state| deliveries.iter().filter(|delivery| delivery.state == state).count();
     let tries = deliveries.iter().flat_map(|delivery| &delivery.attempts);
     let fates = "SELECT status, count(*) FROM webhook_logs GROUP BY 1";
@@ -58,16 +58,16 @@ pub(super) async fn rest(scene: &Scene, deadline: Instant) -> anyhow::Result<Res
     })
 }
 
-async fn quiet(scene: &Scene, deadline: Instant) -> anyhow::Result<()> {
+async fn quiet(bed: &TestBed, deadline: Instant) -> anyhow::Result<()> {
     let left = deadline.saturating_duration_since(Instant::now());
-    ensure!(scene.system.core.sender_idle(left).await, "webhooks are still being posted");
-    let client = scene.look().await?;
+    ensure!(bed.system.core.sender_idle(left).await, "webhooks are still being posted");
+    let client = bed.look().await?;
     let mut seen = String::new();
     while Instant::now() < deadline {
-        seen = if let Some(without) = without_fate(scene, &client).await? {
+        seen = if let Some(without) = without_fate(bed, &client).await? {
             without
         } else {
-            let holding = queues::not_empty(scene).await?;
+            let holding = queues::not_empty(bed).await?;
             if holding.is_empty() {
                 return Ok(());
             }
@@ -80,8 +80,8 @@ async fn quiet(scene: &Scene, deadline: Instant) -> anyhow::Result<()> {
 
 /// What is without a fate, in words: accepted events without an ended delivery, and deliveries that
 /// have not ended.
-async fn without_fate(scene: &Scene, client: &Client) -> anyhow::Result<Option<String>> {
-    let accepted = scene.system.core.delivered_event_ids();
+async fn without_fate(bed: &TestBed, client: &Client) -> anyhow::Result<Option<String>> {
+    let accepted = bed.system.core.delivered_event_ids();
     let lost = "SELECT e FROM unnest($1::text[]) e WHERE NOT EXISTS
                 (SELECT FROM webhook_logs WHERE event_id = e AND status <> 'retrying')";
     let lost = client.query(lost, &[&accepted]).await?;
@@ -98,24 +98,24 @@ async fn without_fate(scene: &Scene, client: &Client) -> anyhow::Result<Option<S
 }
 
 /// Fails with all that is wrong at rest.
-pub(super) async fn judge(scene: &Scene, people: &[Person]) -> anyhow::Result<()> {
+pub(super) async fn check_members(bed: &TestBed, people: &[Person]) -> anyhow::Result<()> {
     // What a consumer still held comes back to its queue when it ends.
-    for (kind, index) in scene.daemons() {
-        let status = scene.program(kind, index).terminate(DRAIN_WITHIN).await?;
+    for (kind, index) in bed.daemons() {
+        let status = bed.program(kind, index).terminate(DRAIN_WITHIN).await?;
         ensure!(status.success(), "{kind} {index} drained with {status}");
     }
-    let holding = queues::not_empty(scene).await?;
+    let holding = queues::not_empty(bed).await?;
     ensure!(holding.is_empty(), "after the drain queues hold {holding:?}");
-    let client = scene.look().await?;
+    let client = bed.look().await?;
     let unknown = "SELECT count(*) FROM webhook_logs l WHERE status = 'dead'
                    AND NOT EXISTS (SELECT FROM dead_letters d WHERE d.id = l.id)";
     let unknown: i64 = client.query_one(unknown, &[]).await?.get(0);
     ensure!(unknown == 0, "{unknown} dead deliveries are no dead letters");
-    oracle::judge(&oracle::read(&client).await).map_err(anyhow::Error::msg)?;
-    compare(scene, &client, people).await
+    oracle::check(&oracle::read(&client).await).map_err(anyhow::Error::msg)?;
+    compare(bed, &client, people).await
 }
 
-async fn compare(scene: &Scene, client: &Client, people: &[Person]) -> anyhow::Result<()> {
+async fn compare(bed: &TestBed, client: &Client, people: &[Person]) -> anyhow::Result<()> {
     let query = "SELECT c.core_church_id, m.* FROM members m JOIN sync_configs c USING (campus_id)";
     let rows = client.query(query, &[]).await?;
     let rows: HashMap<(&str, &str), &Row> =
@@ -123,7 +123,7 @@ async fn compare(scene: &Scene, client: &Client, people: &[Person]) -> anyhow::R
     let mut wrong = Vec::new();
     for person in people {
         let row = rows.get(&(person.church.as_str(), person.id.as_str())).copied();
-        if let Err(difference) = compare_one(scene, &person.id, row) {
+        if let Err(difference) = compare_one(bed, &person.id, row) {
             wrong.push(format!("{}: {difference}", person.id));
         }
     }
@@ -133,8 +133,8 @@ async fn compare(scene: &Scene, client: &Client, people: &[Person]) -> anyhow::R
     Ok(())
 }
 
-fn compare_one(scene: &Scene, id: &str, row: Option<&Row>) -> anyhow::Result<()> {
-    let there = scene.system.core.member(id);
+fn compare_one(bed: &TestBed, id: &str, row: Option<&Row>) -> anyhow::Result<()> {
+    let there = bed.system.core.member(id);
     let archived = row.map(|row| row.get::<_, bool>("is_archived"));
     let Some(there) = there.filter(|there| !there.is_true("is_deleted")) else {
         ensure!(archived != Some(false), "deleted in the core, not archived here");

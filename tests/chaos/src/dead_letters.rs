@@ -5,16 +5,16 @@ use std::collections::BTreeSet;
 use core_sim::DeliveryState;
 use tokio_postgres::Client;
 
-use super::Scene;
+use super::test_bed::TestBed;
 
 /// Replays the dead letters as an operator would.
-pub(super) async fn replay(scene: &Scene) -> anyhow::Result<u64> {
-    let client = scene.look().await?;
+pub(super) async fn replay(bed: &TestBed) -> anyhow::Result<u64> {
+    let client = bed.look().await?;
     let open = "SELECT count(*) FROM dead_letters WHERE status = 'open'";
     let open = u64::try_from(client.query_one(open, &[]).await?.get::<_, i64>(0))?;
-    let help = scene.system.faithctl(&["dead-letters", "replay", "--help"]).await;
+    let help = bed.system.faithctl(&["dead-letters", "replay", "--help"]).await;
     if open > 0 && help.code == Some(0) {
-        scene.system.faithctl(&["dead-letters", "replay", "--yes"]).await.checked()?;
+        bed.system.faithctl(&["dead-letters", "replay", "--yes"]).await.checked()?;
     }
     Ok(open)
 }
@@ -22,11 +22,11 @@ pub(super) async fn replay(scene: &Scene) -> anyhow::Result<u64> {
 /// The members whose last word may not have come through, with their church: the sender gave up a
 /// webhook, or an event is a dead letter.
 pub(super) async fn unheard(
-    scene: &Scene,
+    bed: &TestBed,
     client: &Client,
 ) -> anyhow::Result<BTreeSet<(String, String)>> {
     let mut unheard = BTreeSet::new();
-    for delivery in scene.system.core.deliveries() {
+    for delivery in bed.system.core.deliveries() {
         if let (DeliveryState::Dropped, Some(member)) = (delivery.state, delivery.member_id) {
             unheard.insert((delivery.church_id, member));
         }
@@ -41,8 +41,8 @@ pub(super) async fn unheard(
 }
 
 /// Tells of members once more, as the core would at their next change.
-pub(super) fn tell_again(scene: &Scene, members: &BTreeSet<(String, String)>) {
-    let core = &scene.system.core;
+pub(super) fn tell_again(bed: &TestBed, members: &BTreeSet<(String, String)>) {
+    let core = &bed.system.core;
     for (church, member) in members {
         let gone = core.member(member).is_none_or(|member| member.is_true("is_deleted"));
         let event = if gone { "member.deleted" } else { "member.updated" };

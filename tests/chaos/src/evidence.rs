@@ -7,7 +7,7 @@ use std::{
 
 use support::servers::RabbitMq;
 
-use super::Scene;
+use super::test_bed::TestBed;
 
 /// Keeps the logs, however the run ends, unless they are not needed.
 pub(super) struct Evidence {
@@ -17,9 +17,9 @@ pub(super) struct Evidence {
 }
 
 impl Evidence {
-    pub(super) fn of(scene: &Scene, seed: u64) -> Self {
-        let servers = scene.system.servers();
-        let programs = scene.daemons().map(|(kind, index)| scene.program(kind, index).log());
+    pub(super) fn of(bed: &TestBed, seed: u64) -> Self {
+        let servers = bed.system.servers();
+        let programs = bed.daemons().map(|(kind, index)| bed.program(kind, index).log());
         let nodes = servers.nodes().map(RabbitMq::log);
         let logs = programs.chain(nodes).chain([servers.postgres.log()]);
         Self {

@@ -17,8 +17,8 @@ use support::{
 use tokio::time::sleep;
 
 use super::{
-    Scene,
     fault::{Fault, Kind, Target, Targets},
+    test_bed::TestBed,
 };
 
 /// More at once would be one long darkness, in which nothing else can go wrong.
@@ -38,11 +38,11 @@ pub(super) struct Injected {
 }
 
 /// Injects faults until then, and waits for the end of the last.
-pub(super) async fn inject(scene: &Scene, mut random: StdRng, until: Instant) -> Injected {
+pub(super) async fn inject(bed: &TestBed, mut random: StdRng, until: Instant) -> Injected {
     let targets = Targets {
-        gateways: scene.system.replicas("gateway"),
-        workers: scene.system.replicas("worker"),
-        proxies: scene.proxies().len(),
+        gateways: bed.system.replicas("gateway"),
+        workers: bed.system.replicas("worker"),
+        proxies: bed.proxies().len(),
     };
     let mut injected = Injected::default();
     let mut busy: HashSet<Target> = HashSet::new();
@@ -56,7 +56,7 @@ pub(super) async fn inject(scene: &Scene, mut random: StdRng, until: Instant) ->
                 let room = running.len() < MOST_AT_ONCE && Instant::now() < until;
                 if room && busy.insert(fault.target) {
                     *injected.faults.entry(fault.kind).or_default() += 1;
-                    running.push(strike(scene, fault).map(move |result| (fault, result)));
+                    running.push(strike(bed, fault).map(move |result| (fault, result)));
                 }
             }
             Some((fault, result)) = running.next() => {
@@ -70,7 +70,7 @@ pub(super) async fn inject(scene: &Scene, mut random: StdRng, until: Instant) ->
         }
         if told.elapsed() > TELL_EVERY {
             told = Instant::now();
-            let (accepted, open) = scene.sent();
+            let (accepted, open) = bed.sent();
             let faults: usize = injected.faults.values().sum();
             let now: Vec<_> = busy.iter().collect();
             println!(
@@ -83,18 +83,18 @@ pub(super) async fn inject(scene: &Scene, mut random: StdRng, until: Instant) ->
 }
 
 /// One fault, from its begin to its end.
-async fn strike(scene: &Scene, fault: Fault) -> anyhow::Result<()> {
+async fn strike(bed: &TestBed, fault: Fault) -> anyhow::Result<()> {
     match fault.target {
-        Target::Gateway(index) => program(scene.program("gateway", index), fault).await,
-        Target::Worker(index) => program(scene.program("worker", index), fault).await,
+        Target::Gateway(index) => program(bed.program("gateway", index), fault).await,
+        Target::Worker(index) => program(bed.program("worker", index), fault).await,
         Target::Rabbitmq => {
             // One at a time: a majority of a cluster stays.
-            let nodes: Vec<&RabbitMq> = scene.system.servers().nodes().collect();
+            let nodes: Vec<&RabbitMq> = bed.system.servers().nodes().collect();
             let chosen = usize::try_from(fault.lasts.as_micros()).unwrap_or_default() % nodes.len();
             rabbitmq(nodes[chosen], fault).await
         }
         Target::Postgres => {
-            let postgres = &scene.system.servers().postgres;
+            let postgres = &bed.system.servers().postgres;
             if fault.kind == Kind::Freeze {
                 postgres.freeze();
                 sleep(fault.lasts).await;
@@ -106,11 +106,11 @@ async fn strike(scene: &Scene, fault: Fault) -> anyhow::Result<()> {
             postgres.start_again().await
         }
         Target::Core => {
-            core(scene, fault).await;
+            core(bed, fault).await;
             Ok(())
         }
         Target::Proxy(index) => {
-            proxy(scene.proxies()[index].1, fault).await;
+            proxy(bed.proxies()[index].1, fault).await;
             Ok(())
         }
     }
@@ -166,8 +166,8 @@ async fn rabbitmq(broker: &RabbitMq, fault: Fault) -> anyhow::Result<()> {
     }
 }
 
-async fn core(scene: &Scene, fault: Fault) {
-    let core = &scene.system.core;
+async fn core(bed: &TestBed, fault: Fault) {
+    let core = &bed.system.core;
     let kind = match fault.kind {
         Kind::CoreForgets => return core.revoke_tokens(),
         Kind::CoreErrors if fault.dice < 0.5 => {
@@ -186,7 +186,7 @@ async fn core(scene: &Scene, fault: Fault) {
     let mut wrong = core_sim::Fault::everywhere(kind).at(Endpoint::Member);
     // Some strike one campus alone, some a part of the requests.
     if fault.dice < 0.4 {
-        wrong = wrong.of_church(scene.system.campus.core_church_id.clone());
+        wrong = wrong.of_church(bed.system.campus.core_church_id.clone());
     } else if fault.dice < 0.7 {
         wrong = wrong.with_rate(fault.dice);
     }

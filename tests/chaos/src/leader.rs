@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use chrono::{DateTime, Utc};
 use support::servers::RabbitMq;
 
-use super::Scene;
+use super::test_bed::TestBed;
 
 /// How long a new leader may take; RabbitMQ elects one within a second or two, and the machine is
 /// busy.
@@ -38,9 +38,9 @@ impl Loss {
     }
 
     /// What the sender saw until `end`.
-    fn observe(&mut self, scene: &Scene, end: DateTime<Utc>) {
-        self.gap = longest_silence(scene, self.at, end);
-        for (at, is_accepted) in tries(scene) {
+    fn observe(&mut self, bed: &TestBed, end: DateTime<Utc>) {
+        self.gap = longest_silence(bed, self.at, end);
+        for (at, is_accepted) in tries(bed) {
             if at > self.at && at <= end {
                 *if is_accepted { &mut self.accepted } else { &mut self.refused } += 1;
             }
@@ -50,54 +50,54 @@ impl Loss {
 
 /// Kills the leader; again when it is back; and again while that second one is away, so that there
 /// is no majority until it returns.
-pub(super) async fn lose_leaders(scene: &Scene) -> anyhow::Result<Vec<Loss>> {
+pub(super) async fn lose_leaders(bed: &TestBed) -> anyhow::Result<Vec<Loss>> {
     let mut losses = Vec::new();
-    accepted_since(scene, Utc::now()).await?;
+    accepted_since(bed, Utc::now()).await?;
 
-    let first = leader(scene).await?;
+    let first = leader(bed).await?;
     let at = Utc::now();
     first.kill();
-    steady(scene, at).await?;
+    steady(bed, at).await?;
     losses.push(Loss::new("the leader was killed", at));
-    let second = leader(scene).await?;
+    let second = leader(bed).await?;
     ensure!(second.name() != first.name(), "the queue is led by a node that is dead");
     first.start_again().await?;
 
     // It still leads, though the first is back.
-    let second = leader(scene).await?;
+    let second = leader(bed).await?;
     let at = Utc::now();
     second.kill();
-    steady(scene, at).await?;
+    steady(bed, at).await?;
     losses.push(Loss::new("the next leader was killed", at));
 
-    let third = leader(scene).await?;
+    let third = leader(bed).await?;
     ensure!(third.name() != second.name(), "the queue is led by a node that is dead");
     let at = Utc::now();
     third.kill();
     tokio::time::sleep(WITHOUT_MAJORITY).await;
     second.start_again().await?;
-    steady(scene, Utc::now()).await?;
+    steady(bed, Utc::now()).await?;
     losses.push(Loss::new("one of three was left for some seconds", at));
     third.start_again().await?;
-    accepted_since(scene, Utc::now()).await?;
+    accepted_since(bed, Utc::now()).await?;
 
     let ends: Vec<DateTime<Utc>> = losses.iter().skip(1).map(|loss| loss.at).collect();
     for (loss, end) in losses.iter_mut().zip(ends.into_iter().chain([Utc::now()])) {
-        loss.observe(scene, end);
+        loss.observe(bed, end);
     }
     Ok(losses)
 }
 
 /// The node that leads the work queue.
-async fn leader(scene: &Scene) -> anyhow::Result<&RabbitMq> {
+async fn leader(bed: &TestBed) -> anyhow::Result<&RabbitMq> {
     let deadline = Instant::now() + LED_WITHIN;
-    let vhost = scene.system.broker.vhost();
+    let vhost = bed.system.broker.vhost();
     let list = ["list_queues", "--vhost", vhost, "--no-table-headers", "name", "leader"];
     loop {
-        for node in scene.system.servers().nodes().filter(|node| node.is_running()) {
+        for node in bed.system.servers().nodes().filter(|node| node.is_running()) {
             let listed = node.control(&list).await.unwrap_or_default();
             let named = listed.lines().find_map(|line| line.strip_prefix("member-events.work\t"));
-            let led = scene.system.servers().nodes().find(|node| Some(node.name()) == named);
+            let led = bed.system.servers().nodes().find(|node| Some(node.name()) == named);
             if let Some(leader) = led.filter(|leader| leader.is_running()) {
                 return Ok(leader);
             }
@@ -108,15 +108,15 @@ async fn leader(scene: &Scene) -> anyhow::Result<&RabbitMq> {
 }
 
 /// Waits until events are accepted as before, some seconds long.
-async fn steady(scene: &Scene, since: DateTime<Utc>) -> anyhow::Result<()> {
-    accepted_since(scene, since).await?;
-    accepted_since(scene, Utc::now() + STEADY_FOR).await
+async fn steady(bed: &TestBed, since: DateTime<Utc>) -> anyhow::Result<()> {
+    accepted_since(bed, since).await?;
+    accepted_since(bed, Utc::now() + STEADY_FOR).await
 }
 
 /// Waits until an event was accepted whose try began after `since`.
-async fn accepted_since(scene: &Scene, since: DateTime<Utc>) -> anyhow::Result<()> {
+async fn accepted_since(bed: &TestBed, since: DateTime<Utc>) -> anyhow::Result<()> {
     let deadline = Instant::now() + LED_WITHIN;
-    while !accepted(scene).iter().any(|at| *at > since) {
+    while !accepted(bed).iter().any(|at| *at > since) {
         ensure!(Instant::now() < deadline, "no event is accepted any more");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -124,16 +124,16 @@ async fn accepted_since(scene: &Scene, since: DateTime<Utc>) -> anyhow::Result<(
 }
 
 /// When the tries began that were accepted, in order.
-fn accepted(scene: &Scene) -> Vec<DateTime<Utc>> {
-    let accepted = tries(scene).into_iter().filter(|(_, is_accepted)| *is_accepted);
+fn accepted(bed: &TestBed) -> Vec<DateTime<Utc>> {
+    let accepted = tries(bed).into_iter().filter(|(_, is_accepted)| *is_accepted);
     let mut times: Vec<DateTime<Utc>> = accepted.map(|(at, _)| at).collect();
     times.sort_unstable();
     times
 }
 
 /// When each try began, and whether it was accepted.
-fn tries(scene: &Scene) -> Vec<(DateTime<Utc>, bool)> {
-    let deliveries = scene.system.core.deliveries();
+fn tries(bed: &TestBed) -> Vec<(DateTime<Utc>, bool)> {
+    let deliveries = bed.system.core.deliveries();
     let tries = deliveries.iter().flat_map(|delivery| &delivery.attempts);
     tries
         .filter_map(|attempt| {
@@ -144,8 +144,8 @@ fn tries(scene: &Scene) -> Vec<(DateTime<Utc>, bool)> {
 }
 
 /// The longest time between two accepted events, between two moments.
-fn longest_silence(scene: &Scene, from: DateTime<Utc>, to: DateTime<Utc>) -> Duration {
-    let times = accepted(scene).into_iter().filter(|at| *at > from && *at < to);
+fn longest_silence(bed: &TestBed, from: DateTime<Utc>, to: DateTime<Utc>) -> Duration {
+    let times = accepted(bed).into_iter().filter(|at| *at > from && *at < to);
     let mut last = from;
     let mut longest = Duration::ZERO;
     for at in times {

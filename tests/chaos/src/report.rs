@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::{Loss, check::Rest, inject::Injected};
+use super::{check::Rest, inject::Injected, leader::Loss};
 
 /// How a run went that ended well, but for [`Report::complaints`].
 #[derive(Debug)]

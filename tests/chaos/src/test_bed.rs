@@ -15,7 +15,7 @@ use harness::{
 use support::program::Program;
 use tokio_postgres::Client;
 
-use super::Plan;
+use super::plan::Plan;
 
 /// FaithFlow's schedule, faster, and with more tries: it gives up after a few minutes, and no fault
 /// lasts longer than some seconds here.
@@ -26,7 +26,7 @@ const RETRY_DELAYS: &str = "200ms,500ms,1s,2s";
 const WELL_WITHIN: Duration = Duration::from_mins(1);
 
 /// The programs, the servers, the core, and the proxies between them.
-pub(super) struct Scene {
+pub(super) struct TestBed {
     pub(super) system: TestSystem,
     /// By the id of the church.
     pub(super) campuses: BTreeMap<String, Campus>,
@@ -34,8 +34,8 @@ pub(super) struct Scene {
     pub(super) doors: Vec<Proxy>,
 }
 
-impl Scene {
-    pub(super) async fn set(plan: &Plan, seed: u64) -> Self {
+impl TestBed {
+    pub(super) async fn new(plan: &Plan, seed: u64) -> Self {
         let mut core = Options {
             churches: Options::churches_of(seed, plan.campuses, 0),
             seed,
@@ -77,16 +77,16 @@ impl Scene {
 
     /// Every proxy, by what it stands between.
     pub(super) fn proxies(&self) -> Vec<(String, &Proxy)> {
-        let ways = self.system.ways();
+        let proxies = self.system.proxies();
         let doors = self.doors.iter().enumerate();
         doors
             .map(|(number, door)| (format!("sender to gateway {number}"), door))
             .chain([
-                ("gateways to RabbitMQ".to_owned(), &ways.gateway_to_rabbitmq),
-                ("gateways to Postgres".to_owned(), &ways.gateway_to_postgres),
-                ("workers to RabbitMQ".to_owned(), &ways.worker_to_rabbitmq),
-                ("workers to Postgres".to_owned(), &ways.worker_to_postgres),
-                ("workers to core".to_owned(), &ways.to_core),
+                ("gateways to RabbitMQ".to_owned(), &proxies.gateway_to_rabbitmq),
+                ("gateways to Postgres".to_owned(), &proxies.gateway_to_postgres),
+                ("workers to RabbitMQ".to_owned(), &proxies.worker_to_rabbitmq),
+                ("workers to Postgres".to_owned(), &proxies.worker_to_postgres),
+                ("workers to core".to_owned(), &proxies.to_core),
             ])
             .collect()
     }

@@ -11,7 +11,7 @@ use super::generator::Generator;
 use super::identity::{self, Origin};
 use super::prebuilt::Prebuilt;
 use super::roster::{Found, Key, Roster, Stored};
-use super::sender::WebhookTarget;
+use super::target::WebhookTarget;
 
 /// A church with its members.
 #[derive(Debug)]

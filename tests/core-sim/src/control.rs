@@ -16,7 +16,7 @@ use super::faults::Fault;
 use super::options::Settings;
 use super::outbox::Webhook;
 use super::reply::{self, Reply};
-use super::sender::WebhookTarget;
+use super::target::WebhookTarget;
 use super::validation::parameter;
 use super::webhook::WebhookBody;
 

@@ -48,6 +48,7 @@ mod reply;
 mod roster;
 mod sender;
 mod server;
+mod target;
 #[cfg(test)]
 mod tests;
 mod validation;
@@ -74,7 +75,7 @@ pub use self::options::{
     Settings,
 };
 pub use self::outbox::Webhook;
-pub use self::sender::WebhookTarget;
+pub use self::target::WebhookTarget;
 pub use self::webhook::{WebhookBody, sign, timestamp_now};
 
 /// The calls of the control API, for people.

@@ -7,7 +7,7 @@ use super::church::Church;
 use super::core::{Core, CoreError};
 use super::deliveries::Delivery;
 use super::document::Document;
-use super::sender::WebhookTarget;
+use super::target::WebhookTarget;
 use super::webhook::{self, WebhookBody};
 
 /// Whether a change posts a webhook.

@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, HeaderValue};
 use reqwest::redirect::Policy;
-use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
@@ -28,15 +27,6 @@ use super::webhook::{WebhookBody, sign, timestamp_now};
 /// Tries under way at once: a burst must not overflow the queue of the receiver's listener, whose
 /// dropped connections would look like a slow receiver.
 const CONCURRENT_TRIES: usize = 64;
-
-/// Where a church's webhooks go.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WebhookTarget {
-    /// The receiver's address. Certificates of an https address are not checked.
-    pub url: String,
-    /// Signs the bodies.
-    pub secret: String,
-}
 
 /// Posts webhooks and keeps a record of them.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use support::{
 };
 use uuid::Uuid;
 
-use super::environment::{ROLE_PASSWORD, Role};
+use super::role::{ROLE_PASSWORD, Role};
 
 /// The vhost of one test.
 pub struct TestBroker {

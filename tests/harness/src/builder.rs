@@ -9,10 +9,22 @@ use support::{
 };
 
 use super::{
-    Role, TestBroker, TestDatabase, TestSystem, Ways, environment, proxies, servers,
+    Proxies, Role, TestBroker, TestDatabase, TestSystem, environment, proxies, servers,
     system::{Parts, Replica},
 };
 use crate::proxy::Front;
+
+impl TestSystem {
+    /// One gateway, one worker, one campus.
+    pub async fn spawn() -> Self {
+        Self::builder().spawn().await
+    }
+
+    /// A system that differs from the usual one.
+    pub fn builder() -> SystemBuilder {
+        SystemBuilder::default()
+    }
+}
 
 /// How long a program may take to be ready, on a machine that runs other tests too.
 const READY_WITHIN: Duration = Duration::from_secs(30);
@@ -140,7 +152,7 @@ impl SystemBuilder {
         self
     }
 
-    /// Puts a proxy between the programs and each thing that they depend on: [`TestSystem::ways`].
+    /// Puts a proxy between the programs and each thing that they depend on: [`TestSystem::proxies`].
     #[must_use]
     pub fn proxied(mut self) -> Self {
         self.between = Between::Proxies;
@@ -209,8 +221,8 @@ impl SystemBuilder {
         let nodes = own_servers.iter().flat_map(PrivateServers::nodes);
         let nodes: Vec<String> =
             nodes.map(|node| format!("{}/{}", node.url(), broker.vhost())).collect();
-        let ways = if self.between == Between::Proxies {
-            Some(Ways::lay(&database, &broker, &core.base_url()).await)
+        let proxies = if self.between == Between::Proxies {
+            Some(Proxies::start(&database, &broker, &core.base_url()).await)
         } else {
             None
         };
@@ -227,10 +239,10 @@ impl SystemBuilder {
                 environment::encrypt(variables, servers, broker.vhost());
             }
         }
-        if let Some(ways) = &ways {
+        if let Some(proxies) = &proxies {
             for (role, variables) in &mut variables {
                 for (name, value) in variables {
-                    *value = ways.redirect(*role, name, value);
+                    *value = proxies.redirect(*role, name, value);
                 }
             }
         }
@@ -245,7 +257,7 @@ impl SystemBuilder {
         } else {
             None
         };
-        let parts = Parts { front, core, database, broker, own_servers, ways, variables };
+        let parts = Parts { front, core, database, broker, own_servers, proxies, variables };
         let mut system = TestSystem::new(parts);
         let arguments: Vec<&str> = self.campus_arguments.iter().map(String::as_str).collect();
         system.campus = system.add_campus(&church, &arguments).await;

@@ -5,7 +5,8 @@ use tokio_postgres::{Client, NoTls, types::ToSql};
 use uuid::Uuid;
 
 use super::{
-    environment::{ROLE_PASSWORD, Role},
+    role::{ROLE_PASSWORD, Role},
+    session::{connect, in_database},
     template,
 };
 
@@ -78,18 +79,4 @@ impl TestDatabase {
     pub(super) fn server_and_name(&self) -> (String, String) {
         (self.server.clone(), self.name.clone())
     }
-}
-
-/// Opens a session.
-pub(super) async fn connect(url: &str) -> Client {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
-    tokio::spawn(connection);
-    client
-}
-
-/// The same URL with another database.
-pub(super) fn in_database(url: &str, database: &str) -> String {
-    let mut url: reqwest::Url = url.parse().unwrap();
-    url.set_path(database);
-    url.into()
 }

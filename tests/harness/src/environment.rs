@@ -4,41 +4,10 @@ use std::collections::BTreeMap;
 
 use support::servers::PrivateServers;
 
-use super::{TestBroker, TestDatabase};
-
-/// The password of the programs' database roles, in tests.
-pub const ROLE_PASSWORD: &str = "test";
+use super::{broker::TestBroker, database::TestDatabase, role::Role};
 
 /// 32 bytes in base64.
 const SECRETS_KEY: &str = "dGhlIHNlY3JldHMga2V5IG9mIHRoZSB0ZXN0cywgMzI=";
-
-/// A role of `deploy/roles.sql`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// Reads secrets and switches.
-    Gateway,
-    /// Writes synced columns and logs.
-    Worker,
-    /// Writes synced columns and runs.
-    Reconciler,
-    /// `faithctl`, all but `migrate`.
-    Admin,
-}
-
-impl Role {
-    /// Every role.
-    pub const ALL: [Self; 4] = [Self::Gateway, Self::Worker, Self::Reconciler, Self::Admin];
-
-    /// Its name in Postgres.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Gateway => "faith_gateway",
-            Self::Worker => "faith_worker",
-            Self::Reconciler => "faith_reconciler",
-            Self::Admin => "faith_admin",
-        }
-    }
-}
 
 /// The variables of a program that works under `role`; those that it does not read do no harm.
 pub(super) fn variables(

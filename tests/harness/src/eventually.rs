@@ -12,26 +12,26 @@ pub trait Condition {
     /// What [`eventually`] returns.
     type Value;
     /// The value if the condition holds, else why not, where it can tell.
-    fn judge(self) -> Result<Self::Value, String>;
+    fn outcome(self) -> Result<Self::Value, String>;
 }
 
 impl Condition for bool {
     type Value = ();
-    fn judge(self) -> Result<(), String> {
+    fn outcome(self) -> Result<(), String> {
         if self { Ok(()) } else { Err(String::new()) }
     }
 }
 
 impl<T> Condition for Option<T> {
     type Value = T;
-    fn judge(self) -> Result<T, String> {
+    fn outcome(self) -> Result<T, String> {
         self.ok_or_else(String::new)
     }
 }
 
 impl<T> Condition for Result<T, String> {
     type Value = T;
-    fn judge(self) -> Self {
+    fn outcome(self) -> Self {
         self
     }
 }
@@ -49,7 +49,7 @@ pub async fn eventually<C: Condition>(
     let mut seen = String::from("no answer at all");
     loop {
         let answer = tokio::time::timeout_at(deadline, condition()).await;
-        match answer.map(Condition::judge) {
+        match answer.map(Condition::outcome) {
             Ok(Ok(value)) => return value,
             Ok(Err(reason)) => seen = reason,
             Err(_) => {}

@@ -35,7 +35,9 @@ mod eventually;
 pub mod oracle;
 mod proxies;
 pub mod proxy;
+mod role;
 mod servers;
+mod session;
 mod system;
 mod template;
 mod webhook;
@@ -47,9 +49,9 @@ pub use self::{
     builder::SystemBuilder,
     campus::Campus,
     database::TestDatabase,
-    environment::{ROLE_PASSWORD, Role},
     eventually::{Condition, eventually},
-    proxies::Ways,
+    proxies::Proxies,
+    role::{ROLE_PASSWORD, Role},
     system::TestSystem,
     webhook::{Answer, SIGNATURE_HEADER, WEBHOOK_PATH},
 };

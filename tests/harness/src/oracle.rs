@@ -1,4 +1,4 @@
-//! Judges every write of members that was applied: everything converges in the end, so that the end
+//! Checks every write of members that was applied: everything converges in the end, so that the end
 //! proves nothing. Triggers record each write in the order of the locks that applied it.
 
 use std::collections::HashMap;
@@ -87,7 +87,7 @@ pub async fn read(client: &Client) -> Vec<Applied> {
 }
 
 /// No read may follow one that began after it ended, and no version an older one.
-pub fn judge(writes: &[Applied]) -> Result<(), String> {
+pub fn check(writes: &[Applied]) -> Result<(), String> {
     let mut last_read: HashMap<&str, i64> = HashMap::new();
     let mut last_version: HashMap<&str, u64> = HashMap::new();
     for Applied { member, write } in writes {
@@ -126,9 +126,9 @@ pub fn judge(writes: &[Applied]) -> Result<(), String> {
 fn the_oracle_sees_what_is_wrong() {
     let applied = |write| Applied { member: "m".into(), write };
     let read = |seen_from, seen_to| applied(Write::Read { seen_from, seen_to });
-    assert!(judge(&[read(1, 2), read(3, 4)]).is_ok());
-    assert!(judge(&[read(1, 4), read(3, 5)]).is_err(), "overlapping reads");
-    assert!(judge(&[read(3, 4), read(1, 2)]).is_err(), "an older read over a newer one");
-    assert!(judge(&[applied(Write::Version(2)), applied(Write::Version(1))]).is_err());
-    assert!(judge(&[read(1, 2), applied(Write::Unasked), read(3, 4)]).is_ok());
+    assert!(check(&[read(1, 2), read(3, 4)]).is_ok());
+    assert!(check(&[read(1, 4), read(3, 5)]).is_err(), "overlapping reads");
+    assert!(check(&[read(3, 4), read(1, 2)]).is_err(), "an older read over a newer one");
+    assert!(check(&[applied(Write::Version(2)), applied(Write::Version(1))]).is_err());
+    assert!(check(&[read(1, 2), applied(Write::Unasked), read(3, 4)]).is_ok());
 }

@@ -7,9 +7,9 @@ use reqwest::Url;
 use super::{Role, TestBroker, TestDatabase};
 use crate::proxy::Proxy;
 
-/// The ways of a system that was built with [`proxied`](super::SystemBuilder::proxied); replicas
+/// The proxies of a system that was built with [`proxied`](super::SystemBuilder::proxied); replicas
 /// of one program share theirs.
-pub struct Ways {
+pub struct Proxies {
     /// Between the gateways and RabbitMQ.
     pub gateway_to_rabbitmq: Proxy,
     /// Between the gateways and Postgres.
@@ -26,8 +26,8 @@ pub struct Ways {
     pub to_core: Proxy,
 }
 
-impl Ways {
-    pub(super) async fn lay(database: &TestDatabase, broker: &TestBroker, core: &str) -> Self {
+impl Proxies {
+    pub(super) async fn start(database: &TestDatabase, broker: &TestBroker, core: &str) -> Self {
         let proxy = async |url: &str| Proxy::to(address(url)).await.unwrap();
         Self {
             gateway_to_rabbitmq: proxy(broker.url()).await,

@@ -8,7 +8,7 @@ use support::{
     servers::{DataFolder, Management, PrivateServers},
 };
 
-use super::{Campus, Role, SystemBuilder, TestBroker, TestDatabase, Ways, proxies::through};
+use super::{Campus, Proxies, Role, TestBroker, TestDatabase, proxies::through};
 use crate::proxy::Front;
 
 /// Lines of each program's log that a failed test shows.
@@ -31,7 +31,7 @@ pub struct TestSystem {
     pub(super) http: reqwest::Client,
     variables: [(Role, BTreeMap<String, String>); 4],
     own_servers: Option<PrivateServers>,
-    ways: Option<Ways>,
+    proxies: Option<Proxies>,
     _front: Option<Front>,
     /// The programs' logs.
     folder: DataFolder,
@@ -44,7 +44,7 @@ pub(super) struct Parts {
     pub(super) database: TestDatabase,
     pub(super) broker: TestBroker,
     pub(super) own_servers: Option<PrivateServers>,
-    pub(super) ways: Option<Ways>,
+    pub(super) proxies: Option<Proxies>,
     pub(super) variables: [(Role, BTreeMap<String, String>); 4],
 }
 
@@ -77,18 +77,8 @@ impl Replica {
 }
 
 impl TestSystem {
-    /// One gateway, one worker, one campus.
-    pub async fn spawn() -> Self {
-        Self::builder().spawn().await
-    }
-
-    /// A system that differs from the usual one.
-    pub fn builder() -> SystemBuilder {
-        SystemBuilder::default()
-    }
-
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { front, core, database, broker, own_servers, ways, variables } = parts;
+        let Parts { front, core, database, broker, own_servers, proxies, variables } = parts;
         Self {
             replicas: Vec::new(),
             core,
@@ -98,26 +88,28 @@ impl TestSystem {
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
             variables,
             own_servers,
-            ways,
+            proxies,
             _front: front,
             folder: DataFolder::temporary().unwrap(),
         }
     }
 
-    /// The servers of this test alone; see [`SystemBuilder::own_servers`].
+    /// The servers of this test alone; see [`crate::SystemBuilder::own_servers`].
     pub fn servers(&self) -> &PrivateServers {
         self.own_servers.as_ref().expect("the test asked for servers of its own")
     }
 
-    /// The proxies of this test; see [`SystemBuilder::proxied`].
-    pub fn ways(&self) -> &Ways {
-        self.ways.as_ref().expect("the test asked for proxies")
+    /// The proxies of this test; see [`crate::SystemBuilder::proxied`].
+    pub fn proxies(&self) -> &Proxies {
+        self.proxies.as_ref().expect("the test asked for proxies")
     }
 
     /// The core as the programs reach it.
     pub fn core_url(&self) -> String {
         let url = self.core.base_url();
-        self.ways.as_ref().map_or_else(|| url.clone(), |ways| through(ways.to_core.address(), &url))
+        self.proxies
+            .as_ref()
+            .map_or_else(|| url.clone(), |proxies| through(proxies.to_core.address(), &url))
     }
 
     /// How many replicas of a program there are.

@@ -6,8 +6,9 @@ use support::program::{binary, run_to_end, workspace};
 use tokio_postgres::Client;
 
 use super::{
-    database,
-    environment::{ROLE_PASSWORD, Role},
+    eventually,
+    role::{ROLE_PASSWORD, Role},
+    session,
 };
 
 /// Any number that nobody else locks in the database `postgres` of a test server.
@@ -18,7 +19,7 @@ const LOCK: i64 = 0x6661_6974_6874_6573;
 ///
 /// Test processes arrive together, and the first one makes it while the others wait for the lock.
 pub(super) async fn name(server: &str) -> String {
-    let client = database::connect(server).await;
+    let client = session::connect(server).await;
     let name = format!("template_{:016x}", migrations_fingerprint());
     client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await.unwrap();
     let exists = client
@@ -37,11 +38,11 @@ async fn make(client: &Client, server: &str, name: &str) {
     let unfinished = format!("{name}_unfinished");
     client.batch_execute(&format!("DROP DATABASE IF EXISTS {unfinished}")).await.unwrap();
     client.batch_execute(&format!("CREATE DATABASE {unfinished}")).await.unwrap();
-    let url = database::in_database(server, &unfinished);
+    let url = session::in_database(server, &unfinished);
     let variables = [("DATABASE_URL".to_owned(), url.clone())].into();
     run_to_end("faithctl", &["migrate"], b"", variables).await.unwrap().success();
 
-    let owner = database::connect(&url).await;
+    let owner = session::connect(&url).await;
     let roles = std::fs::read_to_string(workspace().join("deploy/roles.sql")).unwrap();
     owner.batch_execute(&roles).await.unwrap();
     for role in Role::ALL {
@@ -50,11 +51,9 @@ async fn make(client: &Client, server: &str, name: &str) {
     }
     drop(owner);
     let rename = format!("ALTER DATABASE {unfinished} RENAME TO {name}");
-    super::eventually(
-        "the template has no session",
-        std::time::Duration::from_secs(10),
-        async || client.batch_execute(&rename).await.map_err(|error| format!("{error:?}")),
-    )
+    eventually("the template has no session", std::time::Duration::from_secs(10), async || {
+        client.batch_execute(&rename).await.map_err(|error| format!("{error:?}"))
+    })
     .await;
 }
 

@@ -106,10 +106,10 @@ async fn a_replay_that_is_killed_between_its_publish_and_its_commit_leaves_its_l
         let system = TestSystem::builder().proxied().workers(0).spawn().await;
         let mailbox = Mailbox { system: &system };
         mailbox.fill(LETTERS).await;
-        let ways = system.ways();
+        let proxies = system.proxies();
         let replay = mailbox.beside("killed", &["replay", "--yes", "--rate", "400/s"]);
         mailbox.until_replaying(100, &replay).await;
-        let (confirms, statements) = (&ways.admin_to_rabbitmq, &ways.admin_to_postgres);
+        let (confirms, statements) = (&proxies.admin_to_rabbitmq, &proxies.admin_to_postgres);
         confirms.set_for(Scope::sent_by(End::Server), Mode::Pause);
         let mut last = (0, Instant::now());
         let marked = eventually("letters wait for their confirms", SOON, async || {

@@ -64,7 +64,7 @@ async fn what_a_worker_committed_and_never_acked_is_done_once() {
     const CHANGES: usize = 200;
     let system = TestSystem::builder().proxied().spawn().await;
     let load = Load::on(Church::first(&system), 40);
-    let (client, way) = (system.database.client(), &system.ways().worker_to_rabbitmq);
+    let (client, way) = (system.database.client(), &system.proxies().worker_to_rabbitmq);
     way.set_for(acks(), Mode::BlackHole);
     let events = load.run(CHANGES).await;
     eventually("every event is committed", SOON, async || Load::has_arrived(client, &events).await)
@@ -106,7 +106,7 @@ async fn a_commit_whose_end_nobody_saw_is_written_once() {
             client.query(committing, &[]).await.unwrap().first().map(|row| row.get(0))
         })
         .await;
-        let way = &system.ways().worker_to_postgres;
+        let way = &system.proxies().worker_to_postgres;
         if is_committed {
             way.set_for(Scope::sent_by(End::Server), Mode::BlackHole);
             eventually("it is committed", SOON, async || church.row(&member).await).await;
@@ -138,7 +138,7 @@ async fn an_event_whose_worker_died_between_its_delay_and_its_ack_is_done_once()
         let member = church.create(json!({"full_name": "Budi"}));
         let unknown = FaultKind::Status { status: 404, retry_after: None };
         system.core.add_fault(Fault::everywhere(unknown).at(Endpoint::Member));
-        let way = &system.ways().worker_to_rabbitmq;
+        let way = &system.proxies().worker_to_rabbitmq;
         way.set_for(lost, Mode::BlackHole);
         let event = church.post("member.created", &member).await;
         until_waiting(&system, &RetryQueue(DELAY).name(), 1).await;
@@ -162,7 +162,7 @@ async fn an_event_whose_worker_died_between_its_dead_letter_and_its_ack_is_one_l
         let system = TestSystem::builder().proxied().spawn().await;
         let church = Church::first(&system);
         let member = church.create(json!({"full_name": "Budi"}));
-        let way = &system.ways().worker_to_rabbitmq;
+        let way = &system.proxies().worker_to_rabbitmq;
         let switch = async |verb| {
             system.faithctl(&["campus", verb, &system.campus.id]).await.success();
         };
@@ -210,7 +210,7 @@ async fn letters_whose_collector_died_between_its_commit_and_its_ack_stay_as_the
     let system = TestSystem::builder().proxied().spawn().await;
     let church = Church::first(&system);
     let members = ["one", "other"].map(|name| church.create(json!({"full_name": name})));
-    let way = &system.ways().worker_to_rabbitmq;
+    let way = &system.proxies().worker_to_rabbitmq;
     system.faithctl(&["campus", "disable", &system.campus.id]).await.success();
     way.set_for(Scope::sent_by(End::Client).named("worker collector"), Mode::BlackHole);
     let mut letters = Vec::new();
@@ -255,7 +255,7 @@ async fn an_event_whose_gateway_died_before_its_sender_knew_is_done_once() {
         let gateway = system.gateway_url().trim_start_matches("http://").parse().unwrap();
         let door = Proxy::to(gateway).await.unwrap();
         // The answer is lost on its way; or already the confirm that it waits for.
-        let way = if confirmed { &door } else { &system.ways().gateway_to_rabbitmq };
+        let way = if confirmed { &door } else { &system.proxies().gateway_to_rabbitmq };
         way.set_for(Scope::sent_by(End::Server), Mode::BlackHole);
         let body = church.body("member.created", &member).with("event_id", "told-to-nobody");
         let posted = async {

@@ -49,13 +49,13 @@ enum Trouble {
 
 impl Way {
     fn proxy(self, system: &TestSystem) -> &Proxy {
-        let ways = system.ways();
+        let proxies = system.proxies();
         match self {
-            Self::GatewayToRabbitmq => &ways.gateway_to_rabbitmq,
-            Self::GatewayToPostgres => &ways.gateway_to_postgres,
-            Self::WorkerToRabbitmq => &ways.worker_to_rabbitmq,
-            Self::WorkerToPostgres => &ways.worker_to_postgres,
-            Self::WorkerToCore => &ways.to_core,
+            Self::GatewayToRabbitmq => &proxies.gateway_to_rabbitmq,
+            Self::GatewayToPostgres => &proxies.gateway_to_postgres,
+            Self::WorkerToRabbitmq => &proxies.worker_to_rabbitmq,
+            Self::WorkerToPostgres => &proxies.worker_to_postgres,
+            Self::WorkerToCore => &proxies.to_core,
         }
     }
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use harness::{SIGNATURE_HEADER, WEBHOOK_PATH};
 use serde_json::{Value, json};
 
-use super::{ANSWER_WITHIN, assert_answer, gateway_alone, post, published, signature};
+use super::{ANSWER_WITHIN, assert_answer, gateway_alone, post, signature, work_queue};
 
 #[tokio::test]
 async fn tests_are_answered_with_the_guides_message_and_a_moment() {
@@ -23,7 +23,7 @@ async fn tests_are_answered_with_the_guides_message_and_a_moment() {
         let moment: DateTime<Utc> = timestamp.parse().unwrap();
         assert!((Utc::now() - moment).num_seconds().abs() < 60);
     }
-    assert_eq!(published::drain(&system).await.len(), 2);
+    assert_eq!(work_queue::drain(&system).await.len(), 2);
 }
 
 #[tokio::test]
@@ -81,7 +81,7 @@ async fn both_addresses_and_both_names_of_a_campus_work() {
     for path in [WEBHOOK_PATH, "/sync/webhook", "/sync/webhook?church=1", "/api/sync/webhook?"] {
         assert_eq!(system.post_raw(path, &headers, body.as_bytes()).await.status, 200, "{path}");
     }
-    for envelope in published::drain(&system).await {
+    for envelope in work_queue::drain(&system).await {
         assert_eq!(envelope.envelope["campus_id"], campus.as_str());
     }
 }

@@ -6,7 +6,7 @@ use super::{
     gateway_alone,
     wire::{Wire, head, signed},
 };
-use crate::gateway::{only_published, published, updated};
+use crate::gateway::{only_published, updated, work_queue};
 
 #[tokio::test]
 async fn an_early_answer_reaches_a_sender_that_first_sends_everything() {
@@ -72,7 +72,7 @@ async fn a_body_may_come_in_chunks_or_be_asked_for_or_end_the_sending() {
     half_closed.finish_sending().await;
     assert!(half_closed.answer().await.starts_with("HTTP/1.1 202 "));
     half_closed.closed().await;
-    assert_eq!(published::drain(&system).await.len(), 3);
+    assert_eq!(work_queue::drain(&system).await.len(), 3);
 }
 
 #[tokio::test]
@@ -84,7 +84,7 @@ async fn requests_on_one_connection_are_answered_in_turn() {
     for _ in 0..20 {
         assert!(wire.answer().await.starts_with("HTTP/1.1 202 "));
     }
-    assert_eq!(published::drain(&system).await.len(), 20);
+    assert_eq!(work_queue::drain(&system).await.len(), 20);
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn a_body_that_breaks_off_or_has_broken_chunks_is_published_by_nobody() {
     chunks.send(head.replace(&length, "Transfer-Encoding: chunked")).await;
     chunks.send("zz\r\n").await;
     assert!(chunks.answer().await.starts_with("HTTP/1.1 400 "));
-    assert_eq!(published::drain(&system).await.len(), 0);
+    assert_eq!(work_queue::drain(&system).await.len(), 0);
 }
 
 #[tokio::test]

@@ -6,8 +6,9 @@ use harness::eventually;
 use nix::sys::signal::Signal;
 
 use super::{
-    gateway_alone, only_published, published, updated,
+    gateway_alone, only_published, updated,
     wire::{Wire, signed},
+    work_queue,
 };
 
 #[tokio::test]
@@ -43,7 +44,7 @@ async fn what_is_in_flight_is_answered_before_the_end() {
         assert!(answer.contains("connection: close\r\n"), "{answer}");
         let ended = tokio::time::timeout(Duration::from_secs(10), system.gateway(0).wait()).await;
         assert_eq!(ended.unwrap().unwrap().code(), Some(0));
-        assert_eq!(published::drain(&system).await.len(), 2);
+        assert_eq!(work_queue::drain(&system).await.len(), 2);
         let log = system.gateway(0).log_tail(10);
         assert!(!log.contains("ERROR"), "{log}");
     }
@@ -67,7 +68,7 @@ async fn a_sender_that_never_ends_does_not_hold_the_end_up() {
     let ended = tokio::time::timeout(Duration::from_secs(30), system.gateway(0).wait()).await;
     assert_eq!(ended.unwrap().unwrap().code(), Some(0));
     assert!(start.elapsed() < Duration::from_secs(40));
-    assert_eq!(published::drain(&system).await.len(), 0);
+    assert_eq!(work_queue::drain(&system).await.len(), 0);
 }
 
 #[tokio::test]

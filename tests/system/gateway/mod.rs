@@ -20,6 +20,7 @@ mod sealed;
 mod slow;
 mod tls;
 mod wire;
+mod work_queue;
 
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ use core_sim::{WebhookBody, sign};
 use harness::{Answer, SIGNATURE_HEADER, SystemBuilder, TestSystem, WEBHOOK_PATH};
 use serde_json::Value;
 
-use self::published::Published;
+use self::work_queue::Published;
 
 /// A sender gives up after 2 s; the contract leaves the gateway 1.5 s.
 const ANSWER_WITHIN: Duration = Duration::from_millis(1500);
@@ -83,7 +84,7 @@ fn assert_unavailable(answer: &Answer) {
 
 /// Takes the only message off the work queue.
 async fn only_published(system: &TestSystem) -> Published {
-    let mut all = published::drain(system).await;
+    let mut all = work_queue::drain(system).await;
     assert_eq!(all.len(), 1, "{all:?}");
     all.remove(0)
 }

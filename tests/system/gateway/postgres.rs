@@ -5,7 +5,7 @@ use std::time::Duration;
 use harness::{TestSystem, eventually};
 use serde_json::Value;
 
-use super::{assert_unavailable, gateway_alone, published, updated};
+use super::{assert_unavailable, gateway_alone, updated, work_queue};
 
 #[tokio::test]
 async fn a_gateway_goes_on_without_postgres_and_starts_without_it() {
@@ -43,7 +43,7 @@ async fn a_gateway_goes_on_without_postgres_and_starts_without_it() {
     servers.postgres.start_again().await.unwrap();
     system.until_ready("gateway", 0, Duration::from_secs(10)).await;
     assert_eq!(system.post(&system.campus, &body).await.status, 202);
-    assert_eq!(published::drain(&system).await.len(), 5);
+    assert_eq!(work_queue::drain(&system).await.len(), 5);
 
     // The new server tells of changes, too.
     system.faithctl(&["campus", "disable", &system.campus.id]).await.success();

@@ -1,35 +1,10 @@
 //! What the gateway publishes: looked at on the work queue, where no worker takes it.
 
 use core_sim::{WebhookBody, timestamp_now};
-use harness::TestSystem;
-use queue::lapin::{message::BasicGetMessage, options::BasicGetOptions, types::AMQPValue};
-use serde_json::{Value, json};
+use queue::lapin::types::AMQPValue;
+use serde_json::json;
 
-use super::{gateway_alone, only_published, post, updated};
-
-/// A message of the work queue.
-#[derive(Debug)]
-pub(super) struct Published {
-    pub(super) envelope: Value,
-    message: BasicGetMessage,
-}
-
-impl Published {
-    fn text(&self, key: &str) -> &str {
-        self.envelope[key].as_str().unwrap_or_else(|| panic!("{key}: {self:?}"))
-    }
-}
-
-/// Takes everything off the work queue.
-pub(super) async fn drain(system: &TestSystem) -> Vec<Published> {
-    let channel = system.broker.channel().await;
-    let mut all = Vec::new();
-    let options = BasicGetOptions { no_ack: true };
-    while let Some(message) = channel.basic_get(queue::WORK.into(), options).await.unwrap() {
-        all.push(Published { envelope: serde_json::from_slice(&message.data).unwrap(), message });
-    }
-    all
-}
+use super::{gateway_alone, only_published, post, updated, work_queue};
 
 #[tokio::test]
 async fn a_member_event_travels_as_the_contract_says_and_without_its_data() {
@@ -142,7 +117,7 @@ async fn the_same_event_twice_is_two_deliveries() {
     for _ in 0..2 {
         assert_eq!(system.post(&system.campus, &body).await.event_id(), "e-1");
     }
-    let both = drain(&system).await;
+    let both = work_queue::drain(&system).await;
     assert_eq!(both.len(), 2);
     assert_ne!(both[0].text("delivery_id"), both[1].text("delivery_id"));
     assert_eq!(both[0].text("event_id"), both[1].text("event_id"));

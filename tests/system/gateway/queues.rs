@@ -20,7 +20,7 @@ use serde_json::Value;
 use support::servers::Management;
 use tokio::{net::TcpListener, time::Instant};
 
-use super::{assert_unavailable, gateway_alone, published, updated};
+use super::{assert_unavailable, gateway_alone, updated, work_queue};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -231,14 +231,14 @@ async fn a_full_queue_is_told_steadily_until_there_is_room() {
     assert_eq!(said.len(), 2, "{said:?}");
     assert!(said[1].contains("refuses every message"), "{said:?}");
     // Without another webhook.
-    published::drain(&system).await;
+    work_queue::drain(&system).await;
     system.until_ready("gateway", 0, SOON).await;
 }
 
 #[tokio::test]
 async fn a_broker_that_says_nothing_is_noticed_before_the_next_webhook() {
     let system = gateway_alone().proxied().spawn().await;
-    let way = &system.ways().gateway_to_rabbitmq;
+    let way = &system.proxies().gateway_to_rabbitmq;
     way.set(Mode::Pause);
     let since = Instant::now();
     not_ready(&system, "does not answer").await;

@@ -7,7 +7,7 @@ use std::{
 
 use harness::{TestSystem, eventually};
 
-use super::{assert_unavailable, gateway_alone, published, updated};
+use super::{assert_unavailable, gateway_alone, updated, work_queue};
 
 /// Its return, and the gateway's connection to it, on a busy machine.
 const BACK_WITHIN: Duration = Duration::from_secs(30);
@@ -50,7 +50,7 @@ async fn what_was_accepted_survives_the_loss_of_the_broker() {
     broker.start_again().await.unwrap();
     system.until_ready("gateway", 0, Duration::from_secs(10)).await;
     assert_eq!(system.post(&system.campus, &updated(&system)).await.status, 202);
-    let kept = published::drain(&system).await.len();
+    let kept = work_queue::drain(&system).await.len();
     assert!(kept > accepted, "{accepted} were accepted before, {kept} are there");
 }
 
@@ -101,7 +101,7 @@ async fn a_full_queue_is_refused_until_there_is_room() {
     };
     assert!(accepted >= 5);
     assert_unavailable(&refused);
-    assert_eq!(published::drain(&system).await.len(), accepted);
+    assert_eq!(work_queue::drain(&system).await.len(), accepted);
     accepted_again(&system).await;
 }
 

@@ -7,7 +7,7 @@ use harness::{SIGNATURE_HEADER, TestSystem, WEBHOOK_PATH, eventually};
 use serde_json::{Value, json};
 
 use super::{
-    assert_answer, gateway_alone, only_published, post, post_under, published, signature, updated,
+    assert_answer, gateway_alone, only_published, post, post_under, signature, updated, work_queue,
 };
 
 const MISSING_SIGNATURE: &str = r#"{"detail":"Missing webhook signature"}"#;
@@ -28,7 +28,7 @@ async fn a_signature_is_asked_for_before_anything_is_read() {
         let answer = post_under(&system, empty.as_bytes(), b"no JSON").await;
         assert_answer(&answer, 401, MISSING_SIGNATURE);
     }
-    assert_eq!(published::drain(&system).await.len(), 0);
+    assert_eq!(work_queue::drain(&system).await.len(), 0);
 }
 
 #[tokio::test]
@@ -55,7 +55,7 @@ async fn a_body_that_is_no_json_object_is_told_whoever_signed_it() {
     }
     let latin = [good.replace('}', ",\"data\":\"").as_bytes(), b"\xe9\"}"].concat();
     assert_answer(&system.post_signed(&system.campus.secret, latin).await, 400, INVALID_JSON);
-    assert_eq!(published::drain(&system).await.len(), 0);
+    assert_eq!(work_queue::drain(&system).await.len(), 0);
 }
 
 #[tokio::test]
@@ -130,7 +130,7 @@ async fn a_disabled_campus_is_told_so_to_those_who_signed() {
     assert_answer(&post(&system, &body).await, 403, DISABLED);
     let unsigned = post_under(&system, b"wrong", body.to_string().as_bytes()).await;
     assert_answer(&unsigned, 401, INVALID_SIGNATURE);
-    assert_eq!(published::drain(&system).await.len(), 0);
+    assert_eq!(work_queue::drain(&system).await.len(), 0);
 }
 
 #[tokio::test]
@@ -162,7 +162,7 @@ async fn an_event_has_a_type_and_a_member_event_a_member() {
         let body = json!({"church_id": church, "event_type": kind});
         assert_answer(&post(&system, &body).await, 400, MISSING_MEMBER);
     }
-    assert_eq!(published::drain(&system).await.len(), 0);
+    assert_eq!(work_queue::drain(&system).await.len(), 0);
 }
 
 #[tokio::test]

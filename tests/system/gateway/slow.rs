@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use harness::TestSystem;
 
 use super::{
-    gateway_alone, published, updated,
+    gateway_alone, updated,
     wire::{Wire, head, signed},
+    work_queue,
 };
 
 #[tokio::test]
@@ -20,7 +21,7 @@ async fn slow_senders_are_cut_off_and_others_are_not() {
         an_idle_connection_that_goes_on(&system),
         an_idle_connection_that_goes_on_after_an_early_answer(&system),
     );
-    assert_eq!(published::drain(&system).await.len(), 4);
+    assert_eq!(work_queue::drain(&system).await.len(), 4);
 }
 
 async fn a_head_that_never_comes(system: &TestSystem) {

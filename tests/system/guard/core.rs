@@ -2,6 +2,9 @@
 
 use std::sync::Mutex;
 
+/// Few, so that writers meet at the same ones.
+pub(super) const MEMBERS: usize = 4;
+
 /// The truth that writers read.
 pub(super) struct ModelCore {
     members: Mutex<Vec<(u64, bool)>>,

@@ -17,10 +17,12 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use self::{core::ModelCore, writer::Writer};
+use self::{
+    core::{MEMBERS, ModelCore},
+    writer::Writer,
+};
 
 const WRITERS: u64 = 6;
-const MEMBERS: usize = 4;
 
 struct Setting {
     postgres: Postgres,
@@ -94,7 +96,7 @@ impl Setting {
             "seed {seed}: only {} writes of {commits} commits",
             applied.len()
         );
-        oracle::judge(&applied).unwrap_or_else(|wrong| panic!("seed {seed}: {wrong}"));
+        oracle::check(&applied).unwrap_or_else(|wrong| panic!("seed {seed}: {wrong}"));
 
         let last = Writer {
             config: self.config.clone(),

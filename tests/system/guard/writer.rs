@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{MEMBERS, core::ModelCore};
+use super::core::{MEMBERS, ModelCore};
 
 pub(super) struct Writer {
     pub(super) config: DatabaseConfig,

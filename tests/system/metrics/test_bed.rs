@@ -149,7 +149,7 @@ async fn what_cannot_be_asked_is_not_told() {
         value(&worker, depth) == Some(0.0) && value(&worker, letters) == Some(0.0)
     })
     .await;
-    system.ways().worker_to_rabbitmq.set(Mode::BlackHole);
+    system.proxies().worker_to_rabbitmq.set(Mode::BlackHole);
     eventually("the depth is not told any more", 2 * SOON, async || {
         let worker = shown(&system, "worker").await;
         value(&worker, depth).is_none() && value(&worker, "worker_ready") == Some(0.0)

@@ -45,7 +45,7 @@ async fn events_refused_while_the_broker_is_away_are_made_good_a_minute_after_it
     let night = Night { system: builder.spawn().await };
     night.pass().await;
     let system = &night.system;
-    let way = &system.ways().gateway_to_rabbitmq;
+    let way = &system.proxies().gateway_to_rabbitmq;
     way.set(Mode::Refuse);
     eventually("the broker is away", SOON, async || change(&night, 1, "Early").await == [503])
         .await;

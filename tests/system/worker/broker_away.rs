@@ -56,7 +56,7 @@ async fn a_worker_that_is_ready_consumes() {
     // A while lies between its connection and its consumer.
     let consuming = Scope::sent_by(End::Client).named("worker");
     let latency = Mode::Latency(Duration::from_millis(100));
-    system.ways().worker_to_rabbitmq.set_for(consuming, latency);
+    system.proxies().worker_to_rabbitmq.set_for(consuming, latency);
     system.start_again("worker", 0).await;
     assert_eq!(system.broker.queue_consumers(WORK).await, Some(1));
 }

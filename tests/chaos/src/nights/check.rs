@@ -15,7 +15,7 @@ const RUNS: usize = 4;
 
 impl Model {
     /// What must never happen, whatever the core says.
-    pub(super) async fn judge_run(
+    pub(super) async fn check_run(
         &self,
         before: &Here,
         after: &Here,

@@ -22,7 +22,7 @@ use support::program::Finished;
 
 use self::people::Here;
 
-/// Passes nights at random over a core that lies, and judges each.
+/// Passes nights at random over a core that lies, and checks each.
 #[derive(Debug, Clone, Parser)]
 #[command(version, name = "nights")]
 pub struct Plan {
@@ -150,7 +150,7 @@ impl Model {
         ensure!(before == same, "a dry run changed something");
         let numbers = Numbers::of(&self.reconcile(arguments).await)?;
         let after = Here::look(&self.system).await?;
-        self.judge_run(&before, &after, &numbers).await.with_context(|| format!("{numbers:?}"))?;
+        self.check_run(&before, &after, &numbers).await.with_context(|| format!("{numbers:?}"))?;
         if dry.status != "error" && numbers.status != "error" {
             ensure!(
                 dry.figures() == numbers.figures(),
