@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
 /// Runs the whole member sync on this machine, with a simulated FaithFlow core, sends one signed
 /// webhook through it and shows the member row that it produced. Ctrl-C stops it; the data stay,
@@ -11,6 +11,7 @@ use clap::Parser;
 #[command(
     name = "up",
     version,
+    disable_help_subcommand = true,
     after_help = "Environment:
   DATABASE_URL   use this database instead of a private PostgreSQL
   AMQP_URL       use this broker instead of a private RabbitMQ
@@ -24,4 +25,14 @@ pub struct Arguments {
     /// postgres user cannot reach it]
     #[arg(long, value_name = "FOLDER")]
     pub(super) data: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(super) part: Option<Part>,
+}
+
+/// What of it runs as a process of its own, of the same binary: so there is one program less to build.
+#[derive(Debug, Subcommand)]
+pub(super) enum Part {
+    /// The simulated core
+    #[command(hide = true)]
+    CoreSim(Box<core_sim::cli::Arguments>),
 }

@@ -21,8 +21,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub use self::arguments::Arguments;
 use self::{
-    backends::Backends, demo::Demo, first_webhook::FirstWebhook, product::Product, report::Report,
-    roles::RoleUrls, summary::Summary,
+    arguments::Part, backends::Backends, demo::Demo, first_webhook::FirstWebhook, product::Product,
+    report::Report, roles::RoleUrls, summary::Summary,
 };
 
 /// The exit code of one who was interrupted before the product was up.
@@ -35,7 +35,16 @@ struct Running {
 }
 
 /// Runs `deploy/up` to its end.
-pub async fn run(arguments: Arguments) -> ExitCode {
+pub async fn run(mut arguments: Arguments) -> ExitCode {
+    if let Some(Part::CoreSim(arguments)) = arguments.part.take() {
+        return match core_sim::cli::run(*arguments).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                Report::new().failure(&error);
+                ExitCode::FAILURE
+            }
+        };
+    }
     runtime::install_crypto_provider();
     let mut report = Report::new();
     let code = match Stop::listen() {

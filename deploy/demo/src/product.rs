@@ -97,8 +97,9 @@ impl Product {
 
     /// Starts the simulated core, with a sender that tells of every change.
     pub(super) async fn start_core(&mut self) -> anyhow::Result<()> {
-        let program = Program::new("core-sim", binary("core-sim")?, self.folder.path())
-            .arguments(["--listen", &self.core.to_string()])
+        let this = std::env::current_exe().context("cannot tell where this program is")?;
+        let program = Program::new("core-sim", this, self.folder.path())
+            .arguments(["core-sim", "--listen", &self.core.to_string()])
             .arguments(["--churches", "1", "--members", MEMBERS, "--church-id", &self.church_id])
             .arguments(["--settings", r#"{"sender":true}"#]);
         program.start()?;

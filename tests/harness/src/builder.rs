@@ -9,10 +9,13 @@ use support::{
 };
 
 use super::{
-    Proxies, Role, TestBroker, TestDatabase, TestSystem, environment, proxies, servers,
+    Proxies, Role, TestBroker, TestDatabase, TestSystem, authority, environment, proxies, servers,
     system::{Parts, Replica},
 };
 use crate::proxy::Front;
+
+/// How long a program may take to be ready, on a machine that runs other tests too.
+const READY_WITHIN: Duration = Duration::from_secs(30);
 
 impl TestSystem {
     /// One gateway, one worker, one campus.
@@ -25,9 +28,6 @@ impl TestSystem {
         SystemBuilder::default()
     }
 }
-
-/// How long a program may take to be ready, on a machine that runs other tests too.
-const READY_WITHIN: Duration = Duration::from_secs(30);
 
 /// A system about to be started: one gateway and one worker, a simulated core with two churches of
 /// 25 members, and a campus for the first church, unless told otherwise.
@@ -205,7 +205,7 @@ impl SystemBuilder {
             Servers::Own => {
                 Some(PrivateServers::start_temporary_cluster(self.nodes).await.unwrap())
             }
-            Servers::Encrypted => Some(PrivateServers::start_temporary_encrypted().await.unwrap()),
+            Servers::Encrypted => Some(authority::encrypted_servers().await.unwrap()),
         };
         let addresses = match &own_servers {
             Some(servers) => servers.addresses(),

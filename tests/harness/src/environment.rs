@@ -41,7 +41,7 @@ pub(super) fn encrypt(
     servers: &PrivateServers,
     vhost: &str,
 ) {
-    let authority = servers.authority().expect("the servers speak TLS").file().to_str().unwrap();
+    let authority = servers.authority().expect("the servers speak TLS").to_str().unwrap();
     let mut database: reqwest::Url = variables["DATABASE_URL"].parse().unwrap();
     // The name in the servers' certificates.
     database.set_host(Some("localhost")).unwrap();

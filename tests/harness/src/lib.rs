@@ -25,6 +25,7 @@
     reason = "it is used by tests, which say what they expect by panicking"
 )]
 
+mod authority;
 mod broker;
 mod builder;
 mod campus;
@@ -45,6 +46,7 @@ mod webhook;
 pub use support::program::Finished;
 
 pub use self::{
+    authority::Authority,
     broker::{TestBroker, permissions},
     builder::SystemBuilder,
     campus::Campus,

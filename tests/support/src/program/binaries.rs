@@ -19,7 +19,11 @@ pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-/// Builds all programs, unless `TEST_BINARIES_ARE_BUILT` is set: cargo builds for `cargo test` only
+/// The programs that tests, benches and chaos runs start.
+const PROGRAMS: [&str; 6] =
+    ["gateway", "worker", "reconciler", "faithctl", "private-servers", "core-sim"];
+
+/// Builds these programs, unless `TEST_BINARIES_ARE_BUILT` is set: cargo builds for `cargo test` only
 /// those of the package under test, and an old worker under a new test is a long search.
 pub fn build_binaries() -> anyhow::Result<()> {
     if std::env::var_os(ALREADY_BUILT).is_some() {
@@ -27,7 +31,8 @@ pub fn build_binaries() -> anyhow::Result<()> {
     }
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
-        .args(["build", "--workspace", "--bins", "--quiet"])
+        .args(["build", "--workspace", "--quiet"])
+        .args(PROGRAMS.iter().flat_map(|program| ["--bin", program]))
         .current_dir(workspace())
         .stdin(Stdio::null());
     if folder()?.file_name().is_some_and(|profile| profile == "release") {

@@ -143,7 +143,7 @@ pub fn is_reachable_for_servers(path: &Path) -> bool {
 }
 
 /// Writes a file that only its owner can read, whole or not at all.
-pub(super) fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+pub fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
     let unfinished = path.with_added_extension("new");
     OpenOptions::new()
         .write(true)

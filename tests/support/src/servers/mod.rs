@@ -6,23 +6,26 @@
 //! and start again.
 
 mod address;
-mod authority;
 mod command;
 mod folder;
+mod identity;
 mod installation;
 mod pgbouncer;
 mod ports;
 mod postgres;
 mod rabbitmq;
 
-use std::time::Duration;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
 
 pub use address::ServerAddresses;
-pub use authority::{Authority, Identity};
 pub use command::run_with_private_servers;
-pub use folder::{DataFolder, is_reachable_for_servers, random_text};
+pub use folder::{DataFolder, is_reachable_for_servers, random_text, write_private};
+pub use identity::Identity;
 pub use pgbouncer::{PgBouncer, PoolMode};
 pub use ports::keep_or_choose;
 pub use postgres::{Postgres, StopMode};
@@ -43,8 +46,8 @@ pub struct PrivateServers {
     pub rabbitmq: RabbitMq,
     /// and the others.
     pub peers: Vec<RabbitMq>,
-    /// Who signed the servers' certificates, where they speak TLS.
-    authority: Option<Authority>,
+    /// The certificate of who signed the servers' certificates, where they speak TLS.
+    authority: Option<PathBuf>,
     /// Last, so that it is deleted after the servers have ended.
     folder: DataFolder,
 }
@@ -62,23 +65,23 @@ impl PrivateServers {
         Ok(Self { postgres, rabbitmq, peers: Vec::new(), authority: None, folder })
     }
 
-    /// Starts both in a folder that is deleted afterwards, speaking TLS beside plain text, with
-    /// certificates for the name `localhost` and no other.
-    pub async fn start_temporary_encrypted() -> anyhow::Result<Self> {
-        let folder = DataFolder::temporary()?;
-        let authority = Authority::new(&folder, "authority")?;
-        let identity = |name| authority.issue(&folder, name, &["localhost"]);
-        let (of_postgres, of_rabbitmq) = (identity("postgres")?, identity("rabbitmq")?);
+    /// Starts both, speaking TLS beside plain text.
+    pub async fn start_encrypted(
+        folder: DataFolder,
+        of_postgres: Identity,
+        of_rabbitmq: Identity,
+    ) -> anyhow::Result<Self> {
+        let authority = Some(of_postgres.authority.clone());
         let (postgres, rabbitmq) = tokio::try_join!(
             Postgres::start_encrypted(&folder, of_postgres),
             RabbitMq::start_encrypted(&folder, of_rabbitmq)
         )?;
-        Ok(Self { postgres, rabbitmq, peers: Vec::new(), authority: Some(authority), folder })
+        Ok(Self { postgres, rabbitmq, peers: Vec::new(), authority, folder })
     }
 
-    /// Who signed the servers' certificates, where they speak TLS.
-    pub fn authority(&self) -> Option<&Authority> {
-        self.authority.as_ref()
+    /// The certificate of who signed the servers' certificates, where they speak TLS.
+    pub fn authority(&self) -> Option<&Path> {
+        self.authority.as_deref()
     }
 
     /// Where they keep their files.

@@ -7,9 +7,9 @@ mod verify_full;
 use std::time::Duration;
 
 use core_sim::WebhookBody;
-use harness::{Role, TestSystem, eventually};
+use harness::{Authority, Role, TestSystem, eventually};
 use serde_json::Value;
-use support::{program::run_to_end, servers::Authority};
+use support::program::run_to_end;
 
 const SOON: Duration = Duration::from_secs(30);
 

@@ -14,7 +14,7 @@ async fn postgres_certificate_is_checked_for_its_authority_and_its_name() {
     let ask = async |url: &str| doctor(&system, "Postgres", "DATABASE_URL", url).await;
     let url = system.variables(Role::Admin)["DATABASE_URL"].clone();
     assert!(ask(&url).await.starts_with("ok "), "{}", ask(&url).await);
-    let trusting = system.servers().authority().unwrap().file().to_str().unwrap();
+    let trusting = system.servers().authority().unwrap().to_str().unwrap();
     let stranger = stranger(&system);
     let stranger = stranger.file().to_str().unwrap();
     let of_stranger = url.replace(trusting, stranger);

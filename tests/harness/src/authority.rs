@@ -5,23 +5,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 
-use super::{DataFolder, folder::write_private};
+use support::servers::{DataFolder, Identity, PrivateServers, write_private};
 
 /// Signs certificates that nobody trusts but those who are given [`Authority::file`].
 pub struct Authority {
     file: PathBuf,
     issuer: Issuer<'static, KeyPair>,
-}
-
-/// A certificate and its private key, as PEM files.
-#[derive(Debug, Clone)]
-pub struct Identity {
-    /// The certificate.
-    pub certificate: PathBuf,
-    /// Its key.
-    pub key: PathBuf,
-    /// The authority's certificate.
-    pub authority: PathBuf,
 }
 
 impl Authority {
@@ -68,4 +57,14 @@ impl Authority {
         write_private(&identity.key, &key.serialize_pem())?;
         Ok(identity)
     }
+}
+
+/// Starts servers that speak TLS beside plain text, with certificates for the name `localhost` and
+/// no other.
+pub(super) async fn encrypted_servers() -> anyhow::Result<PrivateServers> {
+    let folder = DataFolder::temporary()?;
+    let authority = Authority::new(&folder, "authority")?;
+    let identity = |name| authority.issue(&folder, name, &["localhost"]);
+    let (of_postgres, of_rabbitmq) = (identity("postgres")?, identity("rabbitmq")?);
+    PrivateServers::start_encrypted(folder, of_postgres, of_rabbitmq).await
 }
