@@ -1,6 +1,4 @@
-//! A campus and its core: how the core is opened with the campus's configuration, and what its
-//! answers mean for the campus. Worker and reconciler both come here, so that a webhook and a night
-//! never disagree about a member.
+#![doc = include_str!("../README.md")]
 
 mod interpret;
 mod open;

@@ -1,5 +1,4 @@
-//! Campuses as the gateway needs them: which there are, whether they are enabled, and the secrets
-//! that their senders sign with; and the sealing of everything that must not be read at rest.
+#![doc = include_str!("../README.md")]
 
 mod directory;
 mod load;

@@ -1,8 +1,4 @@
-//! The core's HTTP API: where it is, how to ask it, and the one login that all programs share.
-//!
-//! [`CoreClient`] asks and reads answers, each failure as a [`CoreError`] that tells what to do
-//! about it. [`Session`] puts the token that it needs in front of it. An answer is either
-//! understood or an error: an unknown shape is never an empty list.
+#![doc = include_str!("../README.md")]
 
 mod allowed;
 mod answer;

@@ -1,4 +1,4 @@
-//! Whose fault a failed statement is (CORRECTNESS §5). The one place that reads SQLSTATEs.
+//! Whose fault a failed statement is (rule database-1). The one place that reads SQLSTATEs.
 
 use tokio_postgres::error::SqlState;
 

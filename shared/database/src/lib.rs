@@ -1,6 +1,4 @@
-//! Connections to Postgres: where it is, how TLS is checked, what every session is set to.
-//!
-//! What is stored there belongs to other crates; a program that may connect may not yet write.
+#![doc = include_str!("../README.md")]
 
 mod attempt;
 mod backend;

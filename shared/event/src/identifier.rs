@@ -1,4 +1,4 @@
-//! What counts as an identifier from outside (CONTRACT §2). Bytes, not characters, are counted.
+//! What counts as an identifier from outside (interface §2). Bytes, not characters, are counted.
 
 const MAX_IDENTIFIER_BYTES: usize = 128;
 const MAX_EVENT_TYPE_BYTES: usize = 64;

@@ -1,7 +1,4 @@
-//! What travels from the gateway to the worker: the envelope of a webhook event, and the history
-//! of the attempts made on it.
-//!
-//! Only allow-listed fields are part of it (CONTRACT §2): a member's data never enters the queue.
+#![doc = include_str!("../README.md")]
 
 mod envelope;
 mod event_type;

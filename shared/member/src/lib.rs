@@ -1,8 +1,4 @@
-//! What a member of the core becomes here: its columns, its photo, and whether this campus keeps it.
-//!
-//! Everything in this crate is pure: the same answer of the core, the same filter and the same day give
-//! the same result, whether the worker asks because of a webhook or the reconciler at night. That is why
-//! both go through [`map`] and nothing else.
+#![doc = include_str!("../README.md")]
 
 mod birth;
 mod core_member;

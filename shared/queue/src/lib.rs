@@ -1,5 +1,4 @@
-//! RabbitMQ: the topology, connections that are made again for ever, publishing that is over only
-//! when the broker has confirmed, and the message that an event travels in.
+#![doc = include_str!("../README.md")]
 
 mod broker;
 mod channel;

@@ -1,5 +1,4 @@
-//! What a failure means for an event, in one place: whether it is an outage or a refusal, whether
-//! it is bridged within the attempt, and when the event is tried again or is dead.
+#![doc = include_str!("../README.md")]
 
 mod classify;
 mod failure;

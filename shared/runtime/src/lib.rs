@@ -1,8 +1,4 @@
-//! What every program of the member sync shares with the machine it runs on: settings from the
-//! environment, logs, spans and metrics, health, and an orderly end.
-//!
-//! A daemon's `main` is one call of [`run_daemon`]; the rest of this crate is what that call is
-//! made of, and what one-shot commands use of it.
+#![doc = include_str!("../README.md")]
 
 mod admin;
 mod daemon;

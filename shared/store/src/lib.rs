@@ -1,5 +1,4 @@
-//! What the sync writes to Postgres, and under which rules (CORRECTNESS §1–7): the guarded write of
-//! members, the log of deliveries, dead letters, the shared token of the core, and the schema.
+#![doc = include_str!("../README.md")]
 
 mod admission;
 mod archive_limit;
@@ -24,7 +23,7 @@ pub mod rejections;
 mod session;
 mod tokens;
 
-pub use admission::{Admission, Standing};
+pub use admission::{Admission, DeliveryState};
 pub use archive_limit::most_archive_changes;
 pub use campus_config::{CampusConfig, ConfigError};
 pub use commit::{Commit, Outcome, Patience};

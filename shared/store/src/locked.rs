@@ -1,4 +1,4 @@
-//! Rows that somebody else has locked, found without waiting for any of them (CORRECTNESS §1): each
+//! Rows that somebody else has locked, found without waiting for any of them (rule store-6): each
 //! would be waited for in turn otherwise, and every other row of the batch with it.
 
 use std::collections::HashSet;

@@ -1,4 +1,4 @@
-//! The core's access token, shared by all workers of an installation (CORRECTNESS §10). All times
+//! The core's access token, shared by all workers of an installation (rule core-api-4). All times
 //! are the database's; no transaction is open while somebody logs in.
 
 use std::time::Duration;

@@ -1,5 +1,5 @@
 //! Reading a member list to its end, of a core that cannot give some of its pages, some of its rows, or
-//! for a while nothing at all (CONTRACT §1). Pure of HTTP: whoever asks for pages brings the way to do so.
+//! for a while nothing at all (rule core-api-6). Pure of HTTP: whoever asks for pages brings the way to do so.
 
 mod course;
 mod gather;

@@ -1,5 +1,5 @@
 //! `dead_letters`: every change of a letter's status but one, which is the worker's own when a
-//! delivery has come to a good end (CORRECTNESS §7).
+//! delivery has come to a good end (rules store-13 and store-14).
 //!
 //! ```text
 //!              collect                    replay                       worker

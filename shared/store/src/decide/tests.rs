@@ -1,4 +1,4 @@
-//! CONTRACT §3, row by row, as far as it is decided here.
+//! The effects of interface §3, row by row, as far as they are decided here.
 
 use member::{CoreMember, Country, Filter, Locale, Verdict};
 use serde_json::{Value, json};
