@@ -81,10 +81,10 @@ fn execute_command(command: Command, environment: &Environment) -> ExitCode {
     };
     let code = runtime.block_on(async {
         let interrupted = runtime::shutdown_signal();
-        let patience = command.patience();
+        let time_to_end = command.time_to_end();
         let cut_short = async {
             interrupted.cancelled().await;
-            tokio::time::sleep(patience).await;
+            tokio::time::sleep(time_to_end).await;
         };
         tokio::select! {
             result = run(command, environment, &interrupted) => match result {
@@ -102,7 +102,7 @@ fn execute_command(command: Command, environment: &Environment) -> ExitCode {
 
 impl Command {
     /// How long after a signal the command may go on, to end in order.
-    fn patience(&self) -> Duration {
+    fn time_to_end(&self) -> Duration {
         match self {
             Self::DeadLetters(arguments) if arguments.ends_in_order() => ORDERLY_END,
             _ => Duration::ZERO,

@@ -1,4 +1,4 @@
-//! The operator's command line: campuses and their secrets, the fate of deliveries, and what is
+//! The operator's command line: campuses and their secrets, what became of deliveries, and what is
 //! wrong with an installation. Data on stdout, everything else on stderr.
 
 mod campus;

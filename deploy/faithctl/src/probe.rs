@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use crate::{failure::in_words, output, web};
 
 /// A probe that takes longer is a failed one.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIME_LIMIT: Duration = Duration::from_secs(3);
 const ASK_EVERY: Duration = Duration::from_millis(250);
 
 /// Asks a program's admin port whether it can do its job.
@@ -33,7 +33,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let deadline = Instant::now() + arguments.wait;
-    let client = web::client(PATIENCE)?;
+    let client = web::client(TIME_LIMIT)?;
     let url = format!("http://{}/readyz", arguments.address);
     loop {
         match ask(&client, &url).await {

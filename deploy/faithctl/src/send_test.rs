@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// FaithFlow gives up on its first try after two seconds; this waits for an answer to show.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// Sends a signed webhook to a gateway, and prints the status and body of its answer.
 #[derive(Debug, Args)]
@@ -122,7 +122,7 @@ async fn post(
     event_id: Option<Uuid>,
 ) -> anyhow::Result<Response> {
     let address = url.to_string();
-    let mut request = web::client(PATIENCE)?
+    let mut request = web::client(TIME_LIMIT)?
         .post(url)
         .header("Content-Type", "application/json")
         .header("X-Webhook-Signature", signature(secret, &body)?);

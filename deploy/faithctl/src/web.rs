@@ -6,17 +6,17 @@ use anyhow::Context;
 use reqwest::{Client, ClientBuilder, redirect};
 use rustls::{ClientConfig, crypto::ring};
 
-/// A client that gives up after `patience`. It trusts the authorities that this machine trusts; a
+/// A client that gives up after `limit`. It trusts the authorities that this machine trusts; a
 /// machine that knows none, as minimal containers do, trusts Mozilla's.
-pub(crate) fn client(patience: Duration) -> anyhow::Result<Client> {
-    builder(patience)
+pub(crate) fn client(limit: Duration) -> anyhow::Result<Client> {
+    builder(limit)
         .build()
-        .or_else(|_| Ok(builder(patience).tls_backend_preconfigured(mozilla()?).build()?))
+        .or_else(|_| Ok(builder(limit).tls_backend_preconfigured(mozilla()?).build()?))
 }
 
-fn builder(patience: Duration) -> ClientBuilder {
+fn builder(limit: Duration) -> ClientBuilder {
     Client::builder()
-        .timeout(patience)
+        .timeout(limit)
         // A redirect is a failure to FaithFlow: it is shown, not followed.
         .redirect(redirect::Policy::none())
         .user_agent(concat!("faithctl/", env!("CARGO_PKG_VERSION")))

@@ -61,7 +61,7 @@ impl<'de> Visitor<'de> for Answer<'_> {
                     inner = object.next_value_seed(Inner(keys))?;
                 }
                 Some(key) => {
-                    let value = object.next_value_seed(Wanted(keys))?;
+                    let value = object.next_value_seed(SelectedKeys(keys))?;
                     if key == "data" {
                         inner = value.as_object().map(|data| kept(data, keys));
                     }
@@ -102,7 +102,7 @@ impl<'de> Visitor<'de> for Inner<'_> {
         let mut fields = Map::new();
         while let Some(key) = object.next_key_seed(Key(self.0))? {
             match key.filter(|key| self.0.want(key)) {
-                Some(key) => _ = fields.insert(key, object.next_value_seed(Wanted(self.0))?),
+                Some(key) => _ = fields.insert(key, object.next_value_seed(SelectedKeys(self.0))?),
                 None => _ = object.next_value::<IgnoredAny>()?,
             }
         }
@@ -164,9 +164,9 @@ impl Visitor<'_> for Key<'_> {
 
 /// A wanted value. Where not everything is wanted it is no larger than its text: mappings and filters look
 /// at text, numbers and lists of them, and of an object only at whether it has anything.
-struct Wanted<'a>(&'a Keys);
+struct SelectedKeys<'a>(&'a Keys);
 
-impl<'de> DeserializeSeed<'de> for Wanted<'_> {
+impl<'de> DeserializeSeed<'de> for SelectedKeys<'_> {
     type Value = Value;
 
     fn deserialize<D: serde::Deserializer<'de>>(self, json: D) -> Result<Value, D::Error> {

@@ -10,12 +10,12 @@ use uuid::Uuid;
 
 use crate::{
     CampusConfig, ConfigError,
-    delivery_log::{ABSORBING, twin_sql},
+    delivery_log::{ABSORBING, duplicate_sql},
 };
 
-/// Where a delivery stands before anything is done for it.
+/// The state of a delivery before anything is done for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum DeliveryState {
     /// Nothing is done yet.
     New,
     /// This very delivery came to its end before: the broker brought it again.
@@ -30,7 +30,7 @@ pub struct Admission {
     /// Drawn before any read that this batch leads to.
     pub number: i64,
     /// For each delivery, in the order of asking.
-    pub standings: Vec<Standing>,
+    pub states: Vec<DeliveryState>,
     /// The campuses' configuration as it is now; one that is absent has no sync configured.
     pub campuses: HashMap<Uuid, Result<CampusConfig, ConfigError>>,
 }
@@ -38,7 +38,7 @@ pub struct Admission {
 pub(crate) struct AdmissionStatements {
     pub(crate) draw: Statement,
     pub(crate) gone: Statement,
-    standings: Statement,
+    states: Statement,
     campuses: Statement,
 }
 
@@ -47,7 +47,7 @@ impl AdmissionStatements {
         Ok(Self {
             draw: client.prepare("SELECT nextval('observation')").await?,
             gone: client.prepare(GONE).await?,
-            standings: client.prepare(&standings_sql()).await?,
+            states: client.prepare(&states_sql()).await?,
             campuses: client.prepare(CampusConfig::SELECT).await?,
         })
     }
@@ -58,15 +58,15 @@ const GONE: &str = "
     WHERE campus_id = $1 AND external_member_id = $2 AND gone";
 
 /// `$7` and `$8` bound what was received: they spare Postgres the partitions of all other days.
-fn standings_sql() -> String {
+fn states_sql() -> String {
     let present_version =
         "(SELECT c.synced_version FROM sync_configs c WHERE c.campus_id = k.campus_id)";
-    let twin = twin_sql("k", present_version);
+    let duplicate = duplicate_sql("k", present_version);
     format!(
         "SELECT EXISTS (SELECT FROM webhook_logs l
                         WHERE l.received_at = k.received_at AND l.id = k.id AND l.status IN {ABSORBING}
                           AND l.received_at BETWEEN $7 AND $8) AS done,
-                {twin} AS duplicate
+                {duplicate} AS duplicate
          FROM unnest($1::timestamptz[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[])
               WITH ORDINALITY AS k(received_at, id, campus_id, event_id, event_type, member_id, place)
          ORDER BY k.place"
@@ -87,27 +87,27 @@ pub(crate) async fn admit(
     let members: Vec<Option<&str>> =
         events.iter().map(|event| event.member_id.as_deref()).collect();
     let (first, last) = (received_at.iter().min(), received_at.iter().max());
-    let standings: [&(dyn ToSql + Sync); 8] =
+    let states: [&(dyn ToSql + Sync); 8] =
         [&received_at, &ids, &campus_ids, &event_ids, &event_types, &members, &first, &last];
     let campus_parameters: [&(dyn ToSql + Sync); 1] = [&campus_ids];
 
-    let (number, standings, campuses) = futures_util::future::try_join3(
+    let (number, states, campuses) = futures_util::future::try_join3(
         client.query_one(&statements.draw, &[]),
-        client.query(&statements.standings, &standings),
+        client.query(&statements.states, &states),
         client.query(&statements.campuses, &campus_parameters),
     )
     .await
     .map_err(DatabaseError::during("admit a batch of events"))?;
 
-    let standings = standings
+    let states = states
         .iter()
         .map(|row| match (row.get("done"), row.get("duplicate")) {
-            (true, _) => Standing::Done,
-            (false, true) => Standing::Duplicate,
-            (false, false) => Standing::New,
+            (true, _) => DeliveryState::Done,
+            (false, true) => DeliveryState::Duplicate,
+            (false, false) => DeliveryState::New,
         })
         .collect();
     let campuses =
         campuses.iter().map(|row| (row.get("campus_id"), CampusConfig::from_row(row))).collect();
-    Ok(Admission { number: number.get(0), standings, campuses })
+    Ok(Admission { number: number.get(0), states, campuses })
 }

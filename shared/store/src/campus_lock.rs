@@ -12,8 +12,8 @@ use uuid::Uuid;
 /// Nor is any row's lock waited for as long as a session does by default: whoever comes after waits
 /// as well. It is set here since it costs no round trip.
 const TAKE: &str = "
-    WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', '500ms', true))
-    SELECT k.campus_id FROM patience, unnest($1::uuid[]) AS k(campus_id)
+    WITH lock_limit AS MATERIALIZED (SELECT set_config('lock_timeout', '500ms', true))
+    SELECT k.campus_id FROM lock_limit, unnest($1::uuid[]) AS k(campus_id)
     WHERE NOT pg_try_advisory_xact_lock_shared(sync_config_lock(k.campus_id))";
 
 pub(crate) struct CampusLock(Statement);

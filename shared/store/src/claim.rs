@@ -1,4 +1,4 @@
-//! Step 1 of the guarded write: the claim (CORRECTNESS §1). The only place that locks
+//! Step 1 of the guarded write: the claim (rules store-1 and store-4). The only place that locks
 //! `member_sync`, always in one order.
 
 use std::collections::HashMap;
@@ -81,35 +81,34 @@ pub(crate) async fn claim(
             &[&campuses, &members, &seen_from, &gone, &unasked, &occurred, &received, &versions],
         )
         .await?;
-    let standing: HashMap<(Uuid, &str), Standing> = rows
+    let states: HashMap<(Uuid, &str), RowState> = rows
         .iter()
         .map(|row| {
-            let standing =
-                Standing { seen_from: row.get(2), gone: row.get(3), is_first: row.get(4) };
-            ((row.get(0), row.get(1)), standing)
+            let state = RowState { seen_from: row.get(2), gone: row.get(3), is_first: row.get(4) };
+            ((row.get(0), row.get(1)), state)
         })
         .collect();
     Ok(observations
         .iter()
         .map(|observation| {
-            let standing = standing.get(&(observation.campus, observation.member.as_str()));
-            verdict(observation, standing.copied())
+            let state = states.get(&(observation.campus, observation.member.as_str()));
+            verdict(observation, state.copied())
         })
         .collect())
 }
 
 /// A row of `member_sync` after the claim.
 #[derive(Clone, Copy)]
-struct Standing {
+struct RowState {
     seen_from: i64,
     gone: bool,
     /// The claim made it.
     is_first: bool,
 }
 
-fn verdict(observation: &Observation, standing: Option<Standing>) -> Claim {
-    match standing {
-        Some(Standing { is_first: true, .. }) => Claim::First,
+fn verdict(observation: &Observation, state: Option<RowState>) -> Claim {
+    match state {
+        Some(RowState { is_first: true, .. }) => Claim::First,
         // Our own number in the row: we hold it, or held it before a COMMIT whose answer was lost.
         Some(row) if row.seen_from == observation.seen_from => Claim::Applied,
         Some(row) if !row.gone && row.seen_from >= observation.first_drawn => Claim::Covered,

@@ -54,15 +54,15 @@ impl Finding {
         matches!(self, Self::Read(verdict) if matches!(**verdict, Verdict::Filtered(_)))
     }
 
-    /// What it wants of the row's archive.
-    fn wish(&self) -> Wish {
+    /// What it does to the row's archive.
+    fn archive_action(&self) -> ArchiveAction {
         match self {
             Self::Read(verdict) => match (&**verdict, verdict.archive_reason()) {
-                (_, Some(reason)) => Wish::Archive(reason),
-                (Verdict::Unstated(_), None) => Wish::Leave,
-                (_, None) => Wish::Lift,
+                (_, Some(reason)) => ArchiveAction::Archive(reason),
+                (Verdict::Unstated(_), None) => ArchiveAction::Leave,
+                (_, None) => ArchiveAction::Lift,
             },
-            Self::ReadGone | Self::DeleteUnasked => Wish::Archive(ArchiveReason::Deleted),
+            Self::ReadGone | Self::DeleteUnasked => ArchiveAction::Archive(ArchiveReason::Deleted),
         }
     }
 
@@ -71,9 +71,9 @@ impl Finding {
     }
 }
 
-/// What a finding wants of a row's archive.
+/// What a finding does to a row's archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wish {
+enum ArchiveAction {
     Archive(ArchiveReason),
     /// One of ours is lifted.
     Lift,
@@ -132,7 +132,7 @@ pub(crate) fn decide(existing: Option<&Columns>, finding: &Finding) -> Decision 
     if let Some(profile) = finding.profile() {
         columns.take(profile);
     }
-    columns.set_archive(finding.wish());
+    columns.set_archive(finding.archive_action());
     let newly_archived = columns.is_archived && !existing.is_archived;
     let verb = if newly_archived || finding.is_gone() { "archived" } else { "updated" };
     let message = outcome(verb, columns.name.as_deref());
@@ -150,7 +150,7 @@ fn decide_unknown(finding: &Finding) -> Decision {
     if let Some(profile) = finding.profile() {
         columns.take(profile);
     }
-    columns.set_archive(finding.wish());
+    columns.set_archive(finding.archive_action());
     Decision { change: Change::Insert(columns), message }
 }
 
@@ -224,23 +224,23 @@ impl Columns {
     /// Archives, or lifts an archive of ours. One made by a person, with another
     /// reason or none, is never touched; of one that was lifted nothing is left, or the next one that
     /// a person makes would look like ours.
-    fn set_archive(&mut self, wish: Wish) {
+    fn set_archive(&mut self, action: ArchiveAction) {
         let is_ours = ArchiveReason::ALL
             .iter()
             .any(|reason| self.archived_reason.as_deref() == Some(reason.as_str()));
         if self.is_archived && !is_ours {
             return;
         }
-        match wish {
-            Wish::Archive(reason) => {
+        match action {
+            ArchiveAction::Archive(reason) => {
                 self.has_archive_date |= !self.is_archived;
                 self.is_archived = true;
                 self.archived_reason = Some(reason.as_str().to_owned());
             }
-            Wish::Lift => self.lift_archive(),
+            ArchiveAction::Lift => self.lift_archive(),
             // Nothing is left over of one that was lifted.
-            Wish::Leave if !self.is_archived => self.lift_archive(),
-            Wish::Leave => {}
+            ArchiveAction::Leave if !self.is_archived => self.lift_archive(),
+            ArchiveAction::Leave => {}
         }
     }
 

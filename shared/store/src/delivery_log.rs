@@ -60,7 +60,7 @@ impl Status {
     }
 }
 
-/// Statuses that nothing overwrites (CORRECTNESS §7), as a SQL list.
+/// Statuses that nothing overwrites (rule store-9), as a SQL list.
 pub(crate) const ABSORBING: &str =
     "('processed', 'filtered', 'stale', 'ignored', 'duplicate', 'discarded')";
 
@@ -69,7 +69,7 @@ const DONE: &str = "('processed', 'filtered', 'stale')";
 
 /// Whether another delivery of the event `$of` makes it a duplicate: one that is done, or that the
 /// sync filter kept out as it is now. Under another configuration the same event may let the member in.
-pub(crate) fn twin_sql(of: &str, present_version: &str) -> String {
+pub(crate) fn duplicate_sql(of: &str, present_version: &str) -> String {
     format!(
         "EXISTS (SELECT FROM webhook_logs o
                  WHERE o.event_id = {of}.event_id AND o.campus_id = {of}.campus_id
@@ -124,18 +124,18 @@ impl LogStatements {
 }
 
 /// Writes rows that are not at their end yet. Whether a row is a duplicate is decided here, in a
-/// statement younger than the lock on its member: two workers with twins of one event take turns
+/// statement younger than the lock on its member: two workers with duplicates of one event take turns
 /// at that lock, and the second sees the first's row.
 fn upsert_sql() -> String {
     // The write transaction holds the configuration: that of the read is the present one.
-    let twin = twin_sql("r", "r.config_version");
+    let duplicate = duplicate_sql("r", "r.config_version");
     format!(
         "INSERT INTO webhook_logs AS l
              (received_at, id, campus_id, event_id, event_type, member_id, payload, signature_valid,
               status, message, error, attempts, trace_id, processed_at, config_version)
          SELECT r.received_at, r.id, r.campus_id, r.event_id, r.event_type, r.member_id, r.payload, true,
-                CASE WHEN twin.exists THEN 'duplicate' ELSE r.status END,
-                CASE WHEN twin.exists THEN '{DUPLICATE}' ELSE r.message END,
+                CASE WHEN duplicate.found THEN 'duplicate' ELSE r.status END,
+                CASE WHEN duplicate.found THEN '{DUPLICATE}' ELSE r.message END,
                 r.error, r.attempts, r.trace_id,
                 CASE WHEN r.status = 'retrying' THEN NULL ELSE clock_timestamp() END, r.config_version
          FROM unnest($1::timestamptz[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[],
@@ -143,7 +143,7 @@ fn upsert_sql() -> String {
                      $13::bigint[])
               AS r(received_at, id, campus_id, event_id, event_type, member_id, payload,
                    status, message, error, attempts, trace_id, config_version),
-              LATERAL (SELECT r.status IN {DONE} AND {twin}) AS twin(exists)
+              LATERAL (SELECT r.status IN {DONE} AND {duplicate}) AS duplicate(found)
          ORDER BY r.received_at, r.id
          ON CONFLICT (received_at, id) DO UPDATE SET
              status = excluded.status, message = excluded.message, error = excluded.error,
@@ -237,7 +237,7 @@ pub(crate) async fn write(
     Ok(rows.iter().filter_map(|row| Some((row.get(0), Status::parse(row.get(1))?))).collect())
 }
 
-/// A letter whose delivery came to a good end is no longer open (CORRECTNESS §1, step 3), nor is that
+/// A letter whose delivery came to a good end is no longer open (rule store-13), nor is that
 /// of another delivery of the same event.
 async fn resolve(
     transaction: &Transaction<'_>,

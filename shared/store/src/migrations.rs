@@ -11,7 +11,7 @@ const LOCK: &str = "SELECT pg_advisory_lock(hashtext('faithtracker member sync m
 const UNLOCK: &str = "SELECT pg_advisory_unlock(hashtext('faithtracker member sync migrations'))";
 
 /// A migration can take longer than any statement of daily work, and waits for its turn.
-const PATIENCE: &str = "SET statement_timeout = 0; SET lock_timeout = 0";
+const NO_TIMEOUTS: &str = "SET statement_timeout = 0; SET lock_timeout = 0";
 
 /// The schema could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +34,7 @@ impl From<refinery::Error> for MigrationError {
 /// at once. The session is left with long timeouts: use it for nothing else.
 pub async fn migrate(client: &mut Client) -> Result<Vec<String>, MigrationError> {
     let run = |sql| DatabaseError::during(sql);
-    client.batch_execute(PATIENCE).await.map_err(run("prepare the migrations"))?;
+    client.batch_execute(NO_TIMEOUTS).await.map_err(run("prepare the migrations"))?;
     client.batch_execute(LOCK).await.map_err(run("wait for other migrations"))?;
     let applied = apply(client).await;
     client.batch_execute(UNLOCK).await.map_err(run("release the migrations' lock"))?;

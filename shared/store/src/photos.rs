@@ -56,17 +56,17 @@ pub(crate) async fn differing<'a, 'b>(
     client: &impl GenericClient,
     changes: &'b [PhotoChange<'a>],
 ) -> Result<Vec<&'b PhotoChange<'a>>, Error> {
-    let spoken: Vec<&PhotoChange<'_>> =
+    let present: Vec<&PhotoChange<'_>> =
         changes.iter().filter(|change| !change.photo.is_absent()).collect();
-    if spoken.is_empty() {
-        return Ok(spoken);
+    if present.is_empty() {
+        return Ok(present);
     }
-    let members: Vec<Uuid> = spoken.iter().map(|change| change.member).collect();
+    let members: Vec<Uuid> = present.iter().map(|change| change.member).collect();
     let rows = client.query(HASHES, &[&members]).await?;
     let stored: HashMap<Uuid, &[u8]> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
     let differs = |change: &&PhotoChange<'_>| {
         let hash = change.photo.value().map(|photo| photo.sha256.as_slice());
         stored.get(&change.member).copied() != hash
     };
-    Ok(spoken.into_iter().filter(differs).collect())
+    Ok(present.into_iter().filter(differs).collect())
 }

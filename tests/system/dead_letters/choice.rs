@@ -144,7 +144,7 @@ async fn what_holds_no_event_never_stops_a_replay() {
     let replayed = mailbox.run(&["replay", "--yes"]).await;
     assert!(replayed.stderr.contains("2 cannot be replayed"), "{replayed:?}");
     assert_eq!(replayed.success().trim(), "replayed 2 of 3 dead letters");
-    assert_eq!(mailbox.standings().await, [("open".into(), 2), ("replaying".into(), 2)].into());
+    assert_eq!(mailbox.statuses().await, [("open".into(), 2), ("replaying".into(), 2)].into());
 }
 
 #[tokio::test]

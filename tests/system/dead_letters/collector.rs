@@ -28,7 +28,7 @@ async fn a_collector_that_is_killed_among_many_letters_loses_and_doubles_none() 
     for some in envelopes.chunks(200) {
         join_all(some.iter().map(|envelope| to_dead(&channel, envelope))).await;
     }
-    let count = async || mailbox.standings().await.get("open").copied().unwrap_or(0);
+    let count = async || mailbox.statuses().await.get("open").copied().unwrap_or(0);
     let mut moments = Vec::new();
     for kill in 0..4 {
         let worker = kill % 2;
@@ -71,7 +71,7 @@ async fn a_letter_that_postgres_refuses_is_kept_as_bytes_and_its_neighbours_as_t
         to_dead(&channel, &mailbox.envelope("member.updated", member, TimeDelta::hours(1))).await;
     }
     system.start_again("worker", 0).await;
-    mailbox.until_standings(&[("open", 6)]).await;
+    mailbox.until_statuses(&[("open", 6)]).await;
     let letters = mailbox.letters().await;
     let (bytes, events): (Vec<&Value>, Vec<&Value>) =
         letters.iter().partition(|letter| letter["event_id"].is_null());
@@ -107,7 +107,7 @@ async fn a_success_and_a_collection_at_the_same_moment_leave_no_done_event_open(
         .await;
     }
     let resolved = i64::try_from(EVENTS).unwrap();
-    mailbox.until_standings(&[("resolved", resolved)]).await;
+    mailbox.until_statuses(&[("resolved", resolved)]).await;
     let done = "SELECT FROM webhook_logs WHERE status = 'processed'";
     assert_eq!(system.database.rows(done, &[]).await.len(), EVENTS);
 }

@@ -87,7 +87,7 @@ async fn a_discard_and_a_success_at_the_same_moment_agree_in_both_tables() {
     for envelope in &envelopes {
         to_dead(&channel, envelope).await;
     }
-    mailbox.until_standings(&[("open", EVENTS)]).await;
+    mailbox.until_statuses(&[("open", EVENTS)]).await;
     let works = async {
         for envelope in &envelopes {
             to_work(&channel, envelope).await;
@@ -100,9 +100,9 @@ async fn a_discard_and_a_success_at_the_same_moment_agree_in_both_tables() {
     };
     join(works, discards).await;
     eventually("all are settled", SOON, async || {
-        let standings = mailbox.standings().await;
-        standings.values().sum::<i64>() == EVENTS
-            && !standings.contains_key("open")
+        let statuses = mailbox.statuses().await;
+        statuses.values().sum::<i64>() == EVENTS
+            && !statuses.contains_key("open")
             && system.queue_depth(WORK).await == Some(0)
     })
     .await;

@@ -24,7 +24,7 @@ const STILL: Duration = Duration::from_secs(1);
 
 impl Mailbox<'_> {
     async fn replaying(&self) -> i64 {
-        self.standings().await.get("replaying").copied().unwrap_or(0)
+        self.statuses().await.get("replaying").copied().unwrap_or(0)
     }
 
     /// Waits until a replay beside the test has marked so many.
@@ -88,8 +88,8 @@ async fn replays_that_are_killed_lose_nothing() {
         replay.kill();
         replay.wait().await;
     }
-    let standings = mailbox.standings().await;
-    assert!(standings.contains_key("open"), "seed {seed}: {standings:?}");
+    let statuses = mailbox.statuses().await;
+    assert!(statuses.contains_key("open"), "seed {seed}: {statuses:?}");
     // What a killed session had locked is free at the latest when Postgres has noticed.
     eventually("all are on their way", SOON, async || {
         mailbox.run(&["replay", "--yes"]).await;

@@ -120,17 +120,17 @@ impl Mailbox<'_> {
     }
 
     /// How many letters stand how.
-    pub(super) async fn standings(&self) -> BTreeMap<String, i64> {
+    pub(super) async fn statuses(&self) -> BTreeMap<String, i64> {
         let query = "SELECT status, count(*) FROM dead_letters GROUP BY status";
         let rows = self.system.database.client().query(query, &[]).await.unwrap();
         rows.iter().map(|row| (row.get(0), row.get(1))).collect()
     }
 
     /// Waits until letters stand like this, and no others are there.
-    pub(super) async fn until_standings(&self, expected: &[(&str, i64)]) {
+    pub(super) async fn until_statuses(&self, expected: &[(&str, i64)]) {
         let expected = expected.iter().map(|(status, n)| ((*status).to_owned(), *n)).collect();
         eventually("the letters stand as expected", SOON, async || {
-            let seen = self.standings().await;
+            let seen = self.statuses().await;
             if seen == expected { Ok(()) } else { Err(format!("{seen:?}")) }
         })
         .await;

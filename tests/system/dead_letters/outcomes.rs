@@ -126,10 +126,10 @@ async fn every_good_end_resolves() {
     for (envelope, _) in &cases {
         to_dead(&channel, envelope).await;
     }
-    mailbox.until_standings(&[("open", 7)]).await;
+    mailbox.until_statuses(&[("open", 7)]).await;
     let asked = system.core.requests(Endpoint::Member);
     assert_eq!(mailbox.replay(&[]).await, 7);
-    mailbox.until_standings(&[("resolved", 7)]).await;
+    mailbox.until_statuses(&[("resolved", 7)]).await;
     assert!(system.core.requests(Endpoint::Member) > asked);
     for (envelope, status) in &cases {
         let query = "SELECT * FROM webhook_logs WHERE id = $1";
@@ -175,7 +175,7 @@ async fn events_of_a_campus_that_was_disabled_are_kept_and_done_after_it_is_enab
     }
     system.faithctl(&["campus", "disable", &system.campus.id]).await.success();
     system.start_again("worker", 0).await;
-    mailbox.until_standings(&[("open", 3)]).await;
+    mailbox.until_statuses(&[("open", 3)]).await;
     let groups = mailbox.run(&["groups", "--json"]).await.json();
     assert_eq!((&groups[0]["cause"], &groups[0]["count"]), (&json!("sync_disabled"), &json!(3)));
 
@@ -188,7 +188,7 @@ async fn events_of_a_campus_that_was_disabled_are_kept_and_done_after_it_is_enab
     .await;
     system.faithctl(&["campus", "enable", &system.campus.id]).await.success();
     assert_eq!(mailbox.replay(&["--cause", "sync_disabled"]).await, 3);
-    mailbox.until_standings(&[("resolved", 3)]).await;
+    mailbox.until_statuses(&[("resolved", 3)]).await;
     for event in &events {
         assert_eq!(mailbox.log(event).await["status"], "processed");
     }

@@ -33,7 +33,7 @@ async fn a_replay_takes_no_letter_twice_though_workers_fail_them_meanwhile() {
     system.faithctl(&["campus", "disable", &system.campus.id]).await.success();
     mailbox.fill(i32::try_from(LETTERS).unwrap()).await;
     assert_eq!(mailbox.replay(&[]).await, 2_000);
-    mailbox.until_standings(&[("open", LETTERS)]).await;
+    mailbox.until_statuses(&[("open", LETTERS)]).await;
     let letters = mailbox.letters().await;
     assert!(
         letters.iter().all(|letter| {

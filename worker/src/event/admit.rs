@@ -9,7 +9,7 @@ use std::{
 use event::Envelope;
 use futures_util::future::join_all;
 use runtime::TRACES;
-use store::{Admission, CampusConfig, Standing};
+use store::{Admission, CampusConfig, DeliveryState};
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span, field::Empty};
@@ -38,7 +38,7 @@ pub(crate) struct Ticket {
     /// The campus's configuration now; none where no sync is configured.
     pub(crate) campus: Option<Arc<Result<CampusConfig, store::ConfigError>>>,
     /// For each job of the group.
-    pub(crate) standings: Vec<Standing>,
+    pub(crate) states: Vec<DeliveryState>,
 }
 
 /// What a group says when it leaves processing.
@@ -171,17 +171,17 @@ async fn admit_batch(worker: &Arc<Worker>, batch: Vec<Group>, exit: &Exit) {
         join_all(batch.into_iter().map(|group| process::give_back(worker, group, exit))).await;
         return;
     };
-    let Admission { number, standings, campuses } = admission;
+    let Admission { number, states, campuses } = admission;
     let campuses: HashMap<_, _> =
         campuses.into_iter().map(|(id, config)| (id, Arc::new(config))).collect();
-    let mut standings = standings.into_iter();
+    let mut states = states.into_iter();
     for group in batch {
         let campus = group.jobs.first().map(|job| job.envelope.campus_id);
         let ticket = Ticket {
             number,
             live: Arc::clone(&live),
             campus: campus.and_then(|id| campuses.get(&id).cloned()),
-            standings: standings.by_ref().take(group.jobs.len()).collect(),
+            states: states.by_ref().take(group.jobs.len()).collect(),
         };
         tokio::spawn(process::process(Arc::clone(worker), group, ticket, exit.clone()));
     }

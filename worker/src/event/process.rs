@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use event::{EventType, History};
 use futures_util::{FutureExt, future::join_all};
 use retry::{Cause, Failure, FailureKind, Next};
-use store::{CampusConfig, Commit, Finding, LogLine, Observation, Standing, Status};
+use store::{CampusConfig, Commit, DeliveryState, Finding, LogLine, Observation, Status};
 use tracing::{Instrument, Span};
 
 use crate::{
@@ -139,10 +139,10 @@ async fn return_jobs(worker: &Worker, group: &Group) {
 async fn attempt(worker: &Worker, group: &Group, ticket: &Ticket) -> Vec<Fate> {
     let mut fates: Vec<Option<Fate>> = Vec::with_capacity(group.jobs.len());
     let mut open = Vec::with_capacity(group.jobs.len());
-    for (job, standing) in group.jobs.iter().zip(&ticket.standings) {
-        fates.push(match (standing, group.key.is_some()) {
-            (Standing::Done, _) => Some(Fate::Done(None)),
-            (Standing::Duplicate, _) => Some(
+    for (job, state) in group.jobs.iter().zip(&ticket.states) {
+        fates.push(match (state, group.key.is_some()) {
+            (DeliveryState::Done, _) => Some(Fate::Done(None)),
+            (DeliveryState::Duplicate, _) => Some(
                 log(
                     ticket,
                     job,
@@ -151,8 +151,8 @@ async fn attempt(worker: &Worker, group: &Group, ticket: &Ticket) -> Vec<Fate> {
                 )
                 .await,
             ),
-            (Standing::New, false) => Some(note(ticket, job).await),
-            (Standing::New, true) => {
+            (DeliveryState::New, false) => Some(note(ticket, job).await),
+            (DeliveryState::New, true) => {
                 open.push(job);
                 None
             }

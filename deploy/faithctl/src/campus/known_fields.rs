@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// A core that does not answer for so long cannot be asked now.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIME_LIMIT: Duration = Duration::from_secs(20);
 /// How near a name is that may have been meant, from 0 to 1.
 const NEAR: f64 = 0.8;
 /// Near names that are told.
@@ -65,7 +65,7 @@ pub(crate) async fn faults(
     environment: &Environment,
 ) -> anyhow::Result<Vec<String>> {
     let session = survey::session(core, sealer, environment)?;
-    let survey = tokio::time::timeout(PATIENCE, Survey::of(core, &session))
+    let survey = tokio::time::timeout(TIME_LIMIT, Survey::of(core, &session))
         .await
         .context("the core does not answer in time")??;
     anyhow::ensure!(survey.members > 0, "the core has no member of this church yet");

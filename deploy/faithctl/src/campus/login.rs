@@ -9,7 +9,7 @@ use super::CampusCore;
 use crate::failure::{in_words, say};
 
 /// Longer than another program's login takes.
-const PATIENCE: Duration = Duration::from_secs(90);
+const TIME_LIMIT: Duration = Duration::from_secs(90);
 /// Between two looks at another program's login.
 const POLL: Duration = Duration::from_millis(500);
 /// How long nobody logs in after a login that failed, where the core does not say.
@@ -37,7 +37,7 @@ pub(crate) async fn log_in(
     tokens: &PostgresTokens,
 ) -> Result<Token, LoginError> {
     let (campus, host) = (core.config.id, core.endpoint.host_and_port());
-    let give_up = tokio::time::Instant::now() + PATIENCE;
+    let give_up = tokio::time::Instant::now() + TIME_LIMIT;
     while tokio::time::Instant::now() < give_up {
         let stored = tokens.current(campus).await?;
         let version = stored.as_ref().map(|stored| stored.version);

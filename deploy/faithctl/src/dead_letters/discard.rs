@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     progress::{Progress, letters},
-    selection::{Choice, Chosen, Wanted},
+    selection::{Selected, Selection, SelectionFilter},
 };
 use crate::{
     confirm,
@@ -30,7 +30,7 @@ const BATCH: usize = 500;
     faithctl dead-letters discard --id 01936d4e-5f0a-7c3e-9b1d-2a4c6e8f0a1b --note 'sent by mistake'")]
 pub(super) struct Arguments {
     #[command(flatten)]
-    choice: Choice,
+    selection: Selection,
     /// Why, for whoever looks at it later
     #[arg(long, value_name = "TEXT", value_parser = note)]
     note: String,
@@ -50,13 +50,13 @@ pub(super) async fn run(
     environment: &Environment,
     interrupted: &CancellationToken,
 ) -> anyhow::Result<()> {
-    arguments.choice.check()?;
+    arguments.selection.check()?;
     if !arguments.dry_run {
         confirm::require(arguments.yes)?;
     }
     let mut client = environment.client().await?;
-    let wanted = Wanted { events_only: false, replaying_too: false };
-    let chosen = arguments.choice.choose(&client, wanted).await?;
+    let filter = SelectionFilter { events_only: false, replaying_too: false };
+    let chosen = arguments.selection.choose(&client, filter).await?;
     if arguments.dry_run {
         return report(arguments, &chosen, 0);
     }
@@ -73,7 +73,7 @@ pub(super) async fn run(
 
 async fn discard(
     client: &mut Client,
-    chosen: &Chosen,
+    chosen: &Selected,
     note: &str,
     interrupted: &CancellationToken,
     discarded: &mut usize,
@@ -92,7 +92,7 @@ async fn discard(
     Ok(())
 }
 
-fn report(arguments: &Arguments, chosen: &Chosen, discarded: usize) -> anyhow::Result<()> {
+fn report(arguments: &Arguments, chosen: &Selected, discarded: usize) -> anyhow::Result<()> {
     let matched = chosen.ids.len();
     let numbers = |number: usize| HumanCount(number as u64);
     if arguments.json {

@@ -19,7 +19,7 @@ use super::{
     pace::{Pace, parse_rate},
     progress::{Progress, letters},
     publisher::ReplayPublisher,
-    selection::{Choice, Chosen, Wanted, unreadable_in_words},
+    selection::{Selected, Selection, SelectionFilter, unreadable_in_words},
 };
 use crate::{
     confirm,
@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// How long a broker that takes nothing is waited for before the run ends.
-const BROKER_PATIENCE: Duration = Duration::from_mins(2);
+const BROKER_TIME_LIMIT: Duration = Duration::from_mins(2);
 const BROKER_PAUSE: Duration = Duration::from_millis(500);
 
 /// Sends open letters through the workers again, those that died first first.
@@ -48,7 +48,7 @@ const BROKER_PAUSE: Duration = Duration::from_millis(500);
     By --id, letters that were replayed already and came to no end can be sent once more.")]
 pub(super) struct Arguments {
     #[command(flatten)]
-    choice: Choice,
+    selection: Selection,
     /// Say how many would be replayed, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -77,16 +77,16 @@ pub(super) async fn run(
     environment: &Environment,
     interrupted: &CancellationToken,
 ) -> anyhow::Result<()> {
-    arguments.choice.check()?;
+    arguments.selection.check()?;
     if !arguments.dry_run {
         confirm::require(arguments.yes)?;
         // A bad setting is said before anything is asked.
         environment.broker()?;
     }
     let mut client = environment.client().await?;
-    let by_id = arguments.choice.is_by_id();
-    let wanted = Wanted { events_only: true, replaying_too: by_id };
-    let chosen = arguments.choice.choose(&client, wanted).await?;
+    let by_id = arguments.selection.is_by_id();
+    let filter = SelectionFilter { events_only: true, replaying_too: by_id };
+    let chosen = arguments.selection.choose(&client, filter).await?;
     let mut tally = Tally { unreadable: chosen.unreadable, ..Tally::default() };
     if arguments.dry_run {
         return report(arguments, &chosen, &tally);
@@ -163,7 +163,7 @@ impl Replay<'_> {
             if since.is_none() {
                 self.progress.note(&format!("{failure}: waiting for it"));
             }
-            if since.get_or_insert_with(Instant::now).elapsed() > BROKER_PATIENCE {
+            if since.get_or_insert_with(Instant::now).elapsed() > BROKER_TIME_LIMIT {
                 return Err(
                     anyhow::Error::from(failure).context("the replay did not come to its end")
                 );
@@ -208,7 +208,7 @@ impl Replay<'_> {
     }
 }
 
-/// The event as it was received, with nothing tried yet: an outage's patience starts anew. None
+/// The event as it was received, with nothing tried yet: an outage's age starts anew. None
 /// where the letter holds no event.
 ///
 /// It goes on in the trace that it began in, where its row says it is; that and the replay's own
@@ -256,7 +256,7 @@ fn original(envelope: &Value) -> Option<Vec<u8>> {
     }
 }
 
-fn report(arguments: &Arguments, chosen: &Chosen, tally: &Tally) -> anyhow::Result<()> {
+fn report(arguments: &Arguments, chosen: &Selected, tally: &Tally) -> anyhow::Result<()> {
     let Tally { replayed, left, unreadable } = *tally;
     let matched = chosen.ids.len();
     let numbers = |number: usize| HumanCount(number as u64);

@@ -13,7 +13,7 @@ use crate::failure::{UsageError, say};
 
 /// How an operator chooses.
 #[derive(Debug, Args)]
-pub(super) struct Choice {
+pub(super) struct Selection {
     #[command(flatten)]
     filters: Filters,
     /// Only these letters; several may follow
@@ -25,7 +25,7 @@ pub(super) struct Choice {
 }
 
 /// What was chosen.
-pub(super) struct Chosen {
+pub(super) struct Selected {
     /// When, by the database's clock.
     pub(super) at: DateTime<Utc>,
     /// The letters, those that died first first.
@@ -36,14 +36,14 @@ pub(super) struct Chosen {
 
 /// Which letters a command can do something with.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wanted {
+pub(super) struct SelectionFilter {
     /// Only those that hold an event.
     pub(super) events_only: bool,
     /// Of those named by their ids, also what was replayed already.
     pub(super) replaying_too: bool,
 }
 
-impl Choice {
+impl Selection {
     /// Refuses a status other than `open`.
     pub(super) fn check(&self) -> Result<(), UsageError> {
         match self.filters.status {
@@ -59,16 +59,20 @@ impl Choice {
         !self.ids.is_empty()
     }
 
-    pub(super) async fn choose(&self, client: &Client, wanted: Wanted) -> anyhow::Result<Chosen> {
+    pub(super) async fn choose(
+        &self,
+        client: &Client,
+        filter: SelectionFilter,
+    ) -> anyhow::Result<Selected> {
         let now = client
             .query_one("SELECT clock_timestamp()", &[])
             .await
             .map_err(DatabaseError::during("ask for the time"))?;
         let at = now.get(0);
         let chosen = if self.is_by_id() {
-            self.by_id(client, wanted, at).await?
+            self.by_id(client, filter, at).await?
         } else {
-            self.by_filters(client, wanted, at).await?
+            self.by_filters(client, filter, at).await?
         };
         if chosen.ids.is_empty() {
             let unreadable = unreadable_in_words(chosen.unreadable);
@@ -80,9 +84,9 @@ impl Choice {
     async fn by_filters(
         &self,
         client: &Client,
-        wanted: Wanted,
+        filter: SelectionFilter,
         at: DateTime<Utc>,
-    ) -> Result<Chosen, DatabaseError> {
+    ) -> Result<Selected, DatabaseError> {
         let parameters = self.filters.parameters(Some(Status::Open));
         let rows = client
             .query(
@@ -91,7 +95,7 @@ impl Choice {
                      WHERE {CONDITION} AND d.dead_at < $8 AND (d.envelope ? 'schema_version' OR NOT $9)
                      ORDER BY d.dead_at, d.id LIMIT $10"
                 ),
-                &parameters.with(&[&at, &wanted.events_only, &self.limit.map(i64::from)]),
+                &parameters.with(&[&at, &filter.events_only, &self.limit.map(i64::from)]),
             )
             .await
             .map_err(DatabaseError::during("choose dead letters"))?;
@@ -101,11 +105,11 @@ impl Choice {
                     "SELECT count(*) FROM dead_letters d
                      WHERE {CONDITION} AND d.dead_at < $8 AND NOT d.envelope ? 'schema_version' AND $9"
                 ),
-                &parameters.with(&[&at, &wanted.events_only]),
+                &parameters.with(&[&at, &filter.events_only]),
             )
             .await
             .map_err(DatabaseError::during("count what holds no event"))?;
-        Ok(Chosen {
+        Ok(Selected {
             at,
             ids: rows.iter().map(|row| row.get("id")).collect(),
             unreadable: usize::try_from(unreadable.get::<_, i64>(0)).unwrap_or(0),
@@ -116,9 +120,9 @@ impl Choice {
     async fn by_id(
         &self,
         client: &Client,
-        wanted: Wanted,
+        filter: SelectionFilter,
         at: DateTime<Utc>,
-    ) -> Result<Chosen, DatabaseError> {
+    ) -> Result<Selected, DatabaseError> {
         let rows = client
             .query(
                 "SELECT id, status, envelope ? 'schema_version' AS is_event FROM dead_letters
@@ -128,13 +132,13 @@ impl Choice {
             .await
             .map_err(DatabaseError::during("look for the dead letters"))?;
         let mut missing: HashSet<&Uuid> = self.ids.iter().collect();
-        let mut chosen = Chosen { at, ids: Vec::new(), unreadable: 0 };
+        let mut chosen = Selected { at, ids: Vec::new(), unreadable: 0 };
         for row in &rows {
             let (id, status): (Uuid, &str) = (row.get("id"), row.get("status"));
             missing.remove(&id);
-            if wanted.events_only && !row.get::<_, bool>("is_event") {
+            if filter.events_only && !row.get::<_, bool>("is_event") {
                 chosen.unreadable += 1;
-            } else if status == "open" || status == "replaying" && wanted.replaying_too {
+            } else if status == "open" || status == "replaying" && filter.replaying_too {
                 chosen.ids.push(id);
             } else {
                 say(&format!("{id} is left as it is: {status}"));

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// A core that takes longer to refuse a request is not well.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIME_LIMIT: Duration = Duration::from_secs(5);
 
 const KEY: &str = "is SECRETS_KEY the one that the campus was added with?";
 
@@ -34,7 +34,7 @@ pub(super) async fn check(
     };
     let settings = ClientSettings {
         allowed: allowed.clone(),
-        request_timeout: PATIENCE,
+        request_timeout: TIME_LIMIT,
         ..ClientSettings::default()
     };
     let examined = async {

@@ -8,7 +8,7 @@ use super::check::Report;
 use crate::{campus::webhook_url, environment::Environment, failure::in_words, web};
 
 /// FaithFlow gives up on its first try after two seconds.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIME_LIMIT: Duration = Duration::from_secs(2);
 
 pub(super) async fn check(report: &mut Report, environment: &Environment, given: Option<Url>) {
     let is_given = given.is_some();
@@ -32,7 +32,7 @@ pub(super) async fn check(report: &mut Report, environment: &Environment, given:
 
 async fn ask(url: Url) -> Result<(), String> {
     let answer = async {
-        let client = web::client(PATIENCE)?;
+        let client = web::client(TIME_LIMIT)?;
         let request = client.post(url).header("Content-Type", "application/json").body("{}");
         let response = request.send().await.map_err(reqwest::Error::without_url)?;
         let status = response.status().as_u16();

@@ -14,7 +14,7 @@ use crate::{
     status::queues::{self, QueueState},
 };
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIME_LIMIT: Duration = Duration::from_secs(10);
 /// Half of what the queue of refused deliveries holds.
 const REJECTIONS_MANY: u32 = 5_000;
 
@@ -78,7 +78,7 @@ async fn arguments(
     schedule: &RetrySchedule,
 ) {
     let retries: Vec<RetryQueue> = schedule.delays().into_iter().map(RetryQueue).collect();
-    let declared = tokio::time::timeout(PATIENCE, async {
+    let declared = tokio::time::timeout(TIME_LIMIT, async {
         let connection = broker.connect().await?;
         declare(&connection, topology).await?;
         declare_retries(&connection, &retries).await?;

@@ -10,7 +10,7 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 /// A broker that does not answer for so long is away.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// A queue as the broker counts it; all is none where it does not say so to this user.
 #[derive(Debug, Serialize)]
@@ -40,7 +40,7 @@ pub(crate) async fn ask(
         .chain(retries)
         .chain([DEAD, UNROUTED, REJECTIONS].map(str::to_owned));
     let connection = broker.connect().await?;
-    let asked = timeout(PATIENCE, async {
+    let asked = timeout(TIME_LIMIT, async {
         let mut states = Vec::new();
         for name in names {
             states.push(ask_one(&connection, name).await?);

@@ -11,15 +11,15 @@ use tracing::info;
 use crate::{CoreError, LoginTrouble, Unreachable};
 
 /// A core that gives nothing for so long is given up, …
-const PATIENCE: Duration = Duration::from_secs(10);
+const SILENCE_LIMIT: Duration = Duration::from_secs(10);
 /// … or at so many failures in a row.
 const MOST_FAILURES: u32 = 50;
 /// How long the core may ask to be left alone, all in all, before it gives something.
-const LONGEST_WISH: Duration = Duration::from_mins(15);
+const LONGEST_RATE_LIMIT: Duration = Duration::from_mins(15);
 /// The same while logins to its host are used up: they come again within a minute.
 const LONGEST_BUDGET: Duration = Duration::from_secs(75);
 /// How long one that is asked too often and does not say for how long is left alone.
-const USUAL_WISH: Duration = Duration::from_secs(2);
+const USUAL_RETRY_AFTER: Duration = Duration::from_secs(2);
 /// Before something else is asked for.
 const SHORT_PAUSE: Duration = Duration::from_millis(20);
 /// Before the same is asked for again: doubled with each time, up to the longest.
@@ -37,7 +37,7 @@ struct State {
     failures: u32,
     /// How often the same was asked for again.
     repeats: u32,
-    wished: Duration,
+    rate_limited: Duration,
     without_logins: Duration,
     answers: u64,
 }
@@ -78,10 +78,10 @@ impl Silence {
         }
         match error {
             CoreError::RateLimited { retry_after, .. } => {
-                let wish = retry_after.unwrap_or(USUAL_WISH);
-                info!(seconds = wish.as_secs(), "the core wants to be left alone");
+                let pause = retry_after.unwrap_or(USUAL_RETRY_AFTER);
+                info!(seconds = pause.as_secs(), "the core wants to be left alone");
                 state.since = None;
-                return within(wish, &mut state.wished, LONGEST_WISH);
+                return within(pause, &mut state.rate_limited, LONGEST_RATE_LIMIT);
             }
             // The core's own limit, and no failure.
             CoreError::LoginPaused { retry_after, after: LoginTrouble::Budget } => {
@@ -97,9 +97,9 @@ impl Silence {
             _ => {}
         }
         let silent = state.since.get_or_insert_with(Instant::now).elapsed();
-        let left = PATIENCE.checked_sub(silent).filter(|left| !left.is_zero())?;
+        let left = SILENCE_LIMIT.checked_sub(silent).filter(|left| !left.is_zero())?;
         let pause = match (next, error.retry_after()) {
-            (_, Some(wish)) => wish,
+            (_, Some(retry_after)) => retry_after,
             (Next::Other, None) => SHORT_PAUSE,
             (Next::Same, None) => {
                 state.repeats += 1;
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_the_core_wishes_is_no_silence() {
+    async fn a_rate_limit_is_no_silence() {
         let limited = || CoreError::RateLimited {
             operation: Operation::ListMembers,
             retry_after: Some(Duration::from_mins(1)),

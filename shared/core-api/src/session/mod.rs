@@ -48,7 +48,7 @@ use token::{Held, Renewal};
 
 /// How long a task waits for another process's login: the lease's 15 s and a little more, so that the lease
 /// of a process that died runs out within it.
-const PATIENCE: Duration = Duration::from_secs(20);
+const LOGIN_WAIT: Duration = Duration::from_secs(20);
 /// Between two looks at the row.
 const POLL: Duration = Duration::from_millis(100);
 /// Before renewal is tried again while the old token is still good.
@@ -235,7 +235,7 @@ impl<S: TokenStore> Session<S> {
             return Ok(held);
         }
         self.check_pause(operation)?;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + LOGIN_WAIT;
         loop {
             let stored = self.store.current(self.campus).await.map_err(SessionError::Store)?;
             let version = stored.as_ref().map(|stored| stored.version);

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 /// Confirms are awaited inside the transaction, and a publisher gives up on a frozen broker after
 /// 15 s: longer than a session may otherwise be idle in a transaction.
-const PATIENCE: &str = "SET LOCAL idle_in_transaction_session_timeout = '30s'";
+const CONFIRM_TIME: &str = "SET LOCAL idle_in_transaction_session_timeout = '30s'";
 
 /// What may be replayed of some letters.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +50,7 @@ impl Claim {
     ) -> Result<Claimed<'a>, DatabaseError> {
         let during = || DatabaseError::during("claim dead letters for a replay");
         let transaction = client.transaction().await.map_err(during())?;
-        transaction.batch_execute(PATIENCE).await.map_err(during())?;
+        transaction.batch_execute(CONFIRM_TIME).await.map_err(during())?;
         let rows = transaction
             .query(
                 "SELECT id, envelope, replay_count, trace_id FROM dead_letters
