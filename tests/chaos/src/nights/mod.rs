@@ -4,6 +4,7 @@
 
 mod check;
 mod day;
+mod gap;
 mod lie;
 mod people;
 
@@ -55,6 +56,8 @@ pub struct Report {
     pub settled: u64,
     /// Times that the core was restored with new ids.
     pub restored: u64,
+    /// Times that webhooks were refused, or the gateway killed.
+    pub gaps: u64,
     /// Members that were linked.
     pub linked: u64,
     /// Members that were archived and brought back.
@@ -65,13 +68,14 @@ impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "{} nights with --seed {}: {} errors, {} held, {} times equal, {} restored, {} linked, {} archived or brought back",
+            "{} nights with --seed {}: {} errors, {} held, {} times equal, {} restored, {} gaps, {} linked, {} archived or brought back",
             self.nights,
             self.seed,
             self.errors,
             self.held,
             self.settled,
             self.restored,
+            self.gaps,
             self.linked,
             self.archive_changes
         )
@@ -92,7 +96,7 @@ impl Plan {
         println!("nights with --seed {seed}");
         let churches = Options::churches_of(seed, 1, self.members);
         let core = Options { seed, churches, ..Options::default() };
-        let system = TestSystem::builder().gateways(0).workers(0).core(core).spawn().await;
+        let system = TestSystem::builder().workers(0).core(core).proxied().spawn().await;
         let random = StdRng::seed_from_u64(seed);
         let mut model = Model { system, random, report: Report { seed, ..Report::default() } };
         let until = Instant::now() + Duration::from_secs_f64(self.minutes * 60.0);
@@ -126,6 +130,9 @@ impl Model {
             self.settle().await?;
             if self.chance(50) {
                 return self.restore().await;
+            }
+            if self.chance(60) {
+                return self.gap().await;
             }
         }
         self.day().await?;
@@ -188,6 +195,10 @@ impl Numbers {
     fn of(finished: &Finished) -> anyhow::Result<Self> {
         let report: Value = serde_json::from_str(&finished.stdout)
             .with_context(|| format!("no report: {finished:?}"))?;
+        Self::read(&report)
+    }
+
+    fn read(report: &Value) -> anyhow::Result<Self> {
         let number = |key: &str| report[key].as_u64().with_context(|| format!("{key} of {report}"));
         let numbers = Self {
             status: report["status"].as_str().unwrap_or_default().to_owned(),
