@@ -1,4 +1,4 @@
-//! The figures of README and sizing.md are those of `tests/bench/results/`, rounded: after a bench was run
+//! The figures of the documents are those of `tests/bench/results/`, rounded: after a bench was run
 //! again, this says which lines to write.
 
 use std::{fs, path::Path};
@@ -96,6 +96,9 @@ fn assert_says(document: &str, lines: &[String]) {
     assert!(missing.is_empty(), "{document} should say:\n{}", missing.join("\n"));
 }
 
+/// The page that has every table.
+const RESULTS: &str = "../tests/bench/results/README.md";
+
 const INTAKE: &str = "Webhooks taken in";
 const DRAIN: &str = "200000 events";
 const SLOW_CORES: &str = "One campus's queued events";
@@ -129,7 +132,7 @@ fn the_table_of_intake_is_what_was_measured() {
         ("16, 1 MB bodies", "16, bodies of 1 MB"),
         ("64, 5 % bad signatures", "64, 5 % of the signatures bad"),
     ];
-    assert_says("../README.md", &cases.map(line));
+    assert_says(RESULTS, &cases.map(line));
 }
 
 #[test]
@@ -154,7 +157,7 @@ fn the_table_of_draining_is_what_was_measured() {
         ("2 worker(s), core 20 ms", "2 workers"),
         ("4 worker(s), core 20 ms", "4 workers"),
     ];
-    assert_says("../README.md", &cases.map(line));
+    assert_says(RESULTS, &cases.map(line));
 }
 
 #[test]
@@ -186,7 +189,7 @@ fn the_table_of_attackers_is_what_was_measured() {
         (tls, "10000 connections without a handshake", "10,000 without a handshake"),
         (tls, "10000 idle connections after it", "10,000 idle after it"),
     ];
-    assert_says("../README.md", &cases.map(line));
+    assert_says(RESULTS, &cases.map(line));
 }
 
 #[test]
@@ -212,7 +215,66 @@ fn the_table_of_slow_cores_is_what_was_measured() {
         ("1300 ms, 2 workers", "1.3 s, 2 workers"),
         ("5000 ms for 5 %, else 0", "5 s for 5 %, else 0"),
     ];
-    assert_says("../README.md", &cases.map(line));
+    assert_says(RESULTS, &cases.map(line));
+}
+
+#[test]
+fn the_table_of_nights_is_what_was_measured() {
+    let results = Results::of("reconcile");
+    let mut lines = Vec::new();
+    for members in ["10000 members", "100000 members", "1000000 members"] {
+        for (case, shown) in
+            [("no drift", "night without drift"), ("1 % drift", "night with 1 % drift")]
+        {
+            let night = results.row(&format!("{members},"), case);
+            lines.push(format!(
+                "| {shown} | {} | {} | {} MB | {} MB | {} |",
+                short(night.median("seconds")),
+                night.with_range("of psql", |ratio| format!("{ratio:.1}")),
+                whole(night.median("MB")),
+                short(night.median("WAL MB")),
+                whole(night.median("rows")),
+            ));
+        }
+        let import = results.row(&format!("{members},"), "first import");
+        lines.push(format!(
+            "| first import | {} | {:.1} | {} MB | {} MB | {} |",
+            short(import.median("seconds")),
+            import.median("of psql"),
+            whole(import.median("MB")),
+            short(import.median("WAL MB")),
+            whole(import.median("rows")),
+        ));
+    }
+    assert_says(RESULTS, &lines);
+}
+
+#[test]
+fn what_the_readme_says_first_was_measured() {
+    let (intake, drain, nights) =
+        (Results::of("intake"), Results::of("drain"), Results::of("reconcile"));
+    let taken = intake.row(INTAKE, "64 connections: gateway");
+    let night = nights.row("1000000 members,", "no drift");
+    assert_says(
+        "../README.md",
+        &[
+            format!(
+                "| accepted by one gateway, 64 connections | {} a second; {:.2} of ",
+                whole(taken.median("accepted/s")),
+                taken.median("ratio"),
+            ),
+            format!(
+                "| written by one worker, core at 0 ms | {} events a second |",
+                whole(drain.row(DRAIN, "1 worker(s), core 0 ms").median("events/s")),
+            ),
+            format!(
+                "| a night over 1,000,000 members without drift | {} s, {:.1} of `psql` alone, {} MB |",
+                short(night.median("seconds")),
+                night.median("of psql"),
+                whole(night.median("MB")),
+            ),
+        ],
+    );
 }
 
 #[test]

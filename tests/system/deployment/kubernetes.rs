@@ -322,3 +322,32 @@ fn the_broker_has_three_nodes_and_the_scaler_counts_the_work_queue() {
         "dead letters are collected"
     );
 }
+
+#[test]
+fn the_operator_for_prometheus_gets_every_program_and_every_alert() {
+    let monitors = yaml("k8s/monitoring/pod-monitors.yaml");
+    let resources = resources();
+    let pods = pods(&resources);
+    for program in PROGRAMS {
+        let monitor = of_kind(&monitors, "PodMonitor")[program].clone();
+        let selected = at(&monitor, "spec/selector/matchLabels");
+        assert_eq!(selected, at(pods[program], "metadata/labels"), "{program}");
+        let port = at(&monitor, "spec/podMetricsEndpoints/0/port");
+        let ports = at(container(pods[program]), "ports").as_array().unwrap();
+        assert!(ports.iter().any(|offered| offered["name"] == *port), "{program}: {port}");
+    }
+    let rules = yaml("k8s/monitoring/rules.yaml");
+    let rules = of_kind(&rules, "PrometheusRule");
+    let alerts = std::fs::read_dir(deploy("alerts")).unwrap().flatten();
+    let files: Vec<String> = alerts
+        .filter(|entry| entry.path().is_file())
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(rules.len(), files.len());
+    for file in files {
+        let name = format!("faithtracker-{}", file.trim_end_matches(".yaml"));
+        let alerts = yaml(&format!("alerts/{file}")).remove(0);
+        let is_same = rules[name.as_str()]["spec"] == alerts;
+        assert!(is_same, "{file} was changed: run deploy/k8s/monitoring/rules-from-alerts");
+    }
+}

@@ -60,6 +60,53 @@ fn workers_of_one_machine_have_ports_of_their_own() {
     }
 }
 
+#[test]
+fn every_file_that_a_unit_reads_is_made_but_the_owners() {
+    let folder = DataFolder::temporary().unwrap();
+    let made = || {
+        let output =
+            Command::new(deploy("systemd/secrets-new")).arg(folder.path()).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(
+        made().contains("owner.database-url: postgres://OWNER:PASSWORD@127.0.0.1/faithtracker")
+    );
+    let key = fs::read(folder.join("secrets-key")).unwrap();
+    for (file, _) in UNITS {
+        for credential in values(&text(&format!("systemd/{file}")), "LoadCredential") {
+            let path = credential.split_once(":/etc/faithtracker/").unwrap().1;
+            let file = folder.join(path);
+            assert_eq!(file.exists(), path != "owner.database-url", "{path}");
+            if file.exists() {
+                assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o077, 0, "{path}");
+            }
+        }
+    }
+    fs::write(folder.join("owner.database-url"), "postgres://owner@127.0.0.1/faithtracker")
+        .unwrap();
+    assert_eq!(made(), "");
+    assert_eq!(fs::read(folder.join("secrets-key")).unwrap(), key, "what is there stays");
+
+    // Whoever operates it finds the URLs.
+    fs::write(folder.join("settings"), "PUBLIC_URL=https://sync.example.org\n").unwrap();
+    let shown = folder.join("faithctl-shown");
+    fs::write(&shown, "#!/bin/sh\necho \"$1 $PUBLIC_URL $(cat \"$DATABASE_URL_FILE\")\"\n")
+        .unwrap();
+    let programs = folder.join("bin");
+    fs::create_dir(&programs).unwrap();
+    fs::rename(&shown, programs.join("faithctl")).unwrap();
+    fs::set_permissions(programs.join("faithctl"), fs::Permissions::from_mode(0o755)).unwrap();
+    let output = Command::new(deploy("systemd/faithctl-here"))
+        .arg("doctor")
+        .env("FAITHTRACKER_FOLDER", folder.path())
+        .env("PATH", format!("{}:/usr/bin:/bin", programs.display()))
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.starts_with("doctor https://sync.example.org postgres://faith_admin:"), "{said}");
+}
+
 /// Runs `systemd-analyze`; none where there is none.
 fn analyze(arguments: &[&str]) -> Option<String> {
     let output = Command::new("systemd-analyze").args(arguments).output().ok()?;
