@@ -1,10 +1,10 @@
 //! Everything that is repaired without archiving anybody or bringing anybody back.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use database::{DatabaseError, Row};
 use member::{Field, Photo, Profile, Verdict};
-use store::{Effect, Finding, Observation};
+use store::{ChangeKind, Effect, Finding, Observation};
 
 use crate::{
     diff::{self, Birthdays, Question},
@@ -12,12 +12,9 @@ use crate::{
     repair::{
         fetch::{self, Answer},
         pending_archives,
-        write::{Written, write},
+        write::{BatchResult, write},
     },
-    report::{
-        counters::{Kind, kinds},
-        sync_log,
-    },
+    report::sync_log,
     run::reconcile::Run,
 };
 
@@ -181,7 +178,7 @@ async fn read_and_write(
                 Ok(effect) if effect.refused && reads < READS => waiting.push_back((place, reads)),
                 // Whoever is written again and again is in good hands: webhooks bring newer reads.
                 Ok(effect) if effect.refused => {
-                    effects[place] = Some(Effect { superseded: true, ..Effect::default() });
+                    effects[place] = Some(Effect::superseded());
                 }
                 Ok(effect) => {
                     let is_there = !is_gone && !effect.superseded && effect.withheld.is_none();
@@ -213,22 +210,20 @@ async fn effects(run: &mut Run, batch: &[Observation]) -> Result<Vec<Done>, RunE
     if batch.is_empty() {
         return Ok(Vec::new());
     }
-    if run.log.is_none() {
-        let effects = run
-            .writer
+    let mut effects = if run.log.is_none() {
+        run.writer
             .preview(&batch)
             .await
-            .map_err(DatabaseError::during("compare members with the core's"))?;
-        return Ok(effects.into_iter().map(Ok).collect());
-    }
-    let mandate = run.mandate();
-    match write(run, &batch, &mandate).await? {
-        Written::Done(effects) => Ok(effects
-            .into_iter()
-            .map(|effect| effect.ok_or_else(|| NOT_TAKEN.to_owned()))
-            .collect()),
-        Written::Braked => Ok(batch.iter().map(|_| Err(NOT_TAKEN.to_owned())).collect()),
-    }
+            .map_err(DatabaseError::during("compare members with the core's"))?
+    } else {
+        let scope = run.write_scope();
+        match write(run, &batch, &scope).await? {
+            BatchResult::Done(effects) => effects,
+            BatchResult::LimitExceeded => HashMap::new(),
+        }
+    };
+    let effect = |o: &&Observation| effects.remove(&o.member).ok_or_else(|| NOT_TAKEN.to_owned());
+    Ok(batch.iter().map(effect).collect())
 }
 
 /// What was done about a member; why nothing could be.
@@ -239,12 +234,12 @@ type Outcome<'a> = (&'a str, &'a Effect, bool);
 
 /// Counts what happened to the members of a batch, and records samples.
 async fn settle(run: &mut Run, batch: &[Outcome<'_>]) -> Result<(), RunError> {
-    let mut samples: BTreeMap<Kind, Vec<&str>> = BTreeMap::new();
+    let mut samples: BTreeMap<ChangeKind, Vec<&str>> = BTreeMap::new();
     for &(member, effect, is_listed) in batch {
-        let is_changed = effect.withheld.is_some() || kinds(effect).next().is_some();
+        let is_changed = effect.withheld.is_some() || effect.kinds().next().is_some();
         run.tally.touched += u64::from(is_listed && is_changed);
-        for kind in kinds(effect) {
-            let columns = (kind == Kind::Updated).then(|| effect.changed.join(", "));
+        for kind in effect.kinds() {
+            let columns = (kind == ChangeKind::Updated).then(|| effect.changed.join(", "));
             if run.tally.count(kind, member, columns.as_deref()) {
                 samples.entry(kind).or_default().push(member);
             }

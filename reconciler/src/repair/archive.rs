@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use database::DatabaseError;
-use store::{ArchiveChange, Brake, Finding, Mandate, Observation};
+use store::{ArchiveChange, ArchiveLimit, ChangeKind, Finding, Observation, WriteScope};
 
 use crate::{
     diff::{self, Birthdays, Question},
@@ -15,9 +15,8 @@ use crate::{
         canary::Canaries,
         fetch::{self, Answer},
         pending_archives::{self, MOVED, Pending},
-        write::{Written, write},
+        write::{BatchResult, write},
     },
-    report::counters::Kind,
     run::reconcile::Run,
     safety,
 };
@@ -55,7 +54,7 @@ pub(crate) async fn archive(
         .filter_map(|(kind, (wanted, made))| safety::is_held(wanted, made, most).then_some(kind))
         .collect();
     pending_archives::hold(run, &held).await?;
-    run.progress.step("archiving", Some(weight.all - run.tally.held));
+    run.progress.step("archiving", Some(weight.all - run.tally.held()));
     loop {
         let batch = pending_archives::next(run).await?;
         if batch.is_empty() {
@@ -63,7 +62,8 @@ pub(crate) async fn archive(
         }
         let done = if run.log.is_none() {
             for pending in &batch {
-                let reason = (pending.kind == Kind::Archived).then_some(pending.reason.as_str());
+                let reason =
+                    (pending.kind == ChangeKind::Archived).then_some(pending.reason.as_str());
                 run.tally.count(pending.kind, &pending.member, reason);
             }
             batch.len()
@@ -117,24 +117,24 @@ async fn archive_some(
     }
     let allowed = pending.iter().filter(|pending| pending.is_allowed);
     let allowed: HashSet<String> = allowed.map(|pending| pending.member.clone()).collect();
-    let brake = Brake { most_a_day: most, allowed };
-    let mandate = Mandate { brake: Some(brake), ..run.mandate() };
+    let limit = ArchiveLimit { most_a_day: most, allowed };
+    let scope = WriteScope { archives: Some(limit), ..run.write_scope() };
     let batch: Vec<&Observation> = batch.iter().collect();
-    let Written::Done(effects) = write(run, &batch, &mandate).await? else {
+    let BatchResult::Done(effects) = write(run, &batch, &scope).await? else {
         return Ok(None);
     };
     let mut decided = Vec::with_capacity(batch.len());
-    for (observation, effect) in batch.iter().zip(&effects) {
-        let Some(effect) = effect else {
+    for observation in &batch {
+        let Some(effect) = effects.get(&observation.member) else {
             run.tally.undecided.counted(&observation.member, NOT_TAKEN.to_owned());
             continue;
         };
         match &effect.archive {
             Some(ArchiveChange::Archive(reason)) => {
-                run.tally.count(Kind::Archived, &observation.member, Some(reason));
+                run.tally.count(ChangeKind::Archived, &observation.member, Some(reason));
             }
             Some(ArchiveChange::Lift) => {
-                run.tally.count(Kind::Unarchived, &observation.member, None);
+                run.tally.count(ChangeKind::Unarchived, &observation.member, None);
             }
             None => {}
         }

@@ -11,7 +11,7 @@ use std::{
 use database::DatabaseError;
 use futures_util::TryStreamExt;
 use member::Person;
-use store::{Asked, Link};
+use store::{LinkEvidence, LinkPolicy};
 
 use crate::{
     diff::Compared,
@@ -69,13 +69,13 @@ pub(crate) struct Links {
 
 impl Links {
     /// Whether this member may.
-    pub(crate) fn of(&self, run: &Run, member: &str) -> Link {
+    pub(crate) fn of(&self, run: &Run, member: &str) -> LinkPolicy {
         let is_let = self.is_on && !self.contested.contains(member);
         match run.campus.config.link() {
-            Link::Allowed(asked) if is_let => {
-                Link::Allowed(Asked { gone: Arc::clone(&self.gone), ..asked })
+            LinkPolicy::Allowed(asked) if is_let => {
+                LinkPolicy::Allowed(LinkEvidence { gone: Arc::clone(&self.gone), ..asked })
             }
-            _ => Link::Never,
+            _ => LinkPolicy::Never,
         }
     }
 

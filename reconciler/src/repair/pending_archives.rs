@@ -2,9 +2,9 @@
 //! held for an operator or made.
 
 use database::DatabaseError;
-use store::ArchiveChange;
+use store::{ArchiveChange, ChangeKind};
 
-use crate::{error::RunError, repair::apply::BATCH, report::counters::Kind, run::reconcile::Run};
+use crate::{error::RunError, repair::apply::BATCH, run::reconcile::Run};
 
 /// The reason that is shown of whoever would come back.
 const RETURN: &str = "Active in core system";
@@ -72,7 +72,7 @@ pub(crate) struct Weight {
 #[derive(Debug, Clone)]
 pub(crate) struct Pending {
     pub(crate) member: String,
-    pub(crate) kind: Kind,
+    pub(crate) kind: ChangeKind,
     pub(crate) reason: String,
     pub(crate) is_allowed: bool,
 }
@@ -89,7 +89,7 @@ pub(crate) async fn put(
     withheld: &[(&str, &ArchiveChange)],
 ) -> Result<(), DatabaseError> {
     let members: Vec<&str> = withheld.iter().map(|(member, _)| *member).collect();
-    let kinds: Vec<&str> = withheld.iter().map(|(_, change)| change.kind()).collect();
+    let kinds: Vec<&str> = withheld.iter().map(|(_, change)| change.kind().as_str()).collect();
     let reasons: Vec<&str> = withheld
         .iter()
         .map(|(_, change)| match change {
@@ -145,7 +145,7 @@ pub(crate) async fn hold(run: &mut Run, kinds: &[&str]) -> Result<(), RunError> 
     let rows = client.query(HOLD, &[&kinds]).await.map_err(failed())?;
     for row in &rows {
         let reason: &str = row.get("reason");
-        run.tally.count(Kind::Held, row.get("member"), Some(reason));
+        run.tally.count(ChangeKind::Held, row.get("member"), Some(reason));
         run.tally.moved += u64::from(reason == MOVED);
     }
     if let Some(log) = run.log {
@@ -164,9 +164,9 @@ pub(crate) async fn next(run: &Run) -> Result<Vec<Pending>, DatabaseError> {
     let pending = |row: &database::Row| Pending {
         member: row.get("member"),
         kind: if row.get::<_, &str>("kind") == "archived" {
-            Kind::Archived
+            ChangeKind::Archived
         } else {
-            Kind::Unarchived
+            ChangeKind::Unarchived
         },
         reason: row.get("reason"),
         is_allowed: row.get("allowed"),

@@ -1,9 +1,9 @@
 //! A batch of findings, written through the guarded write or, in a dry run, only reckoned.
 
-use std::{ops::Range, sync::Arc};
+use std::{collections::HashMap, ops::Range, sync::Arc};
 
 use database::{Fault, fault};
-use store::{Effect, Mandate, Observation, Reconciliation, SyncWriter};
+use store::{Effect, Observation, Reconciliation, SyncWriter, WriteScope};
 use tracing::Instrument;
 
 use crate::{error::RunError, report::span, run::reconcile::Run};
@@ -11,12 +11,13 @@ use crate::{error::RunError, report::span, run::reconcile::Run};
 /// How often a batch is repeated after a deadlock.
 const REPEATS: usize = 3;
 
-/// What became of a batch: an effect for each observation, none where Postgres does not take it.
+/// What became of a batch.
 #[derive(Debug)]
-pub(crate) enum Written {
-    Done(Vec<Option<Effect>>),
-    /// The brake does not let its archives through: nothing was written.
-    Braked,
+pub(crate) enum BatchResult {
+    /// What was done, by member; a member whom Postgres does not take is missing.
+    Done(HashMap<String, Effect>),
+    /// The limit does not let its archives through: nothing was written.
+    LimitExceeded,
 }
 
 /// Writes a batch. Where one row is at fault it is halved until that one is alone, and only it suffers;
@@ -25,22 +26,18 @@ pub(crate) enum Written {
 pub(crate) async fn write(
     run: &mut Run,
     batch: &[&Observation],
-    mandate: &Mandate,
-) -> Result<Written, RunError> {
+    scope: &WriteScope,
+) -> Result<BatchResult, RunError> {
     let busy = Arc::clone(&run.busy);
     let _busy = busy.lock().await;
     let writer = &mut run.writer;
-    let mut effects: Vec<Option<Effect>> = vec![None; batch.len()];
+    let mut effects = HashMap::with_capacity(batch.len());
     let mut is_unclear = false;
     let mut parts = Vec::from([Range { start: 0, end: batch.len() }]);
     while let Some(part) = parts.pop() {
-        match write_at_once(writer, &batch[part.clone()], mandate).await? {
-            Attempt::Done(done) => {
-                for (place, effect) in part.zip(done) {
-                    effects[place] = effect;
-                }
-            }
-            Attempt::Braked => return Ok(Written::Braked),
+        match write_at_once(writer, &batch[part.clone()], scope).await? {
+            Attempt::Done(done) => effects.extend(done),
+            Attempt::LimitExceeded => return Ok(BatchResult::LimitExceeded),
             Attempt::Refused(_) if part.len() > 1 => {
                 let middle = part.start + part.len() / 2;
                 parts.extend([middle..part.end, part.start..middle]);
@@ -48,17 +45,17 @@ pub(crate) async fn write(
             Attempt::Refused(fault) => is_unclear |= fault == Fault::Unclear,
         }
     }
-    if is_unclear && effects.iter().all(Option::is_none) {
+    if is_unclear && effects.is_empty() {
         writer.give_up();
         return Err(RunError::Lost);
     }
-    Ok(Written::Done(effects))
+    Ok(BatchResult::Done(effects))
 }
 
 /// What became of a transaction.
 enum Attempt {
-    Done(Vec<Option<Effect>>),
-    Braked,
+    Done(HashMap<String, Effect>),
+    LimitExceeded,
     /// A row is at fault, or locked.
     Refused(Fault),
 }
@@ -67,21 +64,21 @@ enum Attempt {
 async fn write_at_once(
     writer: &mut SyncWriter,
     batch: &[&Observation],
-    mandate: &Mandate,
+    scope: &WriteScope,
 ) -> Result<Attempt, RunError> {
     let mut last = Fault::Repeat;
     for _ in 0..REPEATS {
-        let error =
-            match writer.reconcile(batch, mandate).instrument(span::apply(batch.len())).await {
-                Ok(Reconciliation::Done(effects)) => {
-                    return Ok(Attempt::Done(effects));
-                }
-                Ok(Reconciliation::Braked) => return Ok(Attempt::Braked),
-                Ok(Reconciliation::ConfigurationChanged) => {
-                    return Err(RunError::ConfigurationChanged);
-                }
-                Err(error) => error,
-            };
+        let error = match writer.reconcile(batch, scope).instrument(span::apply(batch.len())).await
+        {
+            Ok(Reconciliation::Done(effects)) => {
+                return Ok(Attempt::Done(effects));
+            }
+            Ok(Reconciliation::LimitExceeded) => return Ok(Attempt::LimitExceeded),
+            Ok(Reconciliation::ConfigurationChanged) => {
+                return Err(RunError::ConfigurationChanged);
+            }
+            Err(error) => error,
+        };
         tracing::warn!(%error, members = batch.len(), "a batch could not be written");
         last = fault(&error);
         match last {

@@ -1,7 +1,7 @@
 //! What a run did, counted and with samples: ids and kinds, nothing else about anybody.
 
-use serde::Serialize;
-use store::Effect;
+use serde::{Serialize, Serializer};
+use store::ChangeKind;
 
 use crate::{
     list::classify::Unreadable,
@@ -11,57 +11,39 @@ use crate::{
 /// Samples of each kind that are kept.
 pub(crate) const SAMPLES: usize = 100;
 
-/// What became of a member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Kind {
-    Created,
-    /// Created in the core, and here already: the row was taken over.
-    Linked,
-    Updated,
-    Archived,
-    Unarchived,
-    Held,
-}
-
-impl Kind {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Created, Self::Linked, Self::Updated, Self::Archived, Self::Unarchived, Self::Held];
-
-    /// The text in `sync_changes.kind`, and a metric's label.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Linked => "linked",
-            Self::Updated => "updated",
-            Self::Archived => "archived",
-            Self::Unarchived => "unarchived",
-            Self::Held => "held",
-        }
-    }
-}
+/// What makes core and campus unequal. Of the undecided that is not known.
+pub(crate) const DRIFT: [ChangeKind; 6] = [
+    ChangeKind::Created,
+    ChangeKind::Linked,
+    ChangeKind::Updated,
+    ChangeKind::Archived,
+    ChangeKind::Unarchived,
+    ChangeKind::Held,
+];
 
 /// A member that was changed, or would be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Sample {
-    pub(crate) kind: Kind,
+    #[serde(serialize_with = "kind_as_text")]
+    pub(crate) kind: ChangeKind,
     pub(crate) member: String,
     /// Why it is archived; which columns are updated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields so")]
+fn kind_as_text<S: Serializer>(kind: &ChangeKind, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(kind.as_str())
+}
+
 /// What a run did.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Tally {
+pub(crate) struct RunCounters {
     /// Members of the church in the list, each once.
     pub(crate) fetched: u64,
-    pub(crate) created: u64,
-    pub(crate) linked: u64,
-    pub(crate) updated: u64,
-    pub(crate) archived: u64,
-    pub(crate) unarchived: u64,
-    pub(crate) held: u64,
+    /// By [`DRIFT`].
+    changes: [u64; DRIFT.len()],
     /// Listed members to whom any of that happened, or should have.
     pub(crate) touched: u64,
     /// Rows of other churches in the list.
@@ -80,10 +62,12 @@ pub(crate) struct Tally {
     pub(crate) page_rows: Option<u32>,
 }
 
-impl Tally {
+impl RunCounters {
     /// Counts a change and keeps a sample of it; whether it was kept.
-    pub(crate) fn count(&mut self, kind: Kind, member: &str, reason: Option<&str>) -> bool {
-        *self.of_mut(kind) += 1;
+    pub(crate) fn count(&mut self, kind: ChangeKind, member: &str, reason: Option<&str>) -> bool {
+        for (counted, number) in DRIFT.into_iter().zip(&mut self.changes) {
+            *number += u64::from(counted == kind);
+        }
         let kept = self.samples.iter().filter(|sample| sample.kind == kind).count() < SAMPLES;
         if kept {
             let (member, reason) = (member.to_owned(), reason.map(str::to_owned));
@@ -93,26 +77,16 @@ impl Tally {
     }
 
     /// How often something of a kind happened.
-    pub(crate) fn of(&self, kind: Kind) -> u64 {
-        match kind {
-            Kind::Created => self.created,
-            Kind::Linked => self.linked,
-            Kind::Updated => self.updated,
-            Kind::Archived => self.archived,
-            Kind::Unarchived => self.unarchived,
-            Kind::Held => self.held,
+    pub(crate) fn of(&self, kind: ChangeKind) -> u64 {
+        match DRIFT.into_iter().zip(self.changes).find(|(counted, _)| *counted == kind) {
+            Some((_, number)) => number,
+            None => self.undecided.count(),
         }
     }
 
-    fn of_mut(&mut self, kind: Kind) -> &mut u64 {
-        match kind {
-            Kind::Created => &mut self.created,
-            Kind::Linked => &mut self.linked,
-            Kind::Updated => &mut self.updated,
-            Kind::Archived => &mut self.archived,
-            Kind::Unarchived => &mut self.unarchived,
-            Kind::Held => &mut self.held,
-        }
+    /// Archives and returns that wait for an operator.
+    pub(crate) fn held(&self) -> u64 {
+        self.of(ChangeKind::Held)
     }
 
     /// Listed members that were found as they should be. Undecided is not unchanged.
@@ -122,31 +96,38 @@ impl Tally {
 
     /// Whether core and campus were not equal.
     pub(crate) fn is_drift(&self) -> bool {
-        Kind::ALL.into_iter().any(|kind| self.of(kind) > 0)
+        self.changes.iter().any(|number| *number > 0)
     }
 
-    /// In one sentence.
+    /// In one sentence. What hardly ever happens is left out where it did not.
     pub(crate) fn summary(&self) -> String {
-        let Self { fetched, created, linked, updated, archived, unarchived, held, .. } = self;
-        let held = if *held > 0 { format!(", {held} held") } else { String::new() };
-        let undecided = match self.undecided.count() {
-            0 => String::new(),
-            number => format!(", {number} undecided"),
+        let part = |kind: ChangeKind| {
+            let number = self.of(kind);
+            let is_rare =
+                matches!(kind, ChangeKind::Linked | ChangeKind::Held | ChangeKind::Undecided);
+            (number > 0 || !is_rare).then(|| format!("{number} {}", kind.as_str()))
         };
-        let linked = if *linked > 0 { format!(" {linked} linked,") } else { String::new() };
-        format!(
-            "{fetched} listed: {created} created,{linked} {updated} updated, {archived} archived, {unarchived} unarchived{held}{undecided}."
-        )
+        let parts: Vec<String> = ChangeKind::ALL.into_iter().filter_map(part).collect();
+        format!("{} listed: {}.", self.fetched, parts.join(", "))
     }
 }
 
-/// What an effect counts as, short of archives and returns.
-pub(crate) fn kinds(effect: &Effect) -> impl Iterator<Item = Kind> {
-    [
-        (effect.created, Kind::Created),
-        (effect.linked.is_some(), Kind::Linked),
-        (effect.updated && effect.linked.is_none(), Kind::Updated),
-    ]
-    .into_iter()
-    .filter_map(|(happened, kind)| happened.then_some(kind))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_names_what_is_rare_only_where_it_happened() {
+        let mut counters = RunCounters { fetched: 5, ..RunCounters::default() };
+        counters.count(ChangeKind::Created, "a", None);
+        let usual = "5 listed: 1 created, 0 updated, 0 archived, 0 unarchived.";
+        assert_eq!(counters.summary(), usual);
+        counters.count(ChangeKind::Linked, "b", None);
+        counters.count(ChangeKind::Held, "c", Some("moved"));
+        counters.undecided.member("d", "it fails".to_owned(), true);
+        let all = "5 listed: 1 created, 1 linked, 0 updated, 0 archived, 0 unarchived, 1 held, 1 undecided.";
+        assert_eq!(counters.summary(), all);
+        assert!(counters.is_drift());
+        assert_eq!(counters.unchanged(), 4);
+    }
 }

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     list::classify::Unreadable,
-    report::{counters::Kind, phases::Phase, run_report::Report, sync_log::Status},
+    report::{counters::DRIFT, phases::Phase, run_report::Report, sync_log::Status},
 };
 
 pub(crate) struct RunMetrics {
@@ -134,7 +134,7 @@ impl RunMetrics {
             let labels = [KeyValue::new("phase", phase.as_str())];
             self.phases.add(report.tally.phases.seconds(phase), &labels);
         }
-        for kind in Kind::ALL {
+        for kind in DRIFT {
             let labels = [campus(report.campus_id), KeyValue::new("kind", kind.as_str())];
             self.drift.add(report.tally.of(kind), &labels);
         }
@@ -165,7 +165,7 @@ impl RunMetrics {
         let mut last = self.last_look.lock().unwrap_or_else(PoisonError::into_inner);
         for new in states.iter().filter(|new| last.iter().all(|old| old.campus != new.campus)) {
             // From the start, at zero: an increase from nothing is none.
-            for kind in Kind::ALL {
+            for kind in DRIFT {
                 self.drift.add(0, &[campus(new.campus), KeyValue::new("kind", kind.as_str())]);
             }
         }

@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use store::ChangeKind;
 use uuid::Uuid;
 
 use crate::{
     report::{
-        counters::{Kind, SAMPLES, Sample, Tally},
+        counters::{DRIFT, RunCounters, SAMPLES, Sample},
         phases::Phases,
         sync_log::Status,
         undecided::Named,
@@ -52,7 +53,7 @@ pub(crate) struct Report {
     #[serde(skip)]
     pub(crate) outcome: Status,
     #[serde(skip)]
-    pub(crate) tally: Tally,
+    pub(crate) tally: RunCounters,
 }
 
 impl Report {
@@ -61,7 +62,7 @@ impl Report {
         id: Option<Uuid>,
         campus_name: String,
         outcome: Status,
-        tally: Tally,
+        tally: RunCounters,
         error_message: Option<String>,
         started_at: DateTime<Utc>,
     ) -> Self {
@@ -78,13 +79,13 @@ impl Report {
             dry_run: order.dry_run,
             status: outcome.as_str(),
             members_fetched: tally.fetched,
-            members_created: tally.created,
-            members_linked: tally.linked,
-            members_updated: tally.updated,
-            members_archived: tally.archived,
-            members_unarchived: tally.unarchived,
+            members_created: tally.of(ChangeKind::Created),
+            members_linked: tally.of(ChangeKind::Linked),
+            members_updated: tally.of(ChangeKind::Updated),
+            members_archived: tally.of(ChangeKind::Archived),
+            members_unarchived: tally.of(ChangeKind::Unarchived),
             members_unchanged: tally.unchanged(),
-            candidates_held: tally.held,
+            candidates_held: tally.held(),
             foreign_rows: tally.foreign,
             members_undecided: tally.undecided.count(),
             members_asked: tally.asked,
@@ -135,7 +136,7 @@ impl Report {
             writeln!(text, "  {:>9} rows of other churches, skipped", self.foreign_rows)?;
         }
         writeln!(text, "  {:>9} as they should be", self.members_unchanged)?;
-        for kind in Kind::ALL {
+        for kind in DRIFT {
             self.write_kind(text, kind)?;
         }
         if !self.undecided.is_empty() {
@@ -164,23 +165,24 @@ impl Report {
         Ok(())
     }
 
-    fn write_kind(&self, text: &mut String, kind: Kind) -> std::fmt::Result {
+    fn write_kind(&self, text: &mut String, kind: ChangeKind) -> std::fmt::Result {
         let number = self.tally.of(kind);
         let verb = match (kind, self.dry_run) {
-            (Kind::Created, false) => "created",
-            (Kind::Created, true) => "missing here: would be created",
-            (Kind::Linked, false) => "linked with people who were here already",
-            (Kind::Linked, true) => "here already by phone and name: would be linked",
-            (Kind::Updated, false) => "updated",
-            (Kind::Updated, true) => "with other values: would be updated",
-            (Kind::Archived, false) => "archived",
-            (Kind::Archived, true) => "gone, inactive or filtered out: would be archived",
-            (Kind::Unarchived, false) => "unarchived",
-            (Kind::Unarchived, true) => "active again: would be unarchived",
-            (Kind::Held, false) => "held for an operator",
-            (Kind::Held, true) => "would be held for an operator",
+            (ChangeKind::Created, false) => "created",
+            (ChangeKind::Created, true) => "missing here: would be created",
+            (ChangeKind::Linked, false) => "linked with people who were here already",
+            (ChangeKind::Linked, true) => "here already by phone and name: would be linked",
+            (ChangeKind::Updated, false) => "updated",
+            (ChangeKind::Updated, true) => "with other values: would be updated",
+            (ChangeKind::Archived, false) => "archived",
+            (ChangeKind::Archived, true) => "gone, inactive or filtered out: would be archived",
+            (ChangeKind::Unarchived, false) => "unarchived",
+            (ChangeKind::Unarchived, true) => "active again: would be unarchived",
+            (ChangeKind::Held, false) => "held for an operator",
+            (ChangeKind::Held, true) => "would be held for an operator",
+            (ChangeKind::Undecided, _) => "undecided, and left as they are",
         };
-        if number == 0 && (self.dry_run || matches!(kind, Kind::Held | Kind::Linked)) {
+        if number == 0 && (self.dry_run || matches!(kind, ChangeKind::Held | ChangeKind::Linked)) {
             return Ok(());
         }
         writeln!(text, "  {number:>9} {verb}")?;

@@ -5,7 +5,7 @@ use runtime::{TRACES, Trace, number};
 use tracing::{Span, field::Empty};
 use uuid::Uuid;
 
-use crate::report::{counters::Tally, sync_log::Status};
+use crate::report::{counters::RunCounters, sync_log::Status};
 
 /// A run of a campus; `log` is its row in `sync_logs`.
 pub(crate) fn run(campus: Uuid, log: Option<Uuid>) -> Span {
@@ -30,14 +30,14 @@ pub(crate) fn ended(
     trace: &Trace,
     (campus, log): (Uuid, Option<Uuid>),
     status: Status,
-    tally: &Tally,
+    tally: &RunCounters,
     reason: Option<&str>,
 ) {
     let span = trace.span();
     span.record("faithtracker.outcome", status.as_str());
     span.record("faithtracker.members.fetched", number(tally.fetched));
     span.record("faithtracker.members.asked", number(tally.asked));
-    span.record("faithtracker.members.held", number(tally.held));
+    span.record("faithtracker.members.held", number(tally.held()));
     span.record("faithtracker.members.undecided", number(tally.undecided.count()));
     if status == Status::Error {
         span.record("otel.status_code", "ERROR");
@@ -47,7 +47,7 @@ pub(crate) fn ended(
             tracing::$level!(
                 campus_id = %campus, run_id = log.map(tracing::field::display),
                 outcome = status.as_str(), reason, fetched = tally.fetched, asked = tally.asked,
-                held = tally.held, undecided = tally.undecided.count(), trace_id = %trace.id(),
+                held = tally.held(), undecided = tally.undecided.count(), trace_id = %trace.id(),
                 "a run has ended"
             )
         };

@@ -3,13 +3,10 @@
 use std::time::Duration;
 
 use database::{Client, DatabaseError};
+use store::ChangeKind;
 use uuid::Uuid;
 
-use crate::{
-    error::RunError,
-    report::counters::{Kind, Tally},
-    run::lock,
-};
+use crate::{error::RunError, report::counters::RunCounters, run::lock};
 
 /// How a run came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,7 +129,7 @@ pub(crate) async fn finish(
     run: Uuid,
     campus: Uuid,
     status: Status,
-    tally: &Tally,
+    tally: &RunCounters,
     message: Option<&str>,
 ) -> Result<(), DatabaseError> {
     let number = |count: u64| i32::try_from(count).unwrap_or(i32::MAX);
@@ -153,17 +150,17 @@ pub(crate) async fn finish(
                 &run,
                 &status.as_str(),
                 &number(tally.fetched),
-                &number(tally.created),
-                &number(tally.updated),
-                &number(tally.archived),
-                &number(tally.unarchived),
+                &number(tally.of(ChangeKind::Created)),
+                &number(tally.of(ChangeKind::Updated)),
+                &number(tally.of(ChangeKind::Archived)),
+                &number(tally.of(ChangeKind::Unarchived)),
                 &number(tally.unchanged()),
-                &number(tally.held),
+                &number(tally.held()),
                 &message,
                 &message.map_or_else(|| tally.summary(), str::to_owned),
                 &number(tally.undecided.count()),
                 &tally.page_rows.map(|rows| number(rows.into())),
-                &number(tally.linked),
+                &number(tally.of(ChangeKind::Linked)),
             ],
         )
         .await
@@ -176,7 +173,7 @@ async fn name_undecided(
     client: &Client,
     run: Uuid,
     campus: Uuid,
-    tally: &Tally,
+    tally: &RunCounters,
 ) -> Result<(), DatabaseError> {
     let (names, reasons): (Vec<String>, Vec<String>) =
         tally.undecided.names().map(|named| (named.member, named.reason)).unzip();
@@ -200,7 +197,7 @@ pub(crate) async fn record(
     client: &Client,
     run: Uuid,
     campus: Uuid,
-    kind: Kind,
+    kind: ChangeKind,
     members: &[&str],
 ) -> Result<(), DatabaseError> {
     if members.is_empty() {

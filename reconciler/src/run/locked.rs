@@ -18,7 +18,7 @@ use crate::{
     error::RunError,
     repair::linking::Links,
     report::{
-        counters::Tally,
+        counters::RunCounters,
         progress::Screen,
         run_report::Report,
         span,
@@ -144,7 +144,7 @@ impl Work<'_> {
         &self,
         log: Uuid,
         status: Status,
-        tally: &Tally,
+        tally: &RunCounters,
         message: Option<&str>,
     ) -> Result<(), DatabaseError> {
         let give_up = Instant::now() + WRITE_DOWN_WITHIN;
@@ -188,7 +188,7 @@ impl Work<'_> {
             log,
             permit,
             links: Links::default(),
-            tally: Tally::default(),
+            tally: RunCounters::default(),
             progress,
             busy: Arc::clone(busy),
         });
@@ -197,12 +197,12 @@ impl Work<'_> {
 }
 
 /// How a run ended, and what is to be said of it.
-fn end(result: &Result<(), RunError>, tally: &Tally) -> (Status, Option<String>) {
+fn end(result: &Result<(), RunError>, tally: &RunCounters) -> (Status, Option<String>) {
     if let Err(error) = result {
         return (Status::Error, Some(error.to_string()));
     }
     let number = tally.undecided.count();
-    let status = match (tally.held, number) {
+    let status = match (tally.held(), number) {
         (0, 0) => Status::Success,
         (0, _) => Status::Partial,
         _ => Status::Held,

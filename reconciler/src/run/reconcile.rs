@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use chrono::{DateTime, Utc};
-use store::{Mandate, Session, SyncWriter};
+use store::{Session, SyncWriter, WriteScope};
 use tokio::sync::Mutex;
 use tracing::Instrument;
 use uuid::Uuid;
@@ -20,7 +20,7 @@ use crate::{
         linking::{self, Links},
         pending_archives,
     },
-    report::{counters::Tally, phases::Phase, progress::Progress, span, sync_log::Permit},
+    report::{counters::RunCounters, phases::Phase, progress::Progress, span, sync_log::Permit},
     run::campus::Campus,
 };
 
@@ -36,7 +36,7 @@ pub(crate) struct Run {
     pub(crate) log: Option<Uuid>,
     pub(crate) permit: Option<Permit>,
     pub(crate) links: Links,
-    pub(crate) tally: Tally,
+    pub(crate) tally: RunCounters,
     pub(crate) progress: Progress,
     /// Held while something is written, until it is known what became of it.
     pub(crate) busy: Arc<Mutex<()>>,
@@ -44,12 +44,12 @@ pub(crate) struct Run {
 
 impl Run {
     /// How far writes may go that archive nobody and bring nobody back.
-    pub(crate) fn mandate(&self) -> Mandate {
-        Mandate {
+    pub(crate) fn write_scope(&self) -> WriteScope {
+        WriteScope {
             run: self.log.unwrap_or_default(),
             campus: self.campus.id,
             config_version: self.campus.config.synced_version,
-            brake: None,
+            archives: None,
         }
     }
 }
@@ -86,7 +86,7 @@ pub(crate) async fn reconcile(run: &mut Run) -> Result<(), RunError> {
 }
 
 /// A run that could decide nothing at all is none that did what it could.
-fn something_decided(tally: &Tally) -> Result<(), RunError> {
+fn something_decided(tally: &RunCounters) -> Result<(), RunError> {
     let is_anything = tally.unchanged() > 0 || tally.touched > 0 || tally.is_drift();
     match tally.undecided.names().next() {
         Some(first) if !is_anything => {

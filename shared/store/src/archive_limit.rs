@@ -1,12 +1,12 @@
-//! The brake on archives and on returns from them: how many of each a campus allows in 24 hours, and how many
-//! there were. They are counted in the transaction that makes them, under a lock of the campus.
+//! The limit on archives and on returns from them: how many of each a campus allows in 24 hours. They are
+//! counted in the transaction that makes them, under a lock of the campus.
 
 use std::collections::{HashMap, HashSet};
 
 use database::{Error, Transaction};
 use uuid::Uuid;
 
-use crate::{ArchiveChange, Observation, claim::Claim, members::Existing};
+use crate::{Observation, archived_today, claim::Claim, members::Existing};
 
 /// However small the share is, so many a day are no accident, in a campus that is not small itself.
 const FLOOR: u64 = 10;
@@ -29,51 +29,11 @@ const LOCK: &str = "
     SELECT pg_advisory_xact_lock(hashtextextended('archives of ' || k.campus_id::text, 0))
     FROM (SELECT unnest($1::uuid[]) AS campus_id ORDER BY 1) AS k";
 
-/// Of one kind (`$2`) in the last 24 hours, without those whom an operator let through.
-const MADE: &str = "
-    SELECT count(*) FROM sync_changes
-    WHERE campus_id = $1 AND kind = $2 AND NOT allowed AND changed_at > now() - interval '24 hours'";
-
-const STATE: &str = "
+const LIMITS: &str = "
     SELECT s.campus_id, s.archive_limit,
-           (SELECT count(*) FROM sync_changes c
-            WHERE c.campus_id = s.campus_id AND kind = 'archived' AND NOT allowed
-              AND changed_at > now() - interval '24 hours') AS made,
            (SELECT count(*) FROM members m
             WHERE m.campus_id = s.campus_id AND external_member_id IS NOT NULL AND NOT is_archived) AS active
     FROM sync_configs s WHERE s.campus_id = ANY($1)";
-
-const RECORD: &str = "
-    INSERT INTO sync_changes (run_id, campus_id, external_member_id, kind, reason, allowed)
-    SELECT $1, r.campus, r.member, r.kind, r.reason, r.allowed
-    FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::boolean[])
-         AS r(campus, member, kind, reason, allowed)
-    ON CONFLICT DO NOTHING";
-
-impl ArchiveChange {
-    /// The text in `sync_changes.kind` of one that was made.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Archive(_) => "archived",
-            Self::Lift => "unarchived",
-        }
-    }
-
-    fn reason(&self) -> Option<&str> {
-        match self {
-            Self::Archive(reason) => Some(reason),
-            Self::Lift => None,
-        }
-    }
-}
-
-/// A change that was made.
-pub(crate) struct Made<'a> {
-    pub(crate) campus: Uuid,
-    pub(crate) member: &'a str,
-    pub(crate) change: &'a ArchiveChange,
-    pub(crate) is_allowed: bool,
-}
 
 /// Waits until nobody else counts.
 pub(crate) async fn lock(
@@ -82,34 +42,6 @@ pub(crate) async fn lock(
 ) -> Result<(), Error> {
     let campuses: Vec<Uuid> = campuses.iter().copied().collect();
     transaction.query(LOCK, &[&campuses]).await?;
-    Ok(())
-}
-
-/// How many of a kind there were in the last 24 hours, by the name that [`ArchiveChange::kind`] gives.
-pub(crate) async fn made(
-    transaction: &Transaction<'_>,
-    campus: Uuid,
-    kind: &str,
-) -> Result<u64, Error> {
-    let row = transaction.query_one(MADE, &[&campus, &kind]).await?;
-    Ok(row.get::<_, i64>(0).unsigned_abs())
-}
-
-/// Puts down what was made, by a run or by events.
-pub(crate) async fn record(
-    transaction: &Transaction<'_>,
-    run: Option<Uuid>,
-    made: &[Made<'_>],
-) -> Result<(), Error> {
-    if made.is_empty() {
-        return Ok(());
-    }
-    let campuses: Vec<Uuid> = made.iter().map(|made| made.campus).collect();
-    let members: Vec<&str> = made.iter().map(|made| made.member).collect();
-    let kinds: Vec<&str> = made.iter().map(|made| made.change.kind()).collect();
-    let reasons: Vec<Option<&str>> = made.iter().map(|made| made.change.reason()).collect();
-    let allowed: Vec<bool> = made.iter().map(|made| made.is_allowed).collect();
-    transaction.execute(RECORD, &[&run, &campuses, &members, &kinds, &reasons, &allowed]).await?;
     Ok(())
 }
 
@@ -138,12 +70,15 @@ pub(crate) async fn beyond_limit(
     }
     lock(transaction, &campuses).await?;
     let campuses: Vec<Uuid> = campuses.into_iter().collect();
+    let today = archived_today(transaction, &campuses).await?;
     let mut left: HashMap<Uuid, u64> = HashMap::new();
-    for row in transaction.query(STATE, &[&campuses]).await? {
-        let count = |column: &str| row.get::<_, i64>(column).unsigned_abs();
+    for row in transaction.query(LIMITS, &[&campuses]).await? {
+        let campus: Uuid = row.get("campus_id");
+        let archived = today.get(&campus).map_or(0, |today| today.archived);
+        let active = row.get::<_, i64>("active").unsigned_abs();
         let percent = row.get::<_, i32>("archive_limit").unsigned_abs();
-        let most = most_archive_changes(count("active") + count("made"), percent);
-        left.insert(row.get("campus_id"), most.saturating_sub(count("made")));
+        let most = most_archive_changes(active + archived, percent);
+        left.insert(campus, most.saturating_sub(archived));
     }
     Ok(dropped
         .into_iter()

@@ -6,7 +6,7 @@ use database::Row;
 use member::{CoreMember, Country, Filter, FilterError, Locale};
 use uuid::Uuid;
 
-use crate::{Asked, Link};
+use crate::{LinkEvidence, LinkPolicy};
 
 /// A campus's configuration, as far as worker and reconciler need it.
 #[derive(Debug, Clone)]
@@ -104,8 +104,12 @@ impl CampusConfig {
     }
 
     /// Whether a member that was never seen may take over somebody's row, before the core was asked about anybody.
-    pub fn link(&self) -> Link {
-        if self.link_members { Link::Allowed(Asked::nothing(self.country)) } else { Link::Never }
+    pub fn link(&self) -> LinkPolicy {
+        if self.link_members {
+            LinkPolicy::Allowed(LinkEvidence::nothing(self.country))
+        } else {
+            LinkPolicy::Never
+        }
     }
 
     /// Where and when the campus is, at `now`.

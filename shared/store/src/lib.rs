@@ -10,6 +10,7 @@ mod commit;
 pub mod dead_letters;
 mod decide;
 mod delivery_log;
+mod effect;
 mod known;
 mod link;
 mod locked;
@@ -18,23 +19,29 @@ mod migrations;
 mod partitions;
 mod photos;
 mod planning;
+mod preview;
 mod reconcile;
 pub mod rejections;
 mod session;
+mod sync_changes;
 mod tokens;
+mod write;
+mod write_plan;
 
 pub use admission::{Admission, DeliveryState};
 pub use archive_limit::most_archive_changes;
 pub use campus_config::{CampusConfig, ConfigError};
-pub use commit::{Commit, Outcome, Patience};
+pub use commit::{Commit, LockPolicy, Outcome};
 pub use decide::{ArchiveChange, Finding};
 pub use delivery_log::{Entry, LogLine, Status};
+pub use effect::Effect;
 pub use known::known_member;
-pub use link::{Asked, Link, Linked};
+pub use link::{LinkEvidence, LinkPolicy, Linked};
 pub use migrations::{MigrationError, SchemaState, migrate, schema_state};
 pub use partitions::{drop_log_partitions, make_log_partitions, waiting_log_partitions};
-pub use reconcile::{Brake, Effect, Mandate, Reconciliation};
+pub use reconcile::{ArchiveLimit, Reconciliation, WriteScope};
 pub use session::{Happened, Reads, Session, SyncWriter};
+pub use sync_changes::{ArchivedToday, ChangeKind, SyncChange, archived_today, record_changes};
 pub use tokens::{PostgresTokens, TokenError};
 
 use chrono::{DateTime, Utc};
@@ -58,7 +65,7 @@ pub struct Observation {
     /// What the read found.
     pub finding: Finding,
     /// Whether it may take over the row of somebody who is here already, where it was never seen.
-    pub link: Link,
+    pub link: LinkPolicy,
     /// The latest of its deliveries by the sender's clock, of those that said so.
     pub occurred_at: Option<DateTime<Utc>>,
     /// The latest of its deliveries by the gateway's clock; none for the reconciler.

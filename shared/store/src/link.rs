@@ -1,4 +1,4 @@
-//! Linked, not doubled (CORRECTNESS §8): a member that was never seen takes over the row of the one person
+//! Linked, not doubled: a member that was never seen takes over the row of the one person
 //! here who has the same phone and name, and was made by hand or is gone from the core under the id that the
 //! row has. Any doubt creates.
 
@@ -19,17 +19,17 @@ use crate::{
 
 /// Whether a member that was never seen may take over somebody's row.
 #[derive(Debug, Clone, Default)]
-pub enum Link {
+pub enum LinkPolicy {
     /// It is created.
     #[default]
     Never,
     /// It may.
-    Allowed(Asked),
+    Allowed(LinkEvidence),
 }
 
 /// What the core was asked about others, to know whether their rows may be taken over.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct LinkEvidence {
     /// For phones here that were written without a country.
     pub country: Country,
     /// The core called these gone, when it was asked after the observation's number was drawn.
@@ -38,7 +38,7 @@ pub struct Asked {
     pub there: Vec<String>,
 }
 
-impl Asked {
+impl LinkEvidence {
     /// Nothing yet.
     pub fn nothing(country: Country) -> Self {
         Self { country, gone: Arc::default(), there: Vec::new() }
@@ -97,11 +97,11 @@ impl LinkStatements {
 
 /// What is to be done about a member that would be created.
 #[derive(Debug, Clone)]
-pub(crate) enum Choice {
-    /// Takes over this row.
-    Take(Box<Candidate>),
+pub(crate) enum LinkDecision {
+    /// It takes over this row.
+    TakeOver(Box<Candidate>),
     /// These must be asked about first.
-    Ask(Vec<String>),
+    AskFirst(Vec<String>),
 }
 
 /// A row with the same phone and name.
@@ -121,7 +121,7 @@ impl Candidate {
     }
 
     /// Whether the row may be taken over; none where the core must be asked.
-    fn is_free(&self, observation: &Observation, asked: &Asked) -> Option<bool> {
+    fn is_free(&self, observation: &Observation, asked: &LinkEvidence) -> Option<bool> {
         let Some(member) = &self.member else { return Some(true) };
         // What was applied after our number was drawn may be newer than what the core said to us.
         let is_newer = self.seen_to.is_some_and(|seen_to| seen_to >= observation.seen_from);
@@ -135,28 +135,28 @@ impl Candidate {
     }
 }
 
-/// Who asks.
+/// What is believed of an id that the core was not asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unasked {
-    /// Whoever was not asked about is there: a night asked about all that are not listed.
-    AreThere,
-    /// Is to be asked about.
-    AreAskedFor,
+pub(crate) enum UnknownIds {
+    /// Its member is alive: a reconciliation has asked about all that are not listed.
+    Alive,
+    /// Nothing: the core must be asked first.
+    MustBeAsked,
 }
 
-/// The choices for those among `wishes`, places in the batch, that are not simply created.
-pub(crate) async fn choose(
+/// The decisions about those among `unseen`, places in the batch, that are not simply created.
+pub(crate) async fn decide(
     client: &impl GenericClient,
     find: &Statement,
     observations: &[&Observation],
-    wishes: &[usize],
-    unasked: Unasked,
-) -> Result<HashMap<usize, Choice>, Error> {
-    let people: HashMap<usize, (Person, &Asked)> =
-        wishes.iter().filter_map(|place| Some((*place, person(observations[*place])?))).collect();
-    let mut choices = HashMap::new();
+    unseen: &[usize],
+    unknown_ids: UnknownIds,
+) -> Result<HashMap<usize, LinkDecision>, Error> {
+    let people: HashMap<usize, (Person, &LinkEvidence)> =
+        unseen.iter().filter_map(|place| Some((*place, person(observations[*place])?))).collect();
+    let mut decisions = HashMap::new();
     if people.is_empty() {
-        return Ok(choices);
+        return Ok(decisions);
     }
     let rows = look_up(client, find, observations, &people).await?;
     let mut of_one_phone: HashMap<i32, usize> = HashMap::new();
@@ -178,28 +178,28 @@ pub(crate) async fn choose(
     let mut claims: HashMap<Uuid, usize> = HashMap::new();
     for (place, candidates) in found {
         let asked = people[&place].1;
-        let Some(choice) = choice(candidates, observations[place], asked, unasked) else {
+        let Some(decision) = decide_one(candidates, observations[place], asked, unknown_ids) else {
             continue;
         };
-        if let Choice::Take(candidate) = &choice {
+        if let LinkDecision::TakeOver(candidate) = &decision {
             *claims.entry(candidate.existing.id).or_default() += 1;
         }
-        choices.insert(place, choice);
+        decisions.insert(place, decision);
     }
     // Two that claim one row are both created.
-    choices.retain(|_, choice| match choice {
-        Choice::Take(candidate) => claims[&candidate.existing.id] == 1,
-        Choice::Ask(_) => true,
+    decisions.retain(|_, decision| match decision {
+        LinkDecision::TakeOver(candidate) => claims[&candidate.existing.id] == 1,
+        LinkDecision::AskFirst(_) => true,
     });
-    Ok(choices)
+    Ok(decisions)
 }
 
-fn choice(
+fn decide_one(
     candidates: Vec<Candidate>,
     observation: &Observation,
-    asked: &Asked,
-    unasked: Unasked,
-) -> Option<Choice> {
+    asked: &LinkEvidence,
+    unknown_ids: UnknownIds,
+) -> Option<LinkDecision> {
     let (mut free, mut unknown) = (Vec::new(), Vec::new());
     for candidate in candidates {
         match candidate.is_free(observation, asked) {
@@ -208,19 +208,20 @@ fn choice(
             None => unknown.extend(candidate.member),
         }
     }
-    let is_asking = unasked == Unasked::AreAskedFor && !unknown.is_empty();
+    let is_asking = unknown_ids == UnknownIds::MustBeAsked && !unknown.is_empty();
     if is_asking && free.len() < 2 && unknown.len() <= MOST_ASKED {
-        return Some(Choice::Ask(unknown));
+        return Some(LinkDecision::AskFirst(unknown));
     }
     if is_asking || free.len() != 1 {
         return None;
     }
-    free.pop().map(|candidate| Choice::Take(Box::new(candidate)))
+    free.pop().map(|candidate| LinkDecision::TakeOver(Box::new(candidate)))
 }
 
 /// The person whom an observation would create.
-fn person(observation: &Observation) -> Option<(Person, &Asked)> {
-    let (Link::Allowed(asked), Finding::Read(verdict)) = (&observation.link, &observation.finding)
+fn person(observation: &Observation) -> Option<(Person, &LinkEvidence)> {
+    let (LinkPolicy::Allowed(asked), Finding::Read(verdict)) =
+        (&observation.link, &observation.finding)
     else {
         return None;
     };
@@ -236,7 +237,7 @@ async fn look_up(
     client: &impl GenericClient,
     find: &Statement,
     observations: &[&Observation],
-    people: &HashMap<usize, (Person, &Asked)>,
+    people: &HashMap<usize, (Person, &LinkEvidence)>,
 ) -> Result<Vec<Row>, Error> {
     let mut places: Vec<usize> = people.keys().copied().collect();
     places.sort_unstable();
@@ -269,10 +270,10 @@ pub(crate) async fn take(
     let locked: HashSet<Uuid> = locked.iter().map(|row| row.get(0)).collect();
     // Looked at anew, in a snapshot younger than the locks.
     let places: Vec<usize> = taken.keys().copied().collect();
-    let again = choose(transaction, find, observations, &places, Unasked::AreThere).await?;
+    let again = decide(transaction, find, observations, &places, UnknownIds::Alive).await?;
     let is_same = |place: &usize, candidate: &Candidate| {
         locked.contains(&candidate.existing.id)
-            && matches!(again.get(place), Some(Choice::Take(now))
+            && matches!(again.get(place), Some(LinkDecision::TakeOver(now))
                 if now.linked() == candidate.linked()
                     && now.existing.columns == candidate.existing.columns)
     };
@@ -284,6 +285,25 @@ pub(crate) async fn take(
         write(transaction, observations, taken).await?;
     }
     Ok(missed)
+}
+
+/// Puts the rows that were taken over beside those that the batch's members have.
+pub(crate) fn put_beside(
+    existing: &mut HashMap<(Uuid, String), Existing>,
+    observations: &[&Observation],
+    taken: impl IntoIterator<Item = (usize, Candidate)>,
+) -> HashMap<usize, Linked> {
+    let mut linked = HashMap::new();
+    for (place, candidate) in taken {
+        linked.insert(place, candidate.linked());
+        let (campus, member) = (observations[place].campus, observations[place].member.clone());
+        // The batch may have the id that the row had: nobody is under it any more.
+        if let Some(previous) = candidate.member {
+            existing.remove(&(campus, previous));
+        }
+        existing.insert((campus, member), candidate.existing);
+    }
+    linked
 }
 
 async fn write(

@@ -2,6 +2,8 @@
 //! crash of Postgres the sequence can go backwards, so what was drawn before may not be committed
 //! after. Holding one's session from draw to commit is how that is known.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use database::{
     Client, Connected, DatabaseConfig, DatabaseError, Error, OPEN_LIMIT, answered, ensure_writable,
@@ -12,11 +14,13 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    Admission, Commit, Effect, Mandate, Observation, Outcome, Patience, Reconciliation,
+    Admission, Commit, Effect, LockPolicy, Observation, Outcome, Reconciliation, WriteScope,
     admission::{AdmissionStatements, admit},
-    commit::{CommitStatements, commit},
+    commit::commit,
     planning::BY_KEYS,
-    reconcile::{preview, reconcile},
+    preview::preview,
+    reconcile::reconcile,
+    write::WriteStatements,
 };
 
 /// When something happened, as far as anybody says.
@@ -57,7 +61,7 @@ pub struct Session {
 /// The half that commits.
 pub struct SyncWriter {
     client: Client,
-    statements: CommitStatements,
+    statements: WriteStatements,
     lost: CancellationToken,
 }
 
@@ -80,7 +84,7 @@ impl Session {
             tokio::try_join!(connect(config, reads, &lost), connect(config, Reads::ByKeys, &lost))?;
         ensure_writable(&writer).await?;
         let prepare = DatabaseError::during("prepare the sync's statements");
-        let statements = CommitStatements::prepare(&writer).await.map_err(prepare)?;
+        let statements = WriteStatements::prepare(&writer).await.map_err(prepare)?;
         let writer = SyncWriter { client: writer, statements, lost: lost.clone() };
         let prepare = DatabaseError::during("prepare the sync's statements");
         let statements = AdmissionStatements::prepare(&reader).await.map_err(prepare)?;
@@ -136,23 +140,23 @@ impl SyncWriter {
     pub async fn commit(
         &mut self,
         batch: &[&Commit],
-        patience: Patience,
+        policy: LockPolicy,
     ) -> Result<Vec<Outcome>, Error> {
-        commit(&mut self.client, &self.statements, batch, patience).await
+        commit(&mut self.client, &self.statements, batch, policy).await
     }
 
-    /// Commits what a reconciliation found, as far as `mandate` goes; nothing at all where its
-    /// brake or a changed configuration forbids it.
+    /// Commits what a reconciliation found, as far as `scope` goes; nothing at all where its
+    /// archive limit or a changed configuration forbids it.
     pub async fn reconcile(
         &mut self,
         batch: &[&Observation],
-        mandate: &Mandate,
+        scope: &WriteScope,
     ) -> Result<Reconciliation, Error> {
-        reconcile(&mut self.client, &self.statements, batch, mandate).await
+        reconcile(&mut self.client, &self.statements, batch, scope).await
     }
 
-    /// What [`Self::reconcile`] would do without archiving anybody; writes nothing.
-    pub async fn preview(&self, batch: &[&Observation]) -> Result<Vec<Effect>, Error> {
+    /// What [`Self::reconcile`] would do to a batch without archiving anybody, by member; writes nothing.
+    pub async fn preview(&self, batch: &[&Observation]) -> Result<HashMap<String, Effect>, Error> {
         preview(&self.client, batch).await
     }
 

@@ -6,7 +6,9 @@ use chrono::Utc;
 use event::{Envelope, EventType, SCHEMA_VERSION};
 use member::{CoreMember, Filter, Locale};
 use serde_json::json;
-use store::{Commit, Entry, Finding, Link, Observation, Outcome, Patience, Reads, Session, Status};
+use store::{
+    Commit, Entry, Finding, LinkPolicy, LockPolicy, Observation, Outcome, Reads, Session, Status,
+};
 use uuid::Uuid;
 
 use super::Setting;
@@ -39,7 +41,7 @@ fn observe(setting: &Setting, number: i64, version: i64) -> Commit {
         first_drawn: number,
         config_version: version,
         finding: kept_out(),
-        link: Link::Never,
+        link: LinkPolicy::Never,
         occurred_at: None,
         received_at: Some(Utc::now()),
         entries: vec![Entry { envelope: Arc::new(envelope), attempts: 1, trace_id: None }],
@@ -53,7 +55,7 @@ async fn an_unknown_member_whom_the_filter_keeps_out_is_filtered_however_it_is_l
     let (early, late) = (session.draw().await.unwrap(), session.draw().await.unwrap());
     for number in [late, early] {
         let commit = observe(&setting, number, 1);
-        let outcomes = writer.commit(&[&commit], Patience::Wait).await.unwrap();
+        let outcomes = writer.commit(&[&commit], LockPolicy::Wait).await.unwrap();
         assert_eq!(outcomes, [Outcome::Done(vec![Some(Status::Filtered)])]);
     }
     let client = setting.client().await;
@@ -64,9 +66,9 @@ async fn an_unknown_member_whom_the_filter_keeps_out_is_filtered_however_it_is_l
     // What was read under another configuration is not written.
     client.execute("UPDATE sync_configs SET default_country = 'SG'", &[]).await.unwrap();
     let commit = observe(&setting, session.draw().await.unwrap(), 1);
-    let outcomes = writer.commit(&[&commit], Patience::Wait).await.unwrap();
+    let outcomes = writer.commit(&[&commit], LockPolicy::Wait).await.unwrap();
     assert_eq!(outcomes, [Outcome::Outdated]);
     let commit = observe(&setting, session.draw().await.unwrap(), 2);
-    let outcomes = writer.commit(&[&commit], Patience::Skip).await.unwrap();
+    let outcomes = writer.commit(&[&commit], LockPolicy::SkipLocked).await.unwrap();
     assert_eq!(outcomes, [Outcome::Done(vec![Some(Status::Filtered)])]);
 }

@@ -7,7 +7,7 @@ use database::DatabaseConfig;
 use member::{CoreMember, Filter, Locale};
 use rand::{RngExt, rngs::StdRng};
 use serde_json::json;
-use store::{Commit, Finding, Link, Observation, Patience, Reads, Session, SyncWriter};
+use store::{Commit, Finding, LinkPolicy, LockPolicy, Observation, Reads, Session, SyncWriter};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -41,7 +41,7 @@ impl Writer {
         let commits: Vec<Commit> =
             (0..members).map(|member| self.observe(member, number, false)).collect();
         let outcomes =
-            writer.commit(&commits.iter().collect::<Vec<_>>(), Patience::Wait).await.unwrap();
+            writer.commit(&commits.iter().collect::<Vec<_>>(), LockPolicy::Wait).await.unwrap();
         assert!(
             outcomes.iter().all(|outcome| matches!(outcome, store::Outcome::Done(_))),
             "{outcomes:?}"
@@ -65,10 +65,11 @@ impl Writer {
             commits.push(self.observe(member, admission.number, unasked));
             self.dawdle().await;
         }
-        let patience = if self.random.random_bool(0.2) { Patience::Skip } else { Patience::Wait };
+        let policy =
+            if self.random.random_bool(0.2) { LockPolicy::SkipLocked } else { LockPolicy::Wait };
         // As in the worker, a number is good on the session that drew it only: both halves of it
         // stood when it was drawn, and the writing half still stands.
-        match writer.commit(&commits.iter().collect::<Vec<_>>(), patience).await {
+        match writer.commit(&commits.iter().collect::<Vec<_>>(), policy).await {
             Ok(_) => true,
             Err(error) => {
                 let fault = database::fault(&error);
@@ -94,7 +95,7 @@ impl Writer {
             first_drawn: number,
             config_version: 1,
             finding,
-            link: Link::Never,
+            link: LinkPolicy::Never,
             occurred_at: None,
             received_at: Some(Utc::now()),
             entries: Vec::new(),

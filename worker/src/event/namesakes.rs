@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::Utc;
 use retry::FailureKind;
-use store::{CampusConfig, Link};
+use store::{CampusConfig, LinkPolicy};
 
 use crate::{
     Worker,
@@ -22,8 +22,8 @@ pub(crate) struct Answers {
 
 impl Answers {
     /// Puts down what is known now.
-    pub(crate) fn note(self, link: &mut Link) {
-        if let Link::Allowed(asked) = link {
+    pub(crate) fn note(self, link: &mut LinkPolicy) {
+        if let LinkPolicy::Allowed(asked) = link {
             Arc::make_mut(&mut asked.gone).extend(self.gone);
             asked.there.extend(self.there);
         }

@@ -8,7 +8,7 @@ use std::{
 
 use database::{ANSWER_LIMIT, Fault, fault};
 use retry::{Cause, Failure, FailureKind};
-use store::{Commit, Outcome, Patience, SyncWriter};
+use store::{Commit, LockPolicy, Outcome, SyncWriter};
 use uuid::Uuid;
 
 use crate::{event::job::Key, writer::commit::Committed};
@@ -134,9 +134,9 @@ impl Committer {
         }
         for _ in 0..REPEATS {
             let is_wary = self.wary_until.is_some_and(|until| Instant::now() < until);
-            let patience = if is_wary { Patience::Skip } else { Patience::Wait };
+            let policy = if is_wary { LockPolicy::SkipLocked } else { LockPolicy::Wait };
             // What was asked and not answered may be committed or not: as with a lost connection.
-            let committing = self.writer.commit(batch, patience);
+            let committing = self.writer.commit(batch, policy);
             let Ok(result) = tokio::time::timeout(ANSWER_LIMIT, committing).await else {
                 tracing::warn!(events = batch.len(), "Postgres does not answer a commit");
                 return Err(Refusal::LOST);
