@@ -23,7 +23,7 @@ use super::{
 
 /// More at once would be one long darkness, in which nothing else can go wrong.
 const MOST_AT_ONCE: usize = 4;
-/// A drain's 25 s (CONTRACT §1), and what a busy machine adds.
+/// A drain's 25 s (interface §1), and what a busy machine adds.
 const DRAIN_WITHIN: Duration = Duration::from_secs(28);
 /// How often it is told how things are.
 const TELL_EVERY: Duration = Duration::from_secs(15);

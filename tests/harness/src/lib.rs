@@ -34,6 +34,7 @@ mod database;
 mod environment;
 mod eventually;
 pub mod oracle;
+mod probe;
 mod proxies;
 pub mod proxy;
 mod role;

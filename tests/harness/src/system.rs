@@ -8,7 +8,9 @@ use support::{
     servers::{DataFolder, Management, PrivateServers},
 };
 
-use super::{Campus, Proxies, Role, TestBroker, TestDatabase, proxies::through};
+use super::{
+    Campus, Proxies, Role, TestBroker, TestDatabase, probe::MachineProbe, proxies::through,
+};
 use crate::proxy::Front;
 
 /// Lines of each program's log that a failed test shows.
@@ -29,6 +31,7 @@ pub struct TestSystem {
     /// The vhost of this test.
     pub broker: TestBroker,
     pub(super) http: reqwest::Client,
+    pub(super) probe: MachineProbe,
     variables: [(Role, BTreeMap<String, String>); 4],
     own_servers: Option<PrivateServers>,
     proxies: Option<Proxies>,
@@ -86,6 +89,7 @@ impl TestSystem {
             database,
             broker,
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            probe: MachineProbe::start().unwrap(),
             variables,
             own_servers,
             proxies,

@@ -22,7 +22,7 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The body.
     pub text: String,
-    /// From the start of the request to the end of the answer.
+    /// From the start of the request to the end of the answer, without what the machine was late.
     pub took: Duration,
 }
 
@@ -95,7 +95,7 @@ impl TestSystem {
             status: response.status().as_u16(),
             headers: response.headers().clone(),
             text: response.text().await?,
-            took: started.elapsed(),
+            took: started.elapsed().saturating_sub(self.probe.delay_since(started)),
         })
     }
 }

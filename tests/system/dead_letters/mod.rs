@@ -1,4 +1,4 @@
-//! Dead letters, from the queue that they die into to their resolution (CORRECTNESS §7), by the
+//! Dead letters, from the queue that they die into to their resolution, by the
 //! commands of an operator.
 
 mod choice;

@@ -9,7 +9,7 @@ use support::program::run_to_end;
 use uuid::Uuid;
 
 use super::{deploy, text};
-use crate::worker::campus_under_test::Church;
+use crate::worker::campus_under_test::CampusUnderTest;
 
 /// 32 characters that a webhook secret may have.
 const SECRET: &str = "0123456789abcdefghijklmnopqrstuv";
@@ -80,11 +80,11 @@ impl Scene<'_> {
 
     /// Letters, deliveries and a run, for the commands that look at some.
     async fn set(system: &TestSystem) -> Scene<'_> {
-        let church = Church::first(system);
-        let member = system.core.member_id(church.church_id(), 0).unwrap();
-        let event = church.post("member.updated", &member).await;
-        church.end_of(&event).await;
-        system.reconcile(&["--once", "--campus", &church.campus.id]).await.success();
+        let campus = CampusUnderTest::first(system);
+        let member = system.core.member_id(campus.church_id(), 0).unwrap();
+        let event = campus.post("member.updated", &member).await;
+        campus.end_of(&event).await;
+        system.reconcile(&["--once", "--campus", &campus.id]).await.success();
         let letter = Uuid::new_v4().to_string();
         for (id, cause) in [
             (letter.as_str(), "core_unavailable"),
@@ -98,14 +98,14 @@ impl Scene<'_> {
                      3, now(), now(), now(), jsonb_build_object('schema_version', 1, 'delivery_id', '{id}',
                      'event_id', '{id}', 'event_type', 'member.updated', 'campus_id', '{campus}',
                      'member_id', '{member}', 'received_at', now()))",
-                campus = church.campus.id,
+                campus = campus.id,
             );
-            church.execute(&insert).await;
+            campus.execute(&insert).await;
         }
         let runs = system.faithctl(&["runs", "list", "--json"]).await.json();
         let email = Options::default().churches[0].email.clone();
         let means = [
-            ("CAMPUS", church.campus.id.clone()),
+            ("CAMPUS", campus.id.clone()),
             ("CAUSE", "core_unavailable".to_owned()),
             ("EVENT_ID", event),
             ("ID", letter),

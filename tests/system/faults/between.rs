@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use support::program::Program;
 
 use crate::worker::{
-    campus_under_test::{Church, SOON},
+    campus_under_test::{CampusUnderTest, SOON},
     load::Load,
     lookups::until_settled,
     queue::{assert_queues_are_empty, publish},
@@ -63,7 +63,7 @@ async fn what_a_worker_committed_and_never_acked_is_done_once() {
     // Fewer than a worker may hold: it gets no more than that.
     const CHANGES: usize = 200;
     let system = TestSystem::builder().proxied().spawn().await;
-    let load = Load::on(Church::first(&system), 40);
+    let load = Load::on(CampusUnderTest::first(&system), 40);
     let (client, way) = (system.database.client(), &system.proxies().worker_to_rabbitmq);
     way.set_for(acks(), Mode::BlackHole);
     let events = load.run(CHANGES).await;
@@ -94,10 +94,10 @@ const SLOW_COMMITS: &str = "
 async fn a_commit_whose_end_nobody_saw_is_written_once() {
     for is_committed in [true, false] {
         let system = TestSystem::builder().proxied().spawn().await;
-        let church = Church::first(&system);
-        let member = church.create(json!({"full_name": "Budi"}));
-        church.execute(SLOW_COMMITS).await;
-        let event = church.post("member.created", &member).await;
+        let campus = CampusUnderTest::first(&system);
+        let member = campus.create(json!({"full_name": "Budi"}));
+        campus.execute(SLOW_COMMITS).await;
+        let event = campus.post("member.created", &member).await;
         // Not that of a login or of a heartbeat: the one that dawdles.
         let committing = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()
              AND state = 'active' AND query = 'COMMIT' AND wait_event = 'PgSleep'";
@@ -109,20 +109,20 @@ async fn a_commit_whose_end_nobody_saw_is_written_once() {
         let way = &system.proxies().worker_to_postgres;
         if is_committed {
             way.set_for(Scope::sent_by(End::Server), Mode::BlackHole);
-            eventually("it is committed", SOON, async || church.row(&member).await).await;
+            eventually("it is committed", SOON, async || campus.row(&member).await).await;
         } else {
             client.execute("SELECT pg_terminate_backend($1)", &[&pid]).await.unwrap();
         }
-        church.execute("DROP TRIGGER dawdle ON members").await;
+        campus.execute("DROP TRIGGER dawdle ON members").await;
         way.set(Mode::Forward);
 
-        let log = church.end_of(&event).await;
+        let log = campus.end_of(&event).await;
         assert_eq!(
             (&log["message"], &log["attempts"]),
             (&json!("Member created: Budi"), &json!(1)),
             "committed: {is_committed}"
         );
-        assert_eq!(church.member(&member).await["name"], "Budi");
+        assert_eq!(campus.member(&member).await["name"], "Budi");
         until_settled(&system, 1).await;
         let reads = if is_committed { 1 } else { 2 };
         assert_eq!(system.core.member_requests(&member), reads, "committed: {is_committed}");
@@ -134,13 +134,13 @@ async fn a_commit_whose_end_nobody_saw_is_written_once() {
 async fn an_event_whose_worker_died_between_its_delay_and_its_ack_is_done_once() {
     for lost in [acks(), confirms()] {
         let system = TestSystem::builder().proxied().variable("RETRY_DELAYS", "3s").spawn().await;
-        let church = Church::first(&system);
-        let member = church.create(json!({"full_name": "Budi"}));
+        let campus = CampusUnderTest::first(&system);
+        let member = campus.create(json!({"full_name": "Budi"}));
         let unknown = FaultKind::Status { status: 404, retry_after: None };
         system.core.add_fault(Fault::everywhere(unknown).at(Endpoint::Member));
         let way = &system.proxies().worker_to_rabbitmq;
         way.set_for(lost, Mode::BlackHole);
-        let event = church.post("member.created", &member).await;
+        let event = campus.post("member.created", &member).await;
         until_waiting(&system, &RetryQueue(DELAY).name(), 1).await;
         kill(system.worker(0), way).await;
 
@@ -148,10 +148,10 @@ async fn an_event_whose_worker_died_between_its_delay_and_its_ack_is_done_once()
         until_waiting(&system, WORK, 2).await;
         system.core.clear_faults();
         system.start_again("worker", 0).await;
-        assert_eq!(church.end_of(&event).await["message"], "Member created: Budi");
+        assert_eq!(campus.end_of(&event).await["message"], "Member created: Budi");
         until_waiting(&system, WORK, 0).await;
         end(&system).await;
-        assert_eq!(church.log(&event).await.len(), 1);
+        assert_eq!(campus.log(&event).await.len(), 1);
         assert!(system.database.rows("SELECT FROM dead_letters", &[]).await.is_empty());
     }
 }
@@ -160,17 +160,17 @@ async fn an_event_whose_worker_died_between_its_delay_and_its_ack_is_done_once()
 async fn an_event_whose_worker_died_between_its_dead_letter_and_its_ack_is_one_letter() {
     for (lost, mended_first) in [(acks(), true), (acks(), false), (confirms(), false)] {
         let system = TestSystem::builder().proxied().spawn().await;
-        let church = Church::first(&system);
-        let member = church.create(json!({"full_name": "Budi"}));
+        let campus = CampusUnderTest::first(&system);
+        let member = campus.create(json!({"full_name": "Budi"}));
         let way = &system.proxies().worker_to_rabbitmq;
         let switch = async |verb| {
             system.faithctl(&["campus", verb, &system.campus.id]).await.success();
         };
         switch("disable").await;
         way.set_for(lost, Mode::BlackHole);
-        let envelope = church.envelope("member.created", &member, TimeDelta::zero());
+        let envelope = campus.envelope("member.created", &member, TimeDelta::zero());
         publish(&system, &envelope).await;
-        let first = church.dead_letter(&envelope.event_id).await;
+        let first = campus.dead_letter(&envelope.event_id).await;
         assert_eq!((&first["cause"], &first["status"]), (&json!("sync_disabled"), &json!("open")));
         kill(system.worker(0), way).await;
 
@@ -180,7 +180,7 @@ async fn an_event_whose_worker_died_between_its_dead_letter_and_its_ack_is_one_l
             system.start_again("worker", 0).await;
         } else {
             system.start_again("worker", 0).await;
-            let again = until_letter(church, &envelope.event_id, |letter| {
+            let again = until_letter(campus, &envelope.event_id, |letter| {
                 letter["dead_at"] != first["dead_at"]
             })
             .await;
@@ -191,15 +191,19 @@ async fn an_event_whose_worker_died_between_its_dead_letter_and_its_ack_is_one_l
             switch("enable").await;
             system.faithctl(&["dead-letters", "replay", "--yes"]).await.success();
         }
-        until_letter(church, &envelope.event_id, |letter| letter["status"] == "resolved").await;
-        assert_eq!(church.end_of(&envelope.event_id).await["message"], "Member created: Budi");
+        until_letter(campus, &envelope.event_id, |letter| letter["status"] == "resolved").await;
+        assert_eq!(campus.end_of(&envelope.event_id).await["message"], "Member created: Budi");
         end(&system).await;
     }
 }
 
-async fn until_letter(church: Church<'_>, event: &str, is: impl Fn(&Value) -> bool) -> Value {
+async fn until_letter(
+    campus: CampusUnderTest<'_>,
+    event: &str,
+    is: impl Fn(&Value) -> bool,
+) -> Value {
     eventually("the letter is as expected", SOON, async || {
-        let letter = church.dead_letter(event).await;
+        let letter = campus.dead_letter(event).await;
         if is(&letter) { Ok(letter) } else { Err(letter.to_string()) }
     })
     .await
@@ -208,16 +212,16 @@ async fn until_letter(church: Church<'_>, event: &str, is: impl Fn(&Value) -> bo
 #[tokio::test]
 async fn letters_whose_collector_died_between_its_commit_and_its_ack_stay_as_they_are() {
     let system = TestSystem::builder().proxied().spawn().await;
-    let church = Church::first(&system);
-    let members = ["one", "other"].map(|name| church.create(json!({"full_name": name})));
+    let campus = CampusUnderTest::first(&system);
+    let members = ["one", "other"].map(|name| campus.create(json!({"full_name": name})));
     let way = &system.proxies().worker_to_rabbitmq;
     system.faithctl(&["campus", "disable", &system.campus.id]).await.success();
     way.set_for(Scope::sent_by(End::Client).named("worker collector"), Mode::BlackHole);
     let mut letters = Vec::new();
     for member in &members {
-        let envelope = church.envelope("member.created", member, TimeDelta::zero());
+        let envelope = campus.envelope("member.created", member, TimeDelta::zero());
         publish(&system, &envelope).await;
-        letters.push(church.dead_letter(&envelope.event_id).await);
+        letters.push(campus.dead_letter(&envelope.event_id).await);
     }
     system.faithctl(&["campus", "enable", &system.campus.id]).await.success();
     let text = |letter: &Value, key: &str| letter[key].as_str().unwrap().to_owned();
@@ -226,7 +230,7 @@ async fn letters_whose_collector_died_between_its_commit_and_its_ack_stay_as_the
     let replay = async |letter: &Value| {
         let command = ["dead-letters", "replay", "--yes", "--id", &text(letter, "id")];
         system.faithctl(&command).await.success();
-        until_letter(church, &text(letter, "event_id"), |letter| letter["status"] == "resolved")
+        until_letter(campus, &text(letter, "event_id"), |letter| letter["status"] == "resolved")
             .await
     };
     let resolved = replay(&letters[0]).await;
@@ -235,14 +239,14 @@ async fn letters_whose_collector_died_between_its_commit_and_its_ack_stay_as_the
     until_waiting(&system, DEAD, 2).await;
     system.start_again("worker", 0).await;
     let again =
-        until_letter(church, &events[1], |letter| letter["dead_at"] != letters[1]["dead_at"]).await;
+        until_letter(campus, &events[1], |letter| letter["dead_at"] != letters[1]["dead_at"]).await;
     assert_eq!((&again["status"], &again["replay_count"]), (&json!("open"), &json!(0)));
     until_waiting(&system, DEAD, 0).await;
-    assert_eq!(church.dead_letter(&events[0]).await, resolved, "done stays done");
+    assert_eq!(campus.dead_letter(&events[0]).await, resolved, "done stays done");
     replay(&letters[1]).await;
     end(&system).await;
     for event in &events {
-        assert_eq!(church.end_of(event).await["status"], "processed");
+        assert_eq!(campus.end_of(event).await["status"], "processed");
     }
 }
 
@@ -250,14 +254,14 @@ async fn letters_whose_collector_died_between_its_commit_and_its_ack_stay_as_the
 async fn an_event_whose_gateway_died_before_its_sender_knew_is_done_once() {
     for confirmed in [true, false] {
         let system = TestSystem::builder().proxied().spawn().await;
-        let church = Church::first(&system);
-        let member = church.create(json!({"full_name": "Budi"}));
+        let campus = CampusUnderTest::first(&system);
+        let member = campus.create(json!({"full_name": "Budi"}));
         let gateway = system.gateway_url().trim_start_matches("http://").parse().unwrap();
         let door = Proxy::to(gateway).await.unwrap();
         // The answer is lost on its way; or already the confirm that it waits for.
         let way = if confirmed { &door } else { &system.proxies().gateway_to_rabbitmq };
         way.set_for(Scope::sent_by(End::Server), Mode::BlackHole);
-        let body = church.body("member.created", &member).with("event_id", "told-to-nobody");
+        let body = campus.body("member.created", &member).with("event_id", "told-to-nobody");
         let posted = async {
             let (url, bytes) =
                 (format!("http://{}{WEBHOOK_PATH}", door.address()), body.to_bytes());
@@ -269,23 +273,23 @@ async fn an_event_whose_gateway_died_before_its_sender_knew_is_done_once() {
             if confirmed {
                 eventually("the answer is lost", SOON, async || way.swallowed() > 0).await;
             } else {
-                church.end_of("told-to-nobody").await;
+                campus.end_of("told-to-nobody").await;
             }
             kill(system.gateway(0), way).await;
         };
         let (answer, ()) = join(posted, killed).await;
         assert!(!answer.is_ok_and(|answer| answer.status == 202), "the sender must not know");
-        church.end_of("told-to-nobody").await;
+        campus.end_of("told-to-nobody").await;
 
         system.start_again("gateway", 0).await;
-        church.deliver(&body).await;
-        let log = church.ends_of("told-to-nobody", 2).await;
+        campus.deliver(&body).await;
+        let log = campus.ends_of("told-to-nobody", 2).await;
         assert_eq!(
             (&log[0]["status"], &log[1]["status"]),
             (&json!("processed"), &json!("duplicate"))
         );
         assert_eq!(system.core.member_requests(&member), 1);
-        assert_eq!(church.member(&member).await["name"], "Budi");
+        assert_eq!(campus.member(&member).await["name"], "Budi");
         end(&system).await;
     }
 }

@@ -10,9 +10,11 @@ use queue::{RetryQueue, WORK};
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::worker::{campus_under_test::Church, load::Load, queue::assert_queues_are_empty};
+use crate::worker::{
+    campus_under_test::CampusUnderTest, load::Load, queue::assert_queues_are_empty,
+};
 
-/// CONTRACT §2.
+/// The deadline of an answer (interface §2).
 const ANSWER_WITHIN: Duration = Duration::from_millis(1500);
 /// The length of an alarm itself, no wait for anything.
 const ALARM: Duration = Duration::from_secs(6);
@@ -34,7 +36,7 @@ async fn forgetful(builder: SystemBuilder) -> TestSystem {
 
 /// Runs a load during a disturbance, and asserts that nothing of it was lost and nobody waited.
 async fn assert_borne(system: &TestSystem, disturbance: impl AsyncFnOnce()) {
-    let load = Load::on(Church::first(system), 40);
+    let load = Load::on(CampusUnderTest::first(system), 40);
     let client = system.database.client();
     let disturbed = async {
         until_done(client, 20).await;
@@ -103,13 +105,13 @@ async fn what_comes_back_from_a_delay_waits_until_a_full_queue_has_room() {
         .variable("QUEUE_MAX_LENGTH", "30")
         .spawn()
         .await;
-    let church = Church::first(&system);
+    let campus = CampusUnderTest::first(&system);
     let unknown = FaultKind::Status { status: 404, retry_after: None };
     system.core.add_fault(Fault::everywhere(unknown).at(Endpoint::Member));
     let members: Vec<String> =
-        (0..DELAYED).map(|n| church.create(json!({"full_name": format!("Member {n}")}))).collect();
+        (0..DELAYED).map(|n| campus.create(json!({"full_name": format!("Member {n}")}))).collect();
     let mut events =
-        join_all(members.iter().map(|member| church.post("member.created", member))).await;
+        join_all(members.iter().map(|member| campus.post("member.created", member))).await;
     eventually("all are delayed", BACK_WITHIN, async || {
         let retrying = "SELECT FROM webhook_logs WHERE status = 'retrying'";
         system.database.rows(retrying, &[]).await.len() == DELAYED
@@ -120,7 +122,7 @@ async fn what_comes_back_from_a_delay_waits_until_a_full_queue_has_room() {
     // It has sent on what it holds when it ends.
     system.worker(0).terminate(DRAIN).await.unwrap();
     loop {
-        let answer = system.post(church.campus, &church.body("member.updated", &members[0])).await;
+        let answer = system.post(&campus, &campus.body("member.updated", &members[0])).await;
         assert!(answer.took < ANSWER_WITHIN, "{answer:?}");
         if answer.status == 503 {
             break;
@@ -152,7 +154,7 @@ async fn what_comes_back_from_a_delay_waits_until_a_full_queue_has_room() {
     system.start_again("worker", 0).await;
     for event in &events {
         eventually("the event is done", BACK_WITHIN, async || {
-            let log = church.log(event).await;
+            let log = campus.log(event).await;
             let done = log.len() == 1 && log[0]["status"] == "processed";
             if done { Ok(()) } else { Err(format!("{log:?}")) }
         })

@@ -10,7 +10,7 @@ use queue::WORK;
 use serde_json::json;
 
 use crate::worker::{
-    campus_under_test::{Church, SOON},
+    campus_under_test::{CampusUnderTest, SOON},
     queue::assert_queues_are_empty,
 };
 
@@ -44,11 +44,11 @@ async fn nothing_accepted_is_lost_with_the_leader_and_intake_resumes_within_seco
 async fn a_node_that_is_lost_for_good_is_replaced_and_nothing_with_it() {
     const EVENTS: usize = 50;
     let system = TestSystem::builder().cluster(3).spawn().await;
-    let church = Church::first(&system);
+    let campus = CampusUnderTest::first(&system);
     system.worker(0).terminate(Duration::from_secs(25)).await.unwrap();
     let members: Vec<String> =
-        (0..EVENTS).map(|n| church.create(json!({"full_name": format!("Member {n}")}))).collect();
-    let events = join_all(members.iter().map(|id| church.post("member.created", id))).await;
+        (0..EVENTS).map(|n| campus.create(json!({"full_name": format!("Member {n}")}))).collect();
+    let events = join_all(members.iter().map(|id| campus.post("member.created", id))).await;
 
     let servers = system.servers();
     let (alive, other, lost) = (&servers.rabbitmq, &servers.peers[0], &servers.peers[1]);
@@ -74,7 +74,7 @@ async fn a_node_that_is_lost_for_good_is_replaced_and_nothing_with_it() {
     other.kill();
     system.start_again("worker", 0).await;
     for event in &events {
-        assert_eq!(church.end_of(event).await["status"], "processed");
+        assert_eq!(campus.end_of(event).await["status"], "processed");
     }
     system.worker(0).terminate(Duration::from_secs(25)).await.unwrap();
     assert_queues_are_empty(&system).await;

@@ -10,12 +10,12 @@ use harness::{
 };
 
 use crate::worker::{
-    campus_under_test::{Church, SOON},
+    campus_under_test::{CampusUnderTest, SOON},
     load::Load,
     queue::assert_queues_are_empty,
 };
 
-/// CONTRACT §2.
+/// The deadline of an answer (interface §2).
 const ANSWER_WITHIN: Duration = Duration::from_millis(1500);
 /// The length of a fault itself, no wait for anything.
 const LASTS: Duration = Duration::from_secs(8);
@@ -66,7 +66,7 @@ impl Way {
             .variable("RETRY_DELAYS", "300ms,1s")
             .spawn()
             .await;
-        let load = Load::on(Church::first(&system), 40);
+        let load = Load::on(CampusUnderTest::first(&system), 40);
         let client = system.database.client();
         let troubled = async {
             until_done(&load, &system, 20).await;

@@ -12,11 +12,11 @@ use support::{
 };
 
 use crate::worker::{
-    campus_under_test::{Church, SOON},
+    campus_under_test::{CampusUnderTest, SOON},
     queue::assert_queues_are_empty,
 };
 
-/// CONTRACT §2.
+/// The deadline of an answer (interface §2).
 const ANSWER_WITHIN: Duration = Duration::from_millis(1500);
 /// The lengths of the faults themselves, no waits for anything.
 const AWAY: Duration = Duration::from_secs(3);
@@ -29,7 +29,7 @@ const STEP: Duration = Duration::from_millis(50);
 #[tokio::test]
 async fn a_core_that_is_killed_and_frozen_under_load_delays_events_and_loses_none() {
     let system = TestSystem::builder().variable("RETRY_DELAYS", "500ms,2s").spawn().await;
-    let church = Church::first(&system);
+    let campus = CampusUnderTest::first(&system);
     // The same members as in the test's own core: they follow from the seed.
     let port = keep_or_choose(&system.folder().join("core.port"), None).unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], port));
@@ -44,7 +44,7 @@ async fn a_core_that_is_killed_and_frozen_under_load_delays_events_and_loses_non
     let moved = ["campus", "set", &system.campus.id, "--api-base-url", &url];
     system.faithctl(&moved).await.success();
     let members: Vec<String> =
-        (0..25).map(|row| system.core.member_id(church.church_id(), row).unwrap()).collect();
+        (0..25).map(|row| system.core.member_id(campus.church_id(), row).unwrap()).collect();
 
     let over = Cell::new(false);
     let load = async {
@@ -54,8 +54,8 @@ async fn a_core_that_is_killed_and_frozen_under_load_delays_events_and_loses_non
                 break;
             }
             tokio::time::sleep(STEP).await;
-            let body = church.body("member.updated", member);
-            let answer = system.post(church.campus, &body).await;
+            let body = campus.body("member.updated", member);
+            let answer = system.post(&campus, &body).await;
             assert!(answer.status == 202 && answer.took < ANSWER_WITHIN, "{answer:?}");
             events += 1;
         }
@@ -66,7 +66,7 @@ async fn a_core_that_is_killed_and_frozen_under_load_delays_events_and_loses_non
         for _ in 0..2 {
             core.kill();
             core.wait().await;
-            church.execute(AGE_TOKEN).await;
+            campus.execute(AGE_TOKEN).await;
             tokio::time::sleep(AWAY).await;
             start().await;
             until_done(&system, done(&system).await + 20).await;
@@ -86,7 +86,7 @@ async fn a_core_that_is_killed_and_frozen_under_load_delays_events_and_loses_non
     assert!(system.database.rows("SELECT FROM dead_letters", &[]).await.is_empty());
     for member in &members {
         let there = system.core.member(member).unwrap();
-        assert_eq!(church.member(member).await["name"], *there.get("full_name").unwrap());
+        assert_eq!(campus.member(member).await["name"], *there.get("full_name").unwrap());
     }
     let renamed = reqwest::Client::new()
         .patch(format!("{url}/control/members/{}?webhook=false", members[0]))
@@ -95,8 +95,8 @@ async fn a_core_that_is_killed_and_frozen_under_load_delays_events_and_loses_non
         .await
         .unwrap();
     assert!(renamed.status().is_success(), "{renamed:?}");
-    church.sync("member.updated", &members[0]).await;
-    assert_eq!(church.member(&members[0]).await["name"], "After everything");
+    campus.sync("member.updated", &members[0]).await;
+    assert_eq!(campus.member(&members[0]).await["name"], "After everything");
     system.worker(0).terminate(Duration::from_secs(25)).await.unwrap();
     assert_queues_are_empty(&system).await;
 }

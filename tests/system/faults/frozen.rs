@@ -6,7 +6,7 @@ use harness::{TestSystem, eventually};
 use serde_json::json;
 
 use crate::worker::{
-    campus_under_test::{Church, SOON},
+    campus_under_test::{CampusUnderTest, SOON},
     load::Load,
     queue::assert_queues_are_empty,
 };
@@ -20,7 +20,7 @@ const DRAIN: Duration = Duration::from_secs(25);
 #[tokio::test]
 async fn programs_that_freeze_under_load_are_done_without_and_go_on() {
     let system = TestSystem::builder().workers(2).spawn().await;
-    let load = Load::on(Church::first(&system), 40);
+    let load = Load::on(CampusUnderTest::first(&system), 40);
     let client = system.database.client();
     let until_done = async |more: i64| {
         let moment = i64::try_from(load.accepted()).unwrap() + more;
@@ -65,11 +65,11 @@ const SLOW_WRITES: &str = "
 #[tokio::test]
 async fn a_worker_that_freezes_in_its_transaction_gives_its_locks_back() {
     let system = TestSystem::builder().workers(2).variable("RETRY_DELAYS", "1s").spawn().await;
-    let church = Church::first(&system);
+    let campus = CampusUnderTest::first(&system);
     system.worker(1).terminate(DRAIN).await.unwrap();
-    let member = church.create(json!({"full_name": "Budi"}));
-    church.execute(SLOW_WRITES).await;
-    let first = church.post("member.created", &member).await;
+    let member = campus.create(json!({"full_name": "Budi"}));
+    campus.execute(SLOW_WRITES).await;
+    let first = campus.post("member.created", &member).await;
     let in_transaction = async |state: &str| {
         let sessions = "SELECT FROM pg_stat_activity WHERE datname = current_database()
              AND usename = 'faith_worker' AND xact_start IS NOT NULL AND state = $1";
@@ -87,19 +87,19 @@ async fn a_worker_that_freezes_in_its_transaction_gives_its_locks_back() {
     })
     .await;
 
-    church.change(&member, json!({"full_name": "Budi Santoso"}));
+    campus.change(&member, json!({"full_name": "Budi Santoso"}));
     system.start_again("worker", 1).await;
     // RabbitMQ gives some to the one that stands still, until it knows.
     let mut events = vec![first];
     for _ in 0..4 {
-        events.push(church.post("member.updated", &member).await);
+        events.push(campus.post("member.updated", &member).await);
     }
     let processed = async || {
         let query = "SELECT FROM webhook_logs WHERE status = 'processed'";
         system.database.rows(query, &[]).await.len()
     };
     eventually("the other writes the member", SOON, async || processed().await > 0).await;
-    assert_eq!(church.member(&member).await["name"], "Budi Santoso");
+    assert_eq!(campus.member(&member).await["name"], "Budi Santoso");
     eventually("all are done by the other", BACK_WITHIN, async || {
         let done = processed().await;
         if done == events.len() { Ok(()) } else { Err(done.to_string()) }
@@ -107,13 +107,13 @@ async fn a_worker_that_freezes_in_its_transaction_gives_its_locks_back() {
     .await;
     system.worker(0).thaw();
     system.until_ready("worker", 0, SOON).await;
-    assert_eq!(church.sync("member.updated", &member).await["status"], "processed");
+    assert_eq!(campus.sync("member.updated", &member).await["status"], "processed");
     for worker in 0..2 {
         assert_eq!(system.worker(worker).terminate(DRAIN).await.unwrap().code(), Some(0));
     }
-    assert_eq!(church.member(&member).await["name"], "Budi Santoso");
+    assert_eq!(campus.member(&member).await["name"], "Budi Santoso");
     for event in &events {
-        assert_eq!(church.log(event).await.len(), 1);
+        assert_eq!(campus.log(event).await.len(), 1);
     }
     assert_queues_are_empty(&system).await;
 }

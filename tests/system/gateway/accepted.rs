@@ -1,4 +1,4 @@
-//! CONTRACT §2's table of what is accepted.
+//! The table of interface §2 of what is accepted.
 
 use chrono::{DateTime, Utc};
 use harness::{SIGNATURE_HEADER, WEBHOOK_PATH};

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::gateway_alone;
 
-/// CONTRACT §2.
+/// How soon a change is in force (interface §2).
 const SEEN_WITHIN: Duration = Duration::from_secs(1);
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! CONTRACT §2's table of checks, row by row, and their order.
+//! The table of interface §2 of checks, row by row, and their order.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The observation guard on a real Postgres (CORRECTNESS §1): concurrent writers, few and so hot
+//! The observation guard on a real Postgres (decision 4): concurrent writers, few and so hot
 //! members, killed sessions, crashes of the server. Everything converges in the end, so the end
 //! proves nothing: every single write is recorded by a trigger and judged.
 

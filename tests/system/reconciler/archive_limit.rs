@@ -314,20 +314,20 @@ async fn who_moved_to_another_church_waits_for_an_operator() {
 #[tokio::test]
 async fn events_archive_by_the_filter_no_more_than_a_night_may() {
     let system = TestSystem::spawn().await;
-    let church = crate::worker::campus_under_test::Church::first(&system);
+    let campus = crate::worker::campus_under_test::CampusUnderTest::first(&system);
     let mut members = Vec::new();
     for number in 0..20 {
-        members.push(church.bring(json!({"full_name": format!("Member {number}")})).await);
+        members.push(campus.bring(json!({"full_name": format!("Member {number}")})).await);
     }
     let rules =
         json!([{"field": "member_status", "operator": "equals", "value": "Nobody has this"}]);
-    crate::worker::filter::set_filter(church, "include", rules).await;
+    crate::worker::filter::set_filter(campus, "include", rules).await;
     let mut archived = 0;
     for member in &members[..8] {
-        church.change(member, json!({"full_name": "Renamed"}));
-        let log = church.sync("member.updated", member).await;
+        campus.change(member, json!({"full_name": "Renamed"}));
+        let log = campus.sync("member.updated", member).await;
         assert_eq!(log["status"], "processed", "{log}");
-        let row = church.member(member).await;
+        let row = campus.member(member).await;
         assert_eq!(row["name"], "Renamed");
         archived += u64::from(row["is_archived"] == true);
         let verb = if row["is_archived"] == true { "archived" } else { "updated" };

@@ -1,4 +1,4 @@
-//! Values that an older mapping stored wrong, and values that nobody can read (CONTRACT §3).
+//! Values that an older mapping stored wrong, and values that nobody can read (interface §3).
 
 use core_sim::Endpoint;
 use serde_json::json;

@@ -1,5 +1,5 @@
 //! A core's address that leads into the own network is not asked, whatever stands in the database
-//! (DESIGN "Security").
+//! (decision 8).
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Where the worker asks for a member, and where it never goes (DESIGN "Security").
+//! Where the worker asks for a member, and where it never goes (decision 8).
 
 use std::{
     convert::Infallible,
@@ -15,12 +15,12 @@ use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use super::campus_under_test::Church;
+use super::campus_under_test::CampusUnderTest;
 
 #[tokio::test]
 async fn an_id_is_one_segment_of_the_path_whatever_is_in_it() {
     let system = TestSystem::spawn().await;
-    let church = Church::first(&system);
+    let campus = CampusUnderTest::first(&system);
     let ids = [
         "a/b?c#d %2e",
         "../auth/login",
@@ -34,13 +34,13 @@ async fn an_id_is_one_segment_of_the_path_whatever_is_in_it() {
     ];
     for (n, id) in ids.into_iter().enumerate() {
         let name = format!("Member {n}");
-        let answer = json!({"id": id, "church_id": church.church_id(), "full_name": name});
-        system.core.put(church.church_id(), id, answer).unwrap();
-        let log = church.sync("member.created", id).await;
+        let answer = json!({"id": id, "church_id": campus.church_id(), "full_name": name});
+        system.core.put(campus.church_id(), id, answer).unwrap();
+        let log = campus.sync("member.created", id).await;
         assert_eq!(log["message"], format!("Member created: {name}"), "{id}");
         assert_eq!((log["member_id"].as_str(), system.core.member_requests(id)), (Some(id), 1));
-        assert_eq!(church.member(id).await["name"], name);
-        assert_eq!(church.sync("member.deleted", id).await["status"], "processed");
+        assert_eq!(campus.member(id).await["name"], name);
+        assert_eq!(campus.sync("member.deleted", id).await["status"], "processed");
     }
     assert_eq!(system.core.requests(core_sim::Endpoint::Other), 0);
 }
@@ -48,41 +48,41 @@ async fn an_id_is_one_segment_of_the_path_whatever_is_in_it() {
 #[tokio::test]
 async fn a_wrong_path_prefix_archives_nobody() {
     let system = TestSystem::builder().variable("RETRY_DELAYS", "100ms").spawn().await;
-    let church = Church::first(&system);
-    let member = church.bring(json!({"full_name": "Budi"})).await;
-    let before = church.member(&member).await;
+    let campus = CampusUnderTest::first(&system);
+    let member = campus.bring(json!({"full_name": "Budi"})).await;
+    let before = campus.member(&member).await;
     let set = ["--api-path-prefix", "/", "--api-login-path", "/api/auth/login"];
-    system.faithctl(&[&["campus", "set", &church.campus.id], &set[..]].concat()).await.success();
-    let event = church.post("member.updated", &member).await;
-    assert_eq!(church.dead_letter(&event).await["cause"], "member_not_found");
-    assert_eq!(church.member(&member).await, before);
+    system.faithctl(&[&["campus", "set", &campus.id], &set[..]].concat()).await.success();
+    let event = campus.post("member.updated", &member).await;
+    assert_eq!(campus.dead_letter(&event).await["cause"], "member_not_found");
+    assert_eq!(campus.member(&member).await, before);
 
     let set = ["--api-path-prefix", "/api", "--api-login-path", "/auth/login"];
-    system.faithctl(&[&["campus", "set", &church.campus.id], &set[..]].concat()).await.success();
-    assert_eq!(church.sync("member.updated", &member).await["message"], "Member updated: Budi");
+    system.faithctl(&[&["campus", "set", &campus.id], &set[..]].concat()).await.success();
+    assert_eq!(campus.sync("member.updated", &member).await["message"], "Member updated: Budi");
 }
 
 #[tokio::test]
 async fn a_redirect_to_another_host_is_not_followed() {
     let system = TestSystem::builder().variable("RETRY_DELAYS", "100ms").spawn().await;
-    let church = Church::first(&system);
+    let campus = CampusUnderTest::first(&system);
     let thief = Redirector::start(None).await;
     let core = Redirector::start(Some(thief.url())).await;
-    let set = ["campus", "set", &church.campus.id, "--api-base-url", &core.url()];
+    let set = ["campus", "set", &campus.id, "--api-base-url", &core.url()];
     system.faithctl(&set).await.success();
 
     // The same member is at the other host, as the core itself would answer.
-    let created = system.core.create(church.church_id(), json!({"id": "m-1"}), Webhook::Silent);
+    let created = system.core.create(campus.church_id(), json!({"id": "m-1"}), Webhook::Silent);
     assert!(created.is_ok());
-    let event = church.post("member.created", "m-1").await;
-    let letter = church.dead_letter(&event).await;
+    let event = campus.post("member.created", "m-1").await;
+    let letter = campus.dead_letter(&event).await;
     assert_eq!((&letter["cause"], &letter["attempts"]), (&json!("core_bad_response"), &json!(2)));
     assert_eq!(
         core.requests(),
         ["POST /api/auth/login", "GET /api/members/m-1", "GET /api/members/m-1"]
     );
     assert_eq!(thief.requests(), Vec::<String>::new());
-    assert_eq!(church.row("m-1").await, None);
+    assert_eq!(campus.row("m-1").await, None);
 }
 
 /// A core that lets everybody in, and then points elsewhere.

@@ -10,7 +10,7 @@ use harness::{
 use queue::WORK;
 
 use super::{
-    campus_under_test::{Church, SOON},
+    campus_under_test::{CampusUnderTest, SOON},
     load::Load,
     queue::assert_queues_are_empty,
 };
@@ -19,8 +19,8 @@ use super::{
 async fn restarts_and_crashes_of_rabbitmq_under_load_lose_nothing() {
     const CHANGES: usize = 600;
     let system = TestSystem::builder().own_servers().workers(2).spawn().await;
-    let church = Church::first(&system);
-    let load = Load::on(church, 40);
+    let campus = CampusUnderTest::first(&system);
+    let load = Load::on(campus, 40);
     let client = system.database.client();
     let restarts = async {
         for (moment, crash) in [(50, true), (250, false)] {

@@ -1,6 +1,6 @@
-//! A campus with its church in the core: what the worker's tests say in one word.
+//! A campus with its church in the core, and what most tests do with them.
 
-use std::time::Duration;
+use std::{ops::Deref, time::Duration};
 
 use core_sim::{Webhook, WebhookBody};
 use harness::{Campus, TestSystem, eventually};
@@ -11,15 +11,28 @@ pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// A campus of a system, and the church in the core that it is synced with.
 #[derive(Clone, Copy)]
-pub(crate) struct Church<'a> {
+pub(crate) struct CampusUnderTest<'a> {
     pub(crate) system: &'a TestSystem,
-    pub(crate) campus: &'a Campus,
+    campus: &'a Campus,
 }
 
-impl<'a> Church<'a> {
+impl Deref for CampusUnderTest<'_> {
+    type Target = Campus;
+
+    fn deref(&self) -> &Campus {
+        self.campus
+    }
+}
+
+impl<'a> CampusUnderTest<'a> {
     /// The one that every system has.
     pub(crate) fn first(system: &'a TestSystem) -> Self {
-        Self { system, campus: &system.campus }
+        Self::of(system, &system.campus)
+    }
+
+    /// One that was added.
+    pub(crate) fn of(system: &'a TestSystem, campus: &'a Campus) -> Self {
+        Self { system, campus }
     }
 
     /// The core's id of it.

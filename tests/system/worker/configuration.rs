@@ -1,4 +1,4 @@
-//! Configuration that changes while the worker runs (CORRECTNESS §6: it is read at admission).
+//! Configuration that changes while the worker runs: it is read at admission.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use harness::{TestSystem, eventually};
 use serde_json::{Value, json};
 
 use super::{
-    campus_under_test::{Church, SOON},
+    campus_under_test::{CampusUnderTest, SOON},
     filter::set_filter,
     queue::assert_queues_are_empty,
 };
@@ -16,12 +16,12 @@ use super::{
 /// Long enough that many reads are under way when the configuration changes.
 const SLOW: FaultKind = FaultKind::Latency { ms: 300, jitter_ms: 400, stale: false };
 
-impl Church<'_> {
+impl CampusUnderTest<'_> {
     /// Waits until the gateway knows a campus that was just added.
     pub(super) async fn until_known(&self) {
         let test = WebhookBody::test(self.church_id());
         eventually("the gateway knows the campus", SOON, async || {
-            self.system.post(self.campus, &test).await.status == 200
+            self.system.post(self, &test).await.status == 200
         })
         .await;
     }
@@ -32,18 +32,18 @@ async fn a_campus_that_is_added_meanwhile_is_synced() {
     let options = Options::default();
     let second = options.churches[1].clone();
     let system = TestSystem::builder().core(options).spawn().await;
-    let first = Church::first(&system);
+    let first = CampusUnderTest::first(&system);
     let member = first.bring(json!({"full_name": "First"})).await;
 
-    let campus = system.add_campus(&second, &["--timezone", "Asia/Jakarta"]).await;
-    let church = Church { system: &system, campus: &campus };
-    church.until_known().await;
-    let newcomer = church.create(json!({"full_name": "Newcomer"}));
+    let added = system.add_campus(&second, &["--timezone", "Asia/Jakarta"]).await;
+    let campus = CampusUnderTest::of(&system, &added);
+    campus.until_known().await;
+    let newcomer = campus.create(json!({"full_name": "Newcomer"}));
     assert_eq!(
-        church.sync("member.created", &newcomer).await["message"],
+        campus.sync("member.created", &newcomer).await["message"],
         "Member created: Newcomer"
     );
-    assert_eq!(church.member(&newcomer).await["campus_id"], campus.id.as_str());
+    assert_eq!(campus.member(&newcomer).await["campus_id"], added.id.as_str());
     assert_eq!(first.row(&newcomer).await, None);
     assert_eq!(first.sync("member.updated", &member).await["status"], "processed");
     assert_eq!(system.core.requests(Endpoint::Login), 2, "one for each campus");
@@ -52,43 +52,43 @@ async fn a_campus_that_is_added_meanwhile_is_synced() {
 #[tokio::test]
 async fn events_of_a_campus_that_was_disabled_wait_for_an_operator() {
     let system = TestSystem::spawn().await;
-    let church = Church::first(&system);
-    let member = church.bring(json!({"full_name": "Budi"})).await;
-    church.change(&member, json!({"full_name": "Budi Santoso"}));
-    let before = church.member(&member).await;
+    let campus = CampusUnderTest::first(&system);
+    let member = campus.bring(json!({"full_name": "Budi"})).await;
+    campus.change(&member, json!({"full_name": "Budi Santoso"}));
+    let before = campus.member(&member).await;
 
     // Accepted while it was enabled, admitted when it is no longer.
     system.worker(0).terminate(Duration::from_secs(25)).await.unwrap();
     let events = [
-        church.post("member.updated", &member).await,
-        church.post("member.deleted", &member).await,
+        campus.post("member.updated", &member).await,
+        campus.post("member.deleted", &member).await,
     ];
-    system.faithctl(&["campus", "disable", &church.campus.id]).await.success();
+    system.faithctl(&["campus", "disable", &campus.id]).await.success();
     system.start_again("worker", 0).await;
     for event in &events {
-        let log = church.end_of(event).await;
+        let log = campus.end_of(event).await;
         assert_eq!((&log["status"], &log["attempts"]), (&json!("dead"), &json!(1)));
-        let letter = church.dead_letter(event).await;
+        let letter = campus.dead_letter(event).await;
         assert_eq!(
             (&letter["cause"], &letter["status"]),
             (&json!("sync_disabled"), &json!("open"))
         );
         assert_eq!(letter["attempts"], 1);
     }
-    assert_eq!(church.member(&member).await, before);
+    assert_eq!(campus.member(&member).await, before);
     assert_eq!(system.core.member_requests(&member), 1, "that of its creation");
     eventually("the gateway refuses events", SOON, async || {
-        system.post(church.campus, &church.body("member.updated", &member)).await.status == 403
+        system.post(&campus, &campus.body("member.updated", &member)).await.status == 403
     })
     .await;
 
-    system.faithctl(&["campus", "enable", &church.campus.id]).await.success();
+    system.faithctl(&["campus", "enable", &campus.id]).await.success();
     eventually("the gateway takes events", SOON, async || {
-        system.post(church.campus, &WebhookBody::test(church.church_id())).await.status == 200
+        system.post(&campus, &WebhookBody::test(campus.church_id())).await.status == 200
     })
     .await;
     assert_eq!(
-        church.sync("member.updated", &member).await["message"],
+        campus.sync("member.updated", &member).await["message"],
         "Member updated: Budi Santoso"
     );
     assert_queues_are_empty(&system).await;
@@ -97,18 +97,18 @@ async fn events_of_a_campus_that_was_disabled_wait_for_an_operator() {
 #[tokio::test]
 async fn events_of_a_campus_without_any_sync_wait_for_an_operator() {
     let system = TestSystem::spawn().await;
-    let church = Church::first(&system);
+    let campus = CampusUnderTest::first(&system);
     system.worker(0).terminate(Duration::from_secs(25)).await.unwrap();
-    let event = church.post("member.updated", "anybody").await;
-    church.execute("DELETE FROM sync_configs").await;
+    let event = campus.post("member.updated", "anybody").await;
+    campus.execute("DELETE FROM sync_configs").await;
     system.start_again("worker", 0).await;
-    let letter = church.dead_letter(&event).await;
+    let letter = campus.dead_letter(&event).await;
     assert_eq!((&letter["cause"], &letter["attempts"]), (&json!("sync_disabled"), &json!(1)));
-    assert_eq!(church.log(&event).await[0]["status"], "dead");
+    assert_eq!(campus.log(&event).await[0]["status"], "dead");
     assert_eq!(system.database.rows("SELECT FROM members", &[]).await, Vec::<Value>::new());
 }
 
-impl Church<'_> {
+impl CampusUnderTest<'_> {
     /// Makes members in a slow core and posts an event for each, until some of them are here.
     async fn create_slowly(&self, ids: &[String]) -> Vec<String> {
         self.system.core.add_fault(Fault::everywhere(SLOW).at(Endpoint::Member));
@@ -133,7 +133,7 @@ impl Church<'_> {
     async fn versions(&self) -> (i64, i64) {
         let query =
             "SELECT version, synced_version FROM sync_configs WHERE campus_id = $1::text::uuid";
-        let row = self.system.database.client().query_one(query, &[&self.campus.id]).await.unwrap();
+        let row = self.system.database.client().query_one(query, &[&self.id]).await.unwrap();
         (row.get(0), row.get(1))
     }
 }
@@ -145,23 +145,23 @@ fn ids() -> Vec<String> {
 #[tokio::test]
 async fn nobody_is_written_who_was_read_under_an_older_filter() {
     let system = TestSystem::builder().workers(2).spawn().await;
-    let church = Church::first(&system);
-    let events = church.create_slowly(&ids()).await;
+    let campus = CampusUnderTest::first(&system);
+    let events = campus.create_slowly(&ids()).await;
     let nobody = json!([{"field": "full_name", "operator": "equals", "value": "Nobody"}]);
-    set_filter(church, "include", nobody).await;
-    let before = church.here().await;
-    let statuses = church.statuses(&events).await;
-    assert_eq!(church.here().await, before, "as when the command returned");
+    set_filter(campus, "include", nobody).await;
+    let before = campus.here().await;
+    let statuses = campus.statuses(&events).await;
+    assert_eq!(campus.here().await, before, "as when the command returned");
     let filtered = statuses.iter().filter(|status| *status == "filtered").count();
     assert!(filtered > 10 && filtered == ids().len() - before.len(), "{statuses:?}");
 
     // And the other way round: who was kept out is let in.
-    let events = join_all(ids().iter().map(|id| church.post("member.updated", id))).await;
-    system.faithctl(&["campus", "clear-filter", &church.campus.id]).await.success();
-    church.statuses(&events).await;
-    let late = join_all(ids().iter().map(|id| church.post("member.updated", id))).await;
-    assert!(church.statuses(&late).await.iter().all(|status| status == "processed"));
-    let here = church.here().await;
+    let events = join_all(ids().iter().map(|id| campus.post("member.updated", id))).await;
+    system.faithctl(&["campus", "clear-filter", &campus.id]).await.success();
+    campus.statuses(&events).await;
+    let late = join_all(ids().iter().map(|id| campus.post("member.updated", id))).await;
+    assert!(campus.statuses(&late).await.iter().all(|status| status == "processed"));
+    let here = campus.here().await;
     assert_eq!(here.len(), ids().len());
     assert!(here.iter().all(|member| member["is_archived"] == false), "{here:?}");
 }
@@ -169,12 +169,12 @@ async fn nobody_is_written_who_was_read_under_an_older_filter() {
 #[tokio::test]
 async fn nobody_is_written_after_the_campus_was_disabled() {
     let system = TestSystem::spawn().await;
-    let church = Church::first(&system);
-    let events = church.create_slowly(&ids()).await;
-    system.faithctl(&["campus", "disable", &church.campus.id]).await.success();
-    let before = church.here().await;
-    let statuses = church.statuses(&events).await;
-    assert_eq!(church.here().await, before, "as when the command returned");
+    let campus = CampusUnderTest::first(&system);
+    let events = campus.create_slowly(&ids()).await;
+    system.faithctl(&["campus", "disable", &campus.id]).await.success();
+    let before = campus.here().await;
+    let statuses = campus.statuses(&events).await;
+    assert_eq!(campus.here().await, before, "as when the command returned");
     let dead = statuses.iter().filter(|status| *status == "dead").count();
     assert!(dead > 10 && dead == ids().len() - before.len(), "{statuses:?}");
     let causes = system.database.rows("SELECT DISTINCT cause FROM dead_letters", &[]).await;
@@ -185,28 +185,28 @@ async fn nobody_is_written_after_the_campus_was_disabled() {
 async fn nothing_is_written_that_another_core_said() {
     let options = Options::default();
     let system = TestSystem::builder().core(options.clone()).spawn().await;
-    let church = Church::first(&system);
+    let campus = CampusUnderTest::first(&system);
     let other = CoreSim::start(options).await.unwrap();
     for id in ids() {
-        let answer = json!({"id": id, "church_id": church.church_id(), "full_name": "New"});
-        other.put(church.church_id(), &id, answer).unwrap();
+        let answer = json!({"id": id, "church_id": campus.church_id(), "full_name": "New"});
+        other.put(campus.church_id(), &id, answer).unwrap();
     }
-    let events = church.create_slowly(&ids()).await;
-    let set = ["campus", "set", &church.campus.id, "--api-base-url", &other.base_url()];
+    let events = campus.create_slowly(&ids()).await;
+    let set = ["campus", "set", &campus.id, "--api-base-url", &other.base_url()];
     system.faithctl(&set).await.success();
-    let before = church.here().await;
-    assert!(church.statuses(&events).await.iter().all(|status| status == "processed"));
+    let before = campus.here().await;
+    assert!(campus.statuses(&events).await.iter().all(|status| status == "processed"));
     let old = |rows: &[Value]| rows.iter().filter(|row| row["name"] == "Old").count();
-    let after = church.here().await;
+    let after = campus.here().await;
     assert_eq!((after.len(), old(&after)), (ids().len(), old(&before)), "{after:?}");
 }
 
 #[tokio::test]
 async fn what_is_not_synced_has_a_version_of_its_own() {
     let system = TestSystem::builder().workers(0).spawn().await;
-    let church = Church::first(&system);
-    let id = church.campus.id.as_str();
-    let mut before = church.versions().await;
+    let campus = CampusUnderTest::first(&system);
+    let id = campus.id.as_str();
+    let mut before = campus.versions().await;
     for (change, is_synced) in [
         (vec!["campus", "rotate-secret", id], false),
         (vec!["campus", "set", id, "--rate-limit", "50/s"], false),
@@ -217,14 +217,14 @@ async fn what_is_not_synced_has_a_version_of_its_own() {
         (vec!["campus", "disable", id], true),
     ] {
         system.faithctl(&change).await.success();
-        let after = church.versions().await;
+        let after = campus.versions().await;
         assert!(after.0 > before.0, "{change:?}: {after:?}");
         assert_eq!(after.1 > before.1, is_synced, "{change:?}: {after:?}");
         before = after;
     }
     // What a run says of itself is no change at all.
-    church.execute("UPDATE sync_configs SET last_sync_status = 'success'").await;
-    assert_eq!(church.versions().await, before);
+    campus.execute("UPDATE sync_configs SET last_sync_status = 'success'").await;
+    assert_eq!(campus.versions().await, before);
 }
 
 #[tokio::test]
@@ -233,15 +233,15 @@ async fn a_change_that_is_not_committed_delays_its_own_campus_only() {
     let second = options.churches[1].clone();
     let delays = ("RETRY_DELAYS", "500ms");
     let system = TestSystem::builder().core(options).variable(delays.0, delays.1).spawn().await;
-    let campus = system.add_campus(&second, &[]).await;
-    let (first, other) = (Church::first(&system), Church { system: &system, campus: &campus });
+    let added = system.add_campus(&second, &[]).await;
+    let (first, other) = (CampusUnderTest::first(&system), CampusUnderTest::of(&system, &added));
     other.until_known().await;
     let mut session = system.database.connect().await;
     let change = session.transaction().await.unwrap();
     change
         .execute(
             "UPDATE sync_configs SET default_country = 'SG' WHERE campus_id = $1::text::uuid",
-            &[&first.campus.id],
+            &[&first.id],
         )
         .await
         .unwrap();

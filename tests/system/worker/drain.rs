@@ -1,5 +1,5 @@
 //! A worker that is told to stop: nothing is lost, and nothing is left for the broker to return
-//! (CONTRACT §1, CORRECTNESS §6).
+//! (interface §1).
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use queue::WORK;
 use serde_json::json;
 
 use super::{
-    campus_under_test::{Church, SOON},
+    campus_under_test::{CampusUnderTest, SOON},
     load::Load,
     queue::assert_queues_are_empty,
 };
@@ -51,14 +51,14 @@ pub(super) async fn assert_none_was_returned(system: &TestSystem) -> usize {
 async fn a_worker_that_is_stopped_under_load_leaves_the_rest_to_another() {
     let system =
         TestSystem::builder().workers(2).variable("WORKER_CORE_CONCURRENCY", "4").spawn().await;
-    let church = Church::first(&system);
+    let campus = CampusUnderTest::first(&system);
     for worker in 0..2 {
         terminate(&system, worker).await;
     }
     let slow = FaultKind::Latency { ms: 20, jitter_ms: 20, stale: false };
     system.core.add_fault(Fault::everywhere(slow).at(Endpoint::Member));
     // More than a worker holds at once.
-    let load = Load::on(church, 200);
+    let load = Load::on(campus, 200);
     let events = load.run(500).await;
     let client = system.database.client();
     system.start_again("worker", 0).await;
@@ -83,13 +83,13 @@ async fn a_worker_that_is_stopped_under_load_leaves_the_rest_to_another() {
 #[tokio::test]
 async fn a_worker_whose_core_hangs_still_stops_in_time() {
     let system = TestSystem::spawn().await;
-    let church = Church::first(&system);
+    let campus = CampusUnderTest::first(&system);
     // It has logged in already.
-    church.bring(json!({"full_name": "First"})).await;
+    campus.bring(json!({"full_name": "First"})).await;
     let members: Vec<String> =
-        (0..30).map(|n| church.create(json!({"full_name": format!("Member {n}")}))).collect();
+        (0..30).map(|n| campus.create(json!({"full_name": format!("Member {n}")}))).collect();
     system.core.add_fault(Fault::everywhere(FaultKind::Hang).at(Endpoint::Member));
-    let events = join_all(members.iter().map(|member| church.post("member.created", member))).await;
+    let events = join_all(members.iter().map(|member| campus.post("member.created", member))).await;
     eventually("fetches hang", SOON, async || system.core.requests(Endpoint::Member) > 10).await;
 
     terminate(&system, 0).await;
@@ -97,7 +97,7 @@ async fn a_worker_whose_core_hangs_still_stops_in_time() {
     system.core.clear_faults();
     system.start_again("worker", 0).await;
     for event in &events {
-        assert_eq!(church.end_of(event).await["status"], "processed");
+        assert_eq!(campus.end_of(event).await["status"], "processed");
     }
     assert_queues_are_empty(&system).await;
 }
@@ -106,13 +106,13 @@ async fn a_worker_whose_core_hangs_still_stops_in_time() {
 async fn what_failed_together_is_settled_side_by_side() {
     const EVENTS: usize = 200;
     let system = TestSystem::builder().variable("RETRY_DELAYS", "1m").spawn().await;
-    let church = Church::first(&system);
-    let member = church.bring(json!({"full_name": "Budi"})).await;
+    let campus = CampusUnderTest::first(&system);
+    let member = campus.bring(json!({"full_name": "Budi"})).await;
     let away = FaultKind::Status { status: 503, retry_after: None };
     system.core.add_fault(Fault::everywhere(away).at(Endpoint::Member));
     // The first fails alone, after it has bridged what might have been a blip; all others share the
     // next read.
-    join_all((0..EVENTS).map(|_| church.post("member.updated", &member))).await;
+    join_all((0..EVENTS).map(|_| campus.post("member.updated", &member))).await;
     let waiting = "member-events.retry.1m";
     eventually("the first has failed", SOON, async || system.queue_depth(waiting).await > Some(0))
         .await;

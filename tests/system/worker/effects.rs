@@ -1,15 +1,15 @@
-//! What created, updated and deleted do (CONTRACT §3).
+//! What created, updated and deleted do (interface §3).
 
 use harness::TestSystem;
 use serde_json::{Value, json};
 
-use super::campus_under_test::Church;
+use super::campus_under_test::CampusUnderTest;
 
 #[tokio::test]
 async fn a_member_is_created_updated_and_archived() {
     let system = TestSystem::spawn().await;
-    let church = Church::first(&system);
-    let member = church.create(json!({
+    let campus = CampusUnderTest::first(&system);
+    let member = campus.create(json!({
         "full_name": "SUMARNI NINGSIH",
         "phone_whatsapp": "0812-3456-7890",
         "gender": "Female",
@@ -18,11 +18,11 @@ async fn a_member_is_created_updated_and_archived() {
         "photo_url": "https://photos.example/sumarni.jpg",
     }));
 
-    let log = church.sync("member.created", &member).await;
+    let log = campus.sync("member.created", &member).await;
     assert_eq!(log["status"], "processed");
     assert_eq!(log["message"], "Member created: SUMARNI NINGSIH");
-    let row = church.member(&member).await;
-    assert_eq!(row["campus_id"], church.campus.id.as_str());
+    let row = campus.member(&member).await;
+    assert_eq!(row["campus_id"], campus.id.as_str());
     assert_eq!(row["name"], "SUMARNI NINGSIH");
     assert_eq!(row["phone"], "+6281234567890");
     assert_eq!(row["gender"], "Female");
@@ -36,23 +36,23 @@ async fn a_member_is_created_updated_and_archived() {
     assert_eq!(row["days_since_last_contact"], 999);
     assert_eq!((&row["last_contact_at"], &row["notes"]), (&Value::Null, &Value::Null));
 
-    church.change(&member, json!({"full_name": "Sumarni N", "member_status": "Visitor"}));
-    let log = church.sync("member.updated", &member).await;
+    campus.change(&member, json!({"full_name": "Sumarni N", "member_status": "Visitor"}));
+    let log = campus.sync("member.updated", &member).await;
     assert_eq!(
         (&log["status"], &log["message"]),
         (&json!("processed"), &json!("Member updated: Sumarni N"))
     );
-    let row = church.member(&member).await;
+    let row = campus.member(&member).await;
     assert_eq!((&row["name"], &row["category"]), (&json!("Sumarni N"), &json!("Visitor")));
     assert_eq!(row["phone"], "+6281234567890");
 
     system.core.delete(&member, core_sim::Webhook::Silent).unwrap();
-    let log = church.sync("member.deleted", &member).await;
+    let log = campus.sync("member.deleted", &member).await;
     assert_eq!(
         (&log["status"], &log["message"]),
         (&json!("processed"), &json!("Member archived: Sumarni N"))
     );
-    let row = church.member(&member).await;
+    let row = campus.member(&member).await;
     assert_eq!(row["is_archived"], true);
     assert_eq!(row["archived_reason"], "Deleted in core system");
     assert_ne!(row["archived_at"], Value::Null);
@@ -62,25 +62,25 @@ async fn a_member_is_created_updated_and_archived() {
 #[tokio::test]
 async fn the_event_type_does_not_decide_between_insert_and_update() {
     let system = TestSystem::spawn().await;
-    let church = Church::first(&system);
-    let member = church.create(json!({"full_name": "Budi"}));
-    let log = church.sync("member.updated", &member).await;
+    let campus = CampusUnderTest::first(&system);
+    let member = campus.create(json!({"full_name": "Budi"}));
+    let log = campus.sync("member.updated", &member).await;
     assert_eq!(log["message"], "Member created: Budi");
-    let log = church.sync("member.created", &member).await;
+    let log = campus.sync("member.created", &member).await;
     assert_eq!(log["message"], "Member updated: Budi");
 
     // Without a name anywhere.
-    let nameless = church.create(json!({"full_name": null}));
+    let nameless = campus.create(json!({"full_name": null}));
     assert_eq!(
-        church.sync("member.created", &nameless).await["message"],
+        campus.sync("member.created", &nameless).await["message"],
         "Member created: (unknown)"
     );
     assert_eq!(
-        church.sync("member.updated", &nameless).await["message"],
+        campus.sync("member.updated", &nameless).await["message"],
         "Member updated: (unknown)"
     );
     assert_eq!(
-        church.sync("member.deleted", &nameless).await["message"],
+        campus.sync("member.deleted", &nameless).await["message"],
         "Member archived: (unknown)"
     );
 }
@@ -88,18 +88,18 @@ async fn the_event_type_does_not_decide_between_insert_and_update() {
 #[tokio::test]
 async fn a_delivery_is_logged_with_its_allow_listed_fields_and_nothing_else() {
     let system = TestSystem::spawn().await;
-    let church = Church::first(&system);
-    let member = church.create(json!({"full_name": "Budi"}));
-    let body = church
+    let campus = CampusUnderTest::first(&system);
+    let member = campus.create(json!({"full_name": "Budi"}));
+    let body = campus
         .body("member.created", &member)
         .with("event_id", "the-sender's-id")
         .with("timestamp", "2025-01-02T03:04:05.678901+07:00")
-        .with("church", json!({"id": church.church_id(), "name": "GKBJ"}))
+        .with("church", json!({"id": campus.church_id(), "name": "GKBJ"}))
         .with_data(json!({"full_name": "Budi", "notes": "confidential"}));
-    let event = church.deliver(&body).await;
+    let event = campus.deliver(&body).await;
     assert_eq!(event, "the-sender's-id");
-    let log = church.end_of(&event).await;
-    assert_eq!(log["campus_id"], church.campus.id.as_str());
+    let log = campus.end_of(&event).await;
+    assert_eq!(log["campus_id"], campus.id.as_str());
     assert_eq!(log["event_type"], "member.created");
     assert_eq!(log["member_id"], member);
     assert_eq!(log["signature_valid"], true);
@@ -116,22 +116,22 @@ async fn a_delivery_is_logged_with_its_allow_listed_fields_and_nothing_else() {
 async fn tests_and_unknown_types_are_logged_and_ask_the_core_nothing() {
     use core_sim::{Endpoint, WebhookBody};
     let system = TestSystem::spawn().await;
-    let church = Church::first(&system);
+    let campus = CampusUnderTest::first(&system);
     for event_type in ["test", "ping"] {
-        let body = WebhookBody::test(church.church_id()).with("event_type", event_type);
-        let answer = system.post(church.campus, &body).await;
+        let body = WebhookBody::test(campus.church_id()).with("event_type", event_type);
+        let answer = system.post(&campus, &body).await;
         assert_eq!(answer.status, 200, "{answer:?}");
-        let log = church.end_of(body.text("event_id").unwrap()).await;
+        let log = campus.end_of(body.text("event_id").unwrap()).await;
         assert_eq!(
             (&log["status"], &log["message"]),
             (&json!("processed"), &answer.json()["message"])
         );
         assert_eq!((&log["event_type"], &log["member_id"]), (&json!(event_type), &Value::Null));
     }
-    let body = church.body("household.updated", "m-1").with("event_id", "of-another-type");
-    let answer = system.post(church.campus, &body).await;
+    let body = campus.body("household.updated", "m-1").with("event_id", "of-another-type");
+    let answer = system.post(&campus, &body).await;
     assert_eq!(answer.status, 202, "{answer:?}");
-    let log = church.end_of("of-another-type").await;
+    let log = campus.end_of("of-another-type").await;
     assert_eq!(log["status"], "ignored");
     assert_eq!(log["message"], "Webhook received but event type household.updated not handled");
 
@@ -144,7 +144,7 @@ async fn tests_and_unknown_types_are_logged_and_ask_the_core_nothing() {
 #[tokio::test]
 async fn absent_keys_leave_their_columns_and_nulls_clear_them() {
     let system = TestSystem::spawn().await;
-    let church = Church::first(&system);
+    let campus = CampusUnderTest::first(&system);
     let keys = [
         "full_name",
         "first_name",
@@ -155,7 +155,7 @@ async fn absent_keys_leave_their_columns_and_nulls_clear_them() {
         "member_status",
         "photo_url",
     ];
-    let member = church
+    let member = campus
         .bring(json!({
             "full_name": "Maria Tan",
             "phone_whatsapp": "081298765432",
@@ -165,17 +165,17 @@ async fn absent_keys_leave_their_columns_and_nulls_clear_them() {
             "photo_url": "https://photos.example/maria.jpg",
         }))
         .await;
-    let before = church.member(&member).await;
+    let before = campus.member(&member).await;
 
     system.core.remove_keys(&member, &keys).unwrap();
-    let log = church.sync("member.updated", &member).await;
+    let log = campus.sync("member.updated", &member).await;
     assert_eq!(log["message"], "Member updated: Maria Tan");
-    assert_eq!(church.member(&member).await, before, "a row that says it already is not written");
+    assert_eq!(campus.member(&member).await, before, "a row that says it already is not written");
 
-    church.change(&member, keys.iter().map(|key| ((*key).to_owned(), Value::Null)).collect());
-    let log = church.sync("member.updated", &member).await;
+    campus.change(&member, keys.iter().map(|key| ((*key).to_owned(), Value::Null)).collect());
+    let log = campus.sync("member.updated", &member).await;
     assert_eq!(log["message"], "Member updated: (unknown)");
-    let row = church.member(&member).await;
+    let row = campus.member(&member).await;
     for column in ["name", "phone", "gender", "birth_date", "age", "category", "photo_url"] {
         assert_eq!(row[column], Value::Null, "{column}");
     }
@@ -185,9 +185,9 @@ async fn absent_keys_leave_their_columns_and_nulls_clear_them() {
 #[tokio::test]
 async fn a_photo_address_that_a_browser_would_not_fetch_counts_as_null() {
     let system = TestSystem::spawn().await;
-    let church = Church::first(&system);
-    let member = church.bring(json!({"photo_url": "http://photos.example/1.png"})).await;
-    assert_eq!(church.member(&member).await["photo_url"], "http://photos.example/1.png");
+    let campus = CampusUnderTest::first(&system);
+    let member = campus.bring(json!({"photo_url": "http://photos.example/1.png"})).await;
+    assert_eq!(campus.member(&member).await["photo_url"], "http://photos.example/1.png");
     for address in [
         "javascript:alert(1)",
         "data:image/png;base64,iVBORw0KGgo=",
@@ -195,20 +195,20 @@ async fn a_photo_address_that_a_browser_would_not_fetch_counts_as_null() {
         "/uploads/1.png",
         "",
     ] {
-        church.change(&member, json!({"photo_url": "https://photos.example/2.png"}));
-        church.sync("member.updated", &member).await;
-        assert_eq!(church.member(&member).await["photo_url"], "https://photos.example/2.png");
-        church.change(&member, json!({"photo_url": address}));
-        church.sync("member.updated", &member).await;
-        assert_eq!(church.member(&member).await["photo_url"], Value::Null, "{address}");
+        campus.change(&member, json!({"photo_url": "https://photos.example/2.png"}));
+        campus.sync("member.updated", &member).await;
+        assert_eq!(campus.member(&member).await["photo_url"], "https://photos.example/2.png");
+        campus.change(&member, json!({"photo_url": address}));
+        campus.sync("member.updated", &member).await;
+        assert_eq!(campus.member(&member).await["photo_url"], Value::Null, "{address}");
     }
 }
 
 #[tokio::test]
 async fn a_sender_with_a_mad_clock_is_served_all_the_same() {
     let system = TestSystem::spawn().await;
-    let church = Church::first(&system);
-    let member = church.create(json!({"full_name": "Budi"}));
+    let campus = CampusUnderTest::first(&system);
+    let member = campus.create(json!({"full_name": "Budi"}));
     let moments = [
         json!("-200000-01-01T00:00:00Z"),
         json!("-4800-01-01T00:00Z"),
@@ -221,8 +221,8 @@ async fn a_sender_with_a_mad_clock_is_served_all_the_same() {
     ];
     for moment in moments {
         for event_type in ["member.updated", "member.deleted"] {
-            let body = church.body(event_type, &member).with("timestamp", moment.clone());
-            let log = church.end_of(&church.deliver(&body).await).await;
+            let body = campus.body(event_type, &member).with("timestamp", moment.clone());
+            let log = campus.end_of(&campus.deliver(&body).await).await;
             assert!(["processed", "stale"].contains(&log["status"].as_str().unwrap()), "{log}");
             assert_eq!(log["attempts"], 1, "{moment}");
         }

@@ -1,4 +1,4 @@
-//! A campus whose core is in trouble waits for itself and slows nobody (DESIGN, fairness).
+//! A campus whose core is in trouble waits for itself and slows nobody (decision 6).
 
 use std::time::{Duration, Instant};
 
@@ -7,13 +7,13 @@ use futures_util::future::join_all;
 use harness::{Campus, TestSystem, eventually};
 use serde_json::json;
 
-use super::{campus_under_test::Church, queue::assert_queues_are_empty};
+use super::{campus_under_test::CampusUnderTest, queue::assert_queues_are_empty};
 
 /// Everything put off, and its campus's core well again: the delays and a probe.
 const RECOVERED: Duration = Duration::from_mins(1);
 
-/// A worker that holds few events, and two churches with a core that answers both.
-async fn two_churches() -> (TestSystem, Campus) {
+/// A worker that holds few events, and two campuses with a core that answers both.
+async fn two_campuses() -> (TestSystem, Campus) {
     let options = Options::default();
     let second = options.churches[1].clone();
     let system = TestSystem::builder()
@@ -22,16 +22,16 @@ async fn two_churches() -> (TestSystem, Campus) {
         .variable("WORKER_PREFETCH", "32")
         .spawn()
         .await;
-    let campus = system.add_campus(&second, &[]).await;
-    (system, campus)
+    let added = system.add_campus(&second, &[]).await;
+    (system, added)
 }
 
-async fn until_processed(church: Church<'_>, events: &[String]) {
+async fn until_processed(campus: CampusUnderTest<'_>, events: &[String]) {
     let ids: Vec<&str> = events.iter().map(String::as_str).collect();
     eventually("all events are processed", RECOVERED, async || {
         let query =
             "SELECT count(*) FROM webhook_logs WHERE event_id = ANY($1) AND status = 'processed'";
-        let processed = church.system.database.rows(query, &[&ids]).await[0]["count"].as_u64();
+        let processed = campus.system.database.rows(query, &[&ids]).await[0]["count"].as_u64();
         if processed == Some(events.len() as u64) { Ok(()) } else { Err(format!("{processed:?}")) }
     })
     .await;
@@ -39,9 +39,9 @@ async fn until_processed(church: Church<'_>, events: &[String]) {
 
 #[tokio::test]
 async fn a_church_whose_core_hangs_does_not_slow_the_others() {
-    let (system, campus) = two_churches().await;
-    let hanging = Church::first(&system);
-    let healthy = Church { system: &system, campus: &campus };
+    let (system, added) = two_campuses().await;
+    let hanging = CampusUnderTest::first(&system);
+    let healthy = CampusUnderTest::of(&system, &added);
     let people: Vec<String> =
         (0..60).map(|n| hanging.create(json!({"full_name": format!("Person {n}")}))).collect();
     let one = hanging.create(json!({"full_name": "Somebody with many events"}));
@@ -67,13 +67,13 @@ async fn a_church_whose_core_hangs_does_not_slow_the_others() {
 
 #[tokio::test]
 async fn a_core_that_is_away_is_probed_and_not_besieged() {
-    let (system, _) = two_churches().await;
-    let church = Church::first(&system);
+    let (system, _) = two_campuses().await;
+    let campus = CampusUnderTest::first(&system);
     let people: Vec<String> =
-        (0..80).map(|n| church.create(json!({"full_name": format!("Person {n}")}))).collect();
+        (0..80).map(|n| campus.create(json!({"full_name": format!("Person {n}")}))).collect();
     let away = Fault::everywhere(FaultKind::Status { status: 503, retry_after: None });
     let fault = system.core.add_fault(away.at(Endpoint::Member));
-    let events = join_all(people.iter().map(|id| church.post("member.created", id))).await;
+    let events = join_all(people.iter().map(|id| campus.post("member.created", id))).await;
     let requests = || system.core.requests(Endpoint::Member);
     eventually("the core is left alone", RECOVERED, async || {
         let rows = system.database.rows("SELECT FROM webhook_logs WHERE status = 'retrying'", &[]);
@@ -89,7 +89,7 @@ async fn a_core_that_is_away_is_probed_and_not_besieged() {
 
     // Without a human hand.
     system.core.remove_fault(fault);
-    until_processed(church, &events).await;
+    until_processed(campus, &events).await;
     let attempts = "SELECT max(attempts) FROM webhook_logs";
     let attempts = system.database.rows(attempts, &[]).await[0]["max"].as_u64();
     assert!(attempts < Some(10), "being put off is no attempt: {attempts:?}");
@@ -98,9 +98,9 @@ async fn a_core_that_is_away_is_probed_and_not_besieged() {
 
 #[tokio::test]
 async fn a_core_that_asks_for_a_pause_gets_it() {
-    let (system, campus) = two_churches().await;
-    let limited = Church::first(&system);
-    let other = Church { system: &system, campus: &campus };
+    let (system, added) = two_campuses().await;
+    let limited = CampusUnderTest::first(&system);
+    let other = CampusUnderTest::of(&system, &added);
     let people: Vec<String> =
         (0..20).map(|n| limited.create(json!({"full_name": format!("Person {n}")}))).collect();
     // Once, with an answer that all requests under way at that moment may get.
@@ -148,9 +148,9 @@ async fn a_core_that_is_slow_is_kept_busy_and_nothing_dies_unasked() {
         .variable("WORKER_PREFETCH", "64")
         .spawn()
         .await;
-    let campus = system.add_campus(&second, &[]).await;
-    let slow = Church::first(&system);
-    let healthy = Church { system: &system, campus: &campus };
+    let added = system.add_campus(&second, &[]).await;
+    let slow = CampusUnderTest::first(&system);
+    let healthy = CampusUnderTest::of(&system, &added);
     slow.bring(json!({"full_name": "First"})).await;
     let people: Vec<String> =
         (0..EVENTS).map(|n| slow.create(json!({"full_name": format!("Person {n}")}))).collect();
@@ -184,12 +184,12 @@ async fn what_an_outage_put_off_is_asked_for_before_it_dies() {
         .variable("RETRY_OUTAGE_AGE", "2s")
         .spawn()
         .await;
-    let church = Church::first(&system);
+    let campus = CampusUnderTest::first(&system);
     let people: Vec<String> =
-        (0..60).map(|n| church.create(json!({"full_name": format!("Person {n}")}))).collect();
+        (0..60).map(|n| campus.create(json!({"full_name": format!("Person {n}")}))).collect();
     let away = Fault::everywhere(FaultKind::Status { status: 503, retry_after: None });
     system.core.add_fault(away.at(Endpoint::Member));
-    let events = join_all(people.iter().map(|id| church.post("member.created", id))).await;
+    let events = join_all(people.iter().map(|id| campus.post("member.created", id))).await;
     eventually("all are dead letters", RECOVERED * 2, async || {
         let letters = system.database.rows("SELECT FROM dead_letters", &[]).await.len();
         if letters == events.len() { Ok(()) } else { Err(format!("{letters} of them")) }

@@ -4,10 +4,10 @@ use core_sim::{Endpoint, Fault, FaultKind, Webhook};
 use harness::TestSystem;
 use serde_json::{Value, json};
 
-use super::campus_under_test::Church;
+use super::campus_under_test::CampusUnderTest;
 
 /// Makes a person by hand, with a history, and answers the row's id.
-async fn by_hand(church: Church<'_>, name: &str, phone: &str) -> Value {
+async fn by_hand(campus: CampusUnderTest<'_>, name: &str, phone: &str) -> Value {
     let query = "
         WITH made AS (
             INSERT INTO members (campus_id, name, phone) SELECT id, $1, $2 FROM campuses
@@ -15,13 +15,13 @@ async fn by_hand(church: Church<'_>, name: &str, phone: &str) -> Value {
         )
         INSERT INTO care_events (campus_id, member_id, event_type, event_date, title)
         SELECT campus_id, id, 'visit', now(), 'x' FROM made RETURNING member_id::text";
-    let client = church.system.database.client();
-    let row = client.query_one(query, &[&name, &phone, &church.campus.id]).await.unwrap();
+    let client = campus.system.database.client();
+    let row = client.query_one(query, &[&name, &phone, &campus.id]).await.unwrap();
     Value::from(row.get::<_, String>(0))
 }
 
-async fn number_of_rows(church: Church<'_>) -> usize {
-    church.system.database.rows("SELECT FROM members", &[]).await.len()
+async fn number_of_rows(campus: CampusUnderTest<'_>) -> usize {
+    campus.system.database.rows("SELECT FROM members", &[]).await.len()
 }
 
 fn budi() -> Value {
@@ -31,25 +31,25 @@ fn budi() -> Value {
 #[tokio::test]
 async fn a_person_who_was_made_by_hand_gets_the_cores_id() {
     let system = TestSystem::spawn().await;
-    let church = Church::first(&system);
-    let row = by_hand(church, "  budi santoso", "0812-9000-0001").await;
-    let member = church.create(budi());
-    let log = church.sync("member.created", &member).await;
+    let campus = CampusUnderTest::first(&system);
+    let row = by_hand(campus, "  budi santoso", "0812-9000-0001").await;
+    let member = campus.create(budi());
+    let log = campus.sync("member.created", &member).await;
     assert_eq!(
         (&log["status"], &log["message"]),
         (&json!("processed"), &json!("Member updated: Budi Santoso"))
     );
-    let linked = church.member(&member).await;
+    let linked = campus.member(&member).await;
     assert_eq!((&linked["id"], &linked["gender"]), (&row, &json!("Male")));
     assert_eq!(linked["phone"], "+6281290000001");
-    assert_eq!(number_of_rows(church).await, 1);
+    assert_eq!(number_of_rows(campus).await, 1);
     // Another member of that name and phone is another one.
-    let other = church.create(budi());
+    let other = campus.create(budi());
     assert_eq!(
-        church.sync("member.created", &other).await["message"],
+        campus.sync("member.created", &other).await["message"],
         "Member created: Budi Santoso"
     );
-    assert_eq!(number_of_rows(church).await, 2);
+    assert_eq!(number_of_rows(campus).await, 2);
     let links = "SELECT member_id, external_member_id, previous_id FROM member_links";
     let links = system.database.rows(links, &[]).await;
     let link = json!({"member_id": row, "external_member_id": member, "previous_id": null});
@@ -59,13 +59,13 @@ async fn a_person_who_was_made_by_hand_gets_the_cores_id() {
 #[tokio::test]
 async fn a_new_id_takes_over_the_row_of_one_that_the_core_calls_gone() {
     let system = TestSystem::spawn().await;
-    let church = Church::first(&system);
-    let old = church.bring(budi()).await;
-    let row = church.member(&old).await["id"].clone();
+    let campus = CampusUnderTest::first(&system);
+    let old = campus.bring(budi()).await;
+    let row = campus.member(&old).await["id"].clone();
     // The core is asked, and has both.
-    let twin = church.create(budi());
+    let twin = campus.create(budi());
     assert_eq!(
-        church.sync("member.updated", &twin).await["message"],
+        campus.sync("member.updated", &twin).await["message"],
         "Member created: Budi Santoso"
     );
     assert!(system.core.member_requests(&old) > 1);
@@ -74,45 +74,45 @@ async fn a_new_id_takes_over_the_row_of_one_that_the_core_calls_gone() {
     }
     system.core.purge(&old, Webhook::Silent).unwrap();
     // Two that are gone: whose row it is cannot be told.
-    let doubtful = church.create(budi());
-    church.sync("member.updated", &doubtful).await;
-    assert_eq!(number_of_rows(church).await, 3);
+    let doubtful = campus.create(budi());
+    campus.sync("member.updated", &doubtful).await;
+    assert_eq!(number_of_rows(campus).await, 3);
 
     let other = json!({"full_name": "Sumarni", "phone_whatsapp": "6281290000002"});
-    let old = church.bring(other.clone()).await;
-    let row_of_other = church.member(&old).await["id"].clone();
+    let old = campus.bring(other.clone()).await;
+    let row_of_other = campus.member(&old).await["id"].clone();
     system.core.purge(&old, Webhook::Silent).unwrap();
-    let new = church.create(other);
+    let new = campus.create(other);
     // A core that fails is asked again.
     let failing = FaultKind::Status { status: 500, retry_after: None };
     let failing = Fault::everywhere(failing).at(Endpoint::Member).of_member(&old).with_times(3);
     system.core.add_fault(failing);
-    let log = church.sync("member.created", &new).await;
+    let log = campus.sync("member.created", &new).await;
     assert_eq!(log["message"], "Member updated: Sumarni", "{log}");
-    assert_eq!(church.member(&new).await["id"], row_of_other);
-    assert_eq!(church.row(&old).await, None);
+    assert_eq!(campus.member(&new).await["id"], row_of_other);
+    assert_eq!(campus.row(&old).await, None);
     // What is still heard of the old id is about nobody here.
-    let late = church.sync("member.deleted", &old).await;
+    let late = campus.sync("member.deleted", &old).await;
     assert_eq!(late["status"], "processed", "{late}");
-    assert_eq!(church.member(&new).await["is_archived"], false);
+    assert_eq!(campus.member(&new).await["is_archived"], false);
     assert_ne!(row, row_of_other);
 }
 
 #[tokio::test]
 async fn a_row_that_a_person_archived_is_taken_over_and_stays_archived() {
     let system = TestSystem::spawn().await;
-    let church = Church::first(&system);
-    let row = by_hand(church, "Budi Santoso", "081290000001").await;
+    let campus = CampusUnderTest::first(&system);
+    let row = by_hand(campus, "Budi Santoso", "081290000001").await;
     let archive = "UPDATE members SET is_archived = true, archived_reason = 'Moved away'";
     system.database.client().batch_execute(archive).await.unwrap();
-    let member = church.bring(budi()).await;
-    let linked = church.member(&member).await;
+    let member = campus.bring(budi()).await;
+    let linked = campus.member(&member).await;
     assert_eq!((&linked["id"], &linked["is_archived"]), (&row, &json!(true)));
     assert_eq!(linked["archived_reason"], "Moved away");
     // Where it is off, everybody is created.
-    let off = ["campus", "set", &church.campus.id, "--link-members", "off"];
+    let off = ["campus", "set", &campus.id, "--link-members", "off"];
     system.faithctl(&off).await.success();
-    by_hand(church, "Sumarni", "081290000002").await;
-    church.bring(json!({"full_name": "Sumarni", "phone_whatsapp": "081290000002"})).await;
-    assert_eq!(number_of_rows(church).await, 3);
+    by_hand(campus, "Sumarni", "081290000002").await;
+    campus.bring(json!({"full_name": "Sumarni", "phone_whatsapp": "081290000002"})).await;
+    assert_eq!(number_of_rows(campus).await, 3);
 }

@@ -12,7 +12,7 @@ use rand::RngExt;
 use serde_json::{Value, json};
 use tokio_postgres::Client;
 
-use super::campus_under_test::Church;
+use super::campus_under_test::CampusUnderTest;
 
 /// Webhooks under way at once.
 const SENDERS: usize = 8;
@@ -23,7 +23,7 @@ const AFTERWARDS: usize = 40;
 
 /// Changes of members, each with its event.
 pub(crate) struct Load<'a> {
-    church: Church<'a>,
+    campus: CampusUnderTest<'a>,
     members: Vec<String>,
     accepted: Cell<usize>,
     refused: Cell<usize>,
@@ -32,11 +32,11 @@ pub(crate) struct Load<'a> {
 
 impl<'a> Load<'a> {
     /// A load on that many members, who are in the core and not here yet.
-    pub(crate) fn on(church: Church<'a>, members: usize) -> Self {
+    pub(crate) fn on(campus: CampusUnderTest<'a>, members: usize) -> Self {
         let names = (0..members).map(|n| json!({"full_name": format!("Member {n}")}));
         Self {
-            church,
-            members: names.map(|fields| church.create(fields)).collect(),
+            campus,
+            members: names.map(|fields| campus.create(fields)).collect(),
             accepted: Cell::default(),
             refused: Cell::default(),
             slowest: Cell::default(),
@@ -90,7 +90,7 @@ impl<'a> Load<'a> {
     }
 
     fn change_somebody(&self, number: usize) -> WebhookBody {
-        let core = &self.church.system.core;
+        let core = &self.campus.system.core;
         let mut random = rand::rng();
         let member = &self.members[random.random_range(0..self.members.len())];
         let deleted = core.member(member).unwrap().is_true("is_deleted");
@@ -104,16 +104,16 @@ impl<'a> Load<'a> {
                 "member.deleted"
             }
             _ => {
-                self.church.change(member, json!({"full_name": format!("Change {number}")}));
+                self.campus.change(member, json!({"full_name": format!("Change {number}")}));
                 "member.updated"
             }
         };
-        self.church.body(event_type, member).with("event_id", format!("change-{number}"))
+        self.campus.body(event_type, member).with("event_id", format!("change-{number}"))
     }
 
     async fn post(&self, body: WebhookBody) -> String {
         loop {
-            let answer = self.church.system.post(self.church.campus, &body).await;
+            let answer = self.campus.system.post(&self.campus, &body).await;
             self.slowest.set(self.slowest.get().max(answer.took));
             if answer.status == 202 {
                 break;
@@ -178,7 +178,7 @@ impl<'a> Load<'a> {
         let here: BTreeMap<&str, (Option<&str>, bool)> =
             rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect();
         for member in &self.members {
-            let there = self.church.system.core.member(member).unwrap();
+            let there = self.campus.system.core.member(member).unwrap();
             if let Some((name, archived)) = here.get(member.as_str()) {
                 let is_right = *archived == there.is_true("is_deleted");
                 assert!(

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use harness::{TestSystem, eventually};
 use serde_json::json;
 
-use super::campus_under_test::{Church, SOON};
+use super::campus_under_test::{CampusUnderTest, SOON};
 
 /// Enough that reading everything for each batch shows.
 const MEMBERS: usize = 300;
@@ -17,7 +17,7 @@ const MOST_READ_PER_EVENT: i64 = 10;
 #[tokio::test]
 async fn a_worker_that_began_on_empty_tables_reads_by_key() {
     let system = TestSystem::spawn().await;
-    let church = Church::first(&system);
+    let campus = CampusUnderTest::first(&system);
     // A table that vacuum found empty is the one that Postgres would rather read whole.
     system.worker(0).terminate(Duration::from_secs(25)).await.unwrap();
     for statement in ["TRUNCATE members, member_sync, webhook_logs CASCADE", "VACUUM ANALYZE"] {
@@ -27,13 +27,13 @@ async fn a_worker_that_began_on_empty_tables_reads_by_key() {
     let before = rows_read(&system).await;
 
     let members: Vec<String> =
-        (0..MEMBERS).map(|n| church.create(json!({"full_name": format!("M {n}")}))).collect();
-    join_all(members.iter().map(|member| church.post("member.created", member))).await;
+        (0..MEMBERS).map(|n| campus.create(json!({"full_name": format!("M {n}")}))).collect();
+    join_all(members.iter().map(|member| campus.post("member.created", member))).await;
     until_settled(&system, MEMBERS).await;
     for member in &members {
-        church.change(member, json!({"full_name": "Somebody else"}));
+        campus.change(member, json!({"full_name": "Somebody else"}));
     }
-    join_all(members.iter().map(|member| church.post("member.updated", member))).await;
+    join_all(members.iter().map(|member| campus.post("member.updated", member))).await;
     until_settled(&system, 2 * MEMBERS).await;
     // Sessions tell what they read when they end, at the latest.
     system.worker(0).terminate(Duration::from_secs(25)).await.unwrap();

@@ -1,4 +1,4 @@
-//! What a worker takes when answers are large (CONTRACT §1, `WORKER_ANSWER_BYTES`).
+//! What a worker takes when answers are large (interface §1, `WORKER_ANSWER_BYTES`).
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use core_sim::{Fault, FaultKind};
@@ -6,7 +6,7 @@ use harness::{Role, TestSystem, eventually};
 use serde_json::json;
 use support::process::peak_memory;
 
-use super::campus_under_test::Church;
+use super::campus_under_test::CampusUnderTest;
 
 /// In KiB. A worker at rest takes some 50 MB.
 const MOST_MEMORY: u64 = 300 * 1000 * 1000 / 1024;
@@ -28,15 +28,15 @@ async fn heavy_photos_wait_for_room() {
         .variable_of(Role::Worker, "WORKER_ANSWER_BYTES", "33554432")
         .spawn()
         .await;
-    let church = Church::first(&system);
+    let campus = CampusUnderTest::first(&system);
     let mut image = vec![0xff, 0xd8, 0xff, 0xe0];
     image.resize(PHOTO, 7);
     let photo = BASE64_STANDARD.encode(image);
     let members: Vec<String> = (0..MEMBERS)
-        .map(|n| church.create(json!({"full_name": format!("Member {n}"), "photo_base64": photo})))
+        .map(|n| campus.create(json!({"full_name": format!("Member {n}"), "photo_base64": photo})))
         .collect();
     for member in &members {
-        church.post("member.created", member).await;
+        campus.post("member.created", member).await;
     }
     let query =
         format!("SELECT count(*) AS number FROM member_photos WHERE octet_length(image) = {PHOTO}");
@@ -59,10 +59,10 @@ async fn heavy_photos_wait_for_room() {
 async fn what_nobody_looks_at_takes_no_more_than_its_text() {
     const MEMBERS: u64 = 16;
     let system = TestSystem::spawn().await;
-    let church = Church::first(&system);
+    let campus = CampusUnderTest::first(&system);
     let junk = r#"{"a":[1,{}]},"#.repeat(8_000_000 / 13);
     let members: Vec<String> =
-        (0..MEMBERS).map(|n| church.create(json!({"full_name": format!("Member {n}")}))).collect();
+        (0..MEMBERS).map(|n| campus.create(json!({"full_name": format!("Member {n}")}))).collect();
     for member in &members {
         let mut body = serde_json::to_string(&system.core.member(member).unwrap()).unwrap();
         body.pop();
@@ -71,7 +71,7 @@ async fn what_nobody_looks_at_takes_no_more_than_its_text() {
         system.core.add_fault(Fault::everywhere(odd).of_member(member));
     }
     for member in &members {
-        church.post("member.created", member).await;
+        campus.post("member.created", member).await;
     }
     eventually("every member is here", LONG, async || {
         let here = number(&system, "SELECT count(*) AS number FROM members").await;

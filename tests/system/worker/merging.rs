@@ -1,4 +1,4 @@
-//! Events of one member that wait together share one fetch (CORRECTNESS §4).
+//! Events of one member that wait together share one fetch.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use futures_util::future::join_all;
 use harness::{TestSystem, eventually};
 use serde_json::json;
 
-use super::campus_under_test::{Church, SOON};
+use super::campus_under_test::{CampusUnderTest, SOON};
 
 /// Long enough for everything else that a test does meanwhile.
 const SLOW: FaultKind = FaultKind::Latency { ms: 2_000, jitter_ms: 0, stale: false };
 
-impl Church<'_> {
+impl CampusUnderTest<'_> {
     /// Posts an update whose fetch takes two seconds, and waits until it is under way: what comes
     /// now waits for its end.
     pub(super) async fn keep_busy(&self, member: &str) -> String {
@@ -30,20 +30,20 @@ impl Church<'_> {
 #[tokio::test]
 async fn events_that_wait_for_a_slow_core_share_one_fetch() {
     let system = TestSystem::spawn().await;
-    let church = Church::first(&system);
+    let campus = CampusUnderTest::first(&system);
     let (hot, other) =
-        (church.create(json!({"full_name": "A"})), church.create(json!({"full_name": "B"})));
-    let first = church.keep_busy(&hot).await;
+        (campus.create(json!({"full_name": "A"})), campus.create(json!({"full_name": "B"})));
+    let first = campus.keep_busy(&hot).await;
 
-    church.change(&hot, json!({"full_name": "C"}));
-    let waiting = join_all((0..20).map(|_| church.post("member.updated", &hot))).await;
+    campus.change(&hot, json!({"full_name": "C"}));
+    let waiting = join_all((0..20).map(|_| campus.post("member.updated", &hot))).await;
     // Others do not wait for it.
-    assert_eq!(church.sync("member.created", &other).await["message"], "Member created: B");
-    assert!(church.log(&first).await.is_empty(), "the fetch was to take longer than this");
+    assert_eq!(campus.sync("member.created", &other).await["message"], "Member created: B");
+    assert!(campus.log(&first).await.is_empty(), "the fetch was to take longer than this");
 
-    assert_eq!(church.end_of(&first).await["message"], "Member created: C");
+    assert_eq!(campus.end_of(&first).await["message"], "Member created: C");
     for event in &waiting {
-        let log = church.end_of(event).await;
+        let log = campus.end_of(event).await;
         assert_eq!(
             (&log["status"], &log["message"]),
             (&json!("processed"), &json!("Member updated: C"))
@@ -57,21 +57,21 @@ async fn events_that_wait_for_a_slow_core_share_one_fetch() {
 #[tokio::test]
 async fn a_backlog_of_one_member_costs_few_fetches() {
     let system = TestSystem::spawn().await;
-    let church = Church::first(&system);
+    let campus = CampusUnderTest::first(&system);
     let members: Vec<String> =
-        (0..3).map(|n| church.create(json!({"full_name": format!("Member {n}")}))).collect();
+        (0..3).map(|n| campus.create(json!({"full_name": format!("Member {n}")}))).collect();
     system.worker(0).terminate(Duration::from_secs(25)).await.unwrap();
     let mut events = Vec::new();
     for _ in 0..40 {
         events.extend(
-            join_all(members.iter().map(|member| church.post("member.updated", member))).await,
+            join_all(members.iter().map(|member| campus.post("member.updated", member))).await,
         );
     }
     assert_eq!(system.queue_depth("member-events.work").await, Some(120));
 
     system.start_again("worker", 0).await;
     for event in &events {
-        assert_eq!(church.end_of(event).await["status"], "processed");
+        assert_eq!(campus.end_of(event).await["status"], "processed");
     }
     for member in &members {
         let fetches = system.core.member_requests(member);

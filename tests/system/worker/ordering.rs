@@ -1,10 +1,10 @@
-//! Reads that were overtaken, by another worker: older never overwrites newer (CORRECTNESS §1).
+//! Reads that were overtaken, by another worker: older never overwrites newer (decision 4).
 
 use core_sim::{Endpoint, Fault, FaultKind, Webhook};
 use harness::{TestSystem, eventually};
 use serde_json::{Value, json};
 
-use super::campus_under_test::{Church, SOON};
+use super::campus_under_test::{CampusUnderTest, SOON};
 
 /// The core looks at its members, and then takes its time.
 const STALE: FaultKind = FaultKind::Latency { ms: 2_000, jitter_ms: 0, stale: true };
@@ -22,7 +22,7 @@ const HISTORY: &str = "
     CREATE TRIGGER record_member AFTER INSERT OR UPDATE ON members
         FOR EACH ROW EXECUTE FUNCTION record_member();";
 
-impl Church<'_> {
+impl CampusUnderTest<'_> {
     /// Posts an event whose read of the core is held back, and waits until it was made.
     async fn post_stale(&self, event_type: &str, member: &str) -> String {
         let core = &self.system.core;
@@ -62,27 +62,27 @@ impl Church<'_> {
 #[tokio::test]
 async fn a_read_that_was_overtaken_never_overwrites_a_newer_one() {
     let system = TestSystem::builder().workers(2).spawn().await;
-    let church = Church::first(&system);
-    church.execute(HISTORY).await;
+    let campus = CampusUnderTest::first(&system);
+    campus.execute(HISTORY).await;
 
     // Updated meanwhile.
-    let changed = church.bring(json!({"full_name": "One"})).await;
-    church.change(&changed, json!({"full_name": "Two"}));
-    let overtaken = church.post_stale("member.updated", &changed).await;
-    church.change(&changed, json!({"full_name": "Three"}));
-    let newer = church.post_to_the_other_worker("member.updated", &changed).await;
-    assert_eq!(church.member(&changed).await["name"], "Three");
-    assert!(church.log(&overtaken).await.is_empty(), "it was to be held back longer than this");
-    let log = church.end_of(&overtaken).await;
+    let changed = campus.bring(json!({"full_name": "One"})).await;
+    campus.change(&changed, json!({"full_name": "Two"}));
+    let overtaken = campus.post_stale("member.updated", &changed).await;
+    campus.change(&changed, json!({"full_name": "Three"}));
+    let newer = campus.post_to_the_other_worker("member.updated", &changed).await;
+    assert_eq!(campus.member(&changed).await["name"], "Three");
+    assert!(campus.log(&overtaken).await.is_empty(), "it was to be held back longer than this");
+    let log = campus.end_of(&overtaken).await;
     assert_eq!(
         (&log["status"], &log["message"]),
         (&json!("processed"), &json!("Member updated: Three"))
     );
     for event in &newer {
-        assert_eq!(church.end_of(event).await["status"], "processed");
+        assert_eq!(campus.end_of(event).await["status"], "processed");
     }
     assert_eq!(
-        church.history(&changed).await,
+        campus.history(&changed).await,
         [
             json!({"name": "One", "is_archived": false}),
             json!({"name": "Three", "is_archived": false}),
@@ -96,45 +96,45 @@ async fn a_read_that_was_overtaken_never_overwrites_a_newer_one() {
 #[tokio::test]
 async fn a_read_from_before_a_delete_brings_nobody_back() {
     let system = TestSystem::builder().workers(2).spawn().await;
-    let church = Church::first(&system);
-    church.execute(HISTORY).await;
+    let campus = CampusUnderTest::first(&system);
+    campus.execute(HISTORY).await;
 
-    let known = church.bring(json!({"full_name": "Known"})).await;
-    let unknown = church.create(json!({"full_name": "Unknown"}));
+    let known = campus.bring(json!({"full_name": "Known"})).await;
+    let unknown = campus.create(json!({"full_name": "Unknown"}));
     for (member, event_type) in [(&known, "member.updated"), (&unknown, "member.created")] {
-        let overtaken = church.post_stale(event_type, member).await;
+        let overtaken = campus.post_stale(event_type, member).await;
         system.core.delete(member, Webhook::Silent).unwrap();
-        let deletes = church.post_to_the_other_worker("member.deleted", member).await;
-        assert!(church.log(&overtaken).await.is_empty(), "it was to be held back longer than this");
-        assert_eq!(church.end_of(&overtaken).await["status"], "processed");
+        let deletes = campus.post_to_the_other_worker("member.deleted", member).await;
+        assert!(campus.log(&overtaken).await.is_empty(), "it was to be held back longer than this");
+        assert_eq!(campus.end_of(&overtaken).await["status"], "processed");
         for event in &deletes {
-            assert_eq!(church.end_of(event).await["status"], "processed");
+            assert_eq!(campus.end_of(event).await["status"], "processed");
         }
     }
     assert_eq!(
-        church.history(&known).await,
+        campus.history(&known).await,
         [
             json!({"name": "Known", "is_archived": false}),
             json!({"name": "Known", "is_archived": true}),
         ]
     );
-    assert_eq!(church.history(&unknown).await, Vec::<Value>::new());
+    assert_eq!(campus.history(&unknown).await, Vec::<Value>::new());
 }
 
 #[tokio::test]
 async fn a_restored_member_comes_back_although_its_delete_is_overtaken_by_nothing() {
     let system = TestSystem::builder().workers(2).spawn().await;
-    let church = Church::first(&system);
-    let member = church.bring(json!({"full_name": "Budi"})).await;
+    let campus = CampusUnderTest::first(&system);
+    let member = campus.bring(json!({"full_name": "Budi"})).await;
     for _ in 0..5 {
         system.core.delete(&member, Webhook::Silent).unwrap();
         assert_eq!(
-            church.sync("member.deleted", &member).await["message"],
+            campus.sync("member.deleted", &member).await["message"],
             "Member archived: Budi"
         );
-        assert_eq!(church.member(&member).await["is_archived"], true);
+        assert_eq!(campus.member(&member).await["is_archived"], true);
         system.core.restore(&member, Webhook::Silent).unwrap();
-        assert_eq!(church.sync("member.updated", &member).await["message"], "Member updated: Budi");
-        assert_eq!(church.member(&member).await["is_archived"], false);
+        assert_eq!(campus.sync("member.updated", &member).await["message"], "Member updated: Budi");
+        assert_eq!(campus.member(&member).await["is_archived"], false);
     }
 }

@@ -1,4 +1,4 @@
-//! Engagement, notes and care events are FaithTracker's alone (CONTRACT §3).
+//! Engagement, notes and care events are FaithTracker's alone (interface §3).
 
 use chrono::TimeDelta;
 use core_sim::Webhook;
@@ -6,7 +6,7 @@ use harness::{Role, TestSystem};
 use serde_json::{Value, json};
 use tokio_postgres::error::SqlState;
 
-use super::{campus_under_test::Church, queue::publish};
+use super::{campus_under_test::CampusUnderTest, queue::publish};
 
 /// What people entered in FaithTracker.
 const ENTERED: &str = "
@@ -29,29 +29,29 @@ async fn entered(system: &TestSystem) -> Vec<Value> {
 #[tokio::test]
 async fn no_event_touches_what_people_entered() {
     let system = TestSystem::builder().variable("RETRY_DELAYS", "100ms").spawn().await;
-    let church = Church::first(&system);
-    let member = church.bring(json!({"full_name": "Budi", "member_status": "Visitor"})).await;
-    let purged = church.bring(json!({"full_name": "Purged"})).await;
+    let campus = CampusUnderTest::first(&system);
+    let member = campus.bring(json!({"full_name": "Budi", "member_status": "Visitor"})).await;
+    let purged = campus.bring(json!({"full_name": "Purged"})).await;
     let by_hand = "INSERT INTO members (campus_id, name) SELECT id, 'Made by hand' FROM campuses";
-    church.execute(by_hand).await;
-    church.execute(ENTERED).await;
+    campus.execute(by_hand).await;
+    campus.execute(ENTERED).await;
     let before = entered(&system).await;
     assert_eq!(before.len(), 3 + 15);
 
     let sync = async |event_type: &str, status: &str| {
-        let log = church.sync(event_type, &member).await;
+        let log = campus.sync(event_type, &member).await;
         assert_eq!(log["status"], status, "{log}");
     };
     let filter = async |rules: Value| {
-        let set = ["campus", "set-filter", &church.campus.id, "--mode", "exclude", "--rules", "-"];
+        let set = ["campus", "set-filter", &campus.id, "--mode", "exclude", "--rules", "-"];
         system.faithctl_with_input(&set, rules.to_string().as_bytes()).await.success();
     };
-    church.change(&member, json!({"full_name": "Budi Santoso", "date_of_birth": "1990-01-15", "gender": "Male", "phone_whatsapp": "0812-3456-7890"}));
+    campus.change(&member, json!({"full_name": "Budi Santoso", "date_of_birth": "1990-01-15", "gender": "Male", "phone_whatsapp": "0812-3456-7890"}));
     sync("member.updated", "processed").await;
     sync("member.created", "processed").await;
-    church.change(&member, json!({"is_active": false}));
+    campus.change(&member, json!({"is_active": false}));
     sync("member.updated", "processed").await;
-    church.change(&member, json!({"is_active": true, "photo_base64": "/9j/4AAQ"}));
+    campus.change(&member, json!({"is_active": true, "photo_base64": "/9j/4AAQ"}));
     sync("member.updated", "processed").await;
     filter(json!([{"field": "member_status", "operator": "equals", "value": "Visitor"}])).await;
     sync("member.updated", "processed").await;
@@ -61,18 +61,18 @@ async fn no_event_touches_what_people_entered() {
     sync("member.updated", "processed").await;
     system.core.restore(&member, Webhook::Silent).unwrap();
     sync("member.updated", "processed").await;
-    let stale = church.envelope("member.deleted", &member, TimeDelta::minutes(20));
+    let stale = campus.envelope("member.deleted", &member, TimeDelta::minutes(20));
     publish(&system, &stale).await;
-    assert_eq!(church.end_of(&stale.event_id).await["status"], "stale");
+    assert_eq!(campus.end_of(&stale.event_id).await["status"], "stale");
     system.core.purge(&purged, Webhook::Silent).unwrap();
-    let dead = church.post("member.updated", &purged).await;
-    church.dead_letter(&dead).await;
-    let confirmed = church.envelope("member.deleted", &purged, TimeDelta::minutes(20));
+    let dead = campus.post("member.updated", &purged).await;
+    campus.dead_letter(&dead).await;
+    let confirmed = campus.envelope("member.deleted", &purged, TimeDelta::minutes(20));
     publish(&system, &confirmed).await;
-    assert_eq!(church.end_of(&confirmed.event_id).await["status"], "processed");
+    assert_eq!(campus.end_of(&confirmed.event_id).await["status"], "processed");
 
-    assert_eq!(church.member(&member).await["name"], "Budi Santoso");
-    assert_eq!(church.member(&purged).await["is_archived"], true);
+    assert_eq!(campus.member(&member).await["name"], "Budi Santoso");
+    assert_eq!(campus.member(&purged).await["is_archived"], true);
     assert_eq!(entered(&system).await, before);
     let by_hand =
         system.database.rows("SELECT * FROM members WHERE name = 'Made by hand'", &[]).await;
@@ -85,9 +85,9 @@ async fn no_event_touches_what_people_entered() {
 #[tokio::test]
 async fn the_worker_has_no_right_to_write_what_is_not_its_own() {
     let system = TestSystem::spawn().await;
-    let church = Church::first(&system);
-    church.bring(json!({"full_name": "Budi"})).await;
-    church.execute(ENTERED).await;
+    let campus = CampusUnderTest::first(&system);
+    campus.bring(json!({"full_name": "Budi"})).await;
+    campus.execute(ENTERED).await;
     let worker = system.database.connect_as(Role::Worker).await;
     let forbidden = [
         "UPDATE members SET notes = 'x'",

@@ -1,4 +1,4 @@
-//! An event that kills whoever takes it: it must not take the others along (CORRECTNESS §6).
+//! An event that kills whoever takes it: it must not take the others along.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use harness::{TestSystem, eventually};
 use serde_json::json;
 
 use super::{
-    campus_under_test::{Church, SOON},
+    campus_under_test::{CampusUnderTest, SOON},
     queue::assert_queues_are_empty,
 };
 
@@ -21,8 +21,8 @@ const MOST_KILLS: usize = 30;
 async fn an_event_that_kills_workers_dies_alone() {
     let system = TestSystem::spawn().await;
     let members: Vec<String> = {
-        let church = Church::first(&system);
-        (0..31).map(|n| church.create(json!({"full_name": format!("Member {n}")}))).collect()
+        let campus = CampusUnderTest::first(&system);
+        (0..31).map(|n| campus.create(json!({"full_name": format!("Member {n}")}))).collect()
     };
     let (poison, innocent) = members.split_first().unwrap();
     // Whoever works on it is killed while it waits for the core, and so are the others that wait.
@@ -30,9 +30,9 @@ async fn an_event_that_kills_workers_dies_alone() {
         let fault = Fault::everywhere(FaultKind::Hang).at(Endpoint::Member).of_member(member);
         system.core.add_fault(if member == poison { fault } else { fault.with_times(4) });
     }
-    let church = Church::first(&system);
-    let event = church.post("member.created", poison).await;
-    let others = join_all(innocent.iter().map(|id| church.post("member.created", id))).await;
+    let campus = CampusUnderTest::first(&system);
+    let event = campus.post("member.created", poison).await;
+    let others = join_all(innocent.iter().map(|id| campus.post("member.created", id))).await;
 
     let (mut kills, mut asked) = (0, 0);
     loop {
@@ -55,18 +55,18 @@ async fn an_event_that_kills_workers_dies_alone() {
         system.start_again("worker", 0).await;
     }
 
-    let church = Church::first(&system);
-    let letter = church.dead_letter(&event).await;
+    let campus = CampusUnderTest::first(&system);
+    let letter = campus.dead_letter(&event).await;
     assert_eq!((&letter["cause"], &letter["status"]), (&json!("poison"), &json!("open")));
-    assert_eq!(church.end_of(&event).await["status"], "dead");
+    assert_eq!(campus.end_of(&event).await["status"], "dead");
     system.core.clear_faults();
     for other in &others {
-        assert_eq!(church.end_of(other).await["status"], "processed");
+        assert_eq!(campus.end_of(other).await["status"], "processed");
     }
     eventually("nothing is left in the queues", SOON, async || {
         system.queue_depth(queue::WORK).await == Some(0)
     })
     .await;
     assert_queues_are_empty(&system).await;
-    assert_eq!(church.sync("member.updated", poison).await["status"], "processed");
+    assert_eq!(campus.sync("member.updated", poison).await["status"], "processed");
 }

@@ -1,4 +1,4 @@
-//! Postgres away: events are held, and none of their attempts is used up (DESIGN, CORRECTNESS §5).
+//! Postgres away: events are held, and none of their attempts is used up (decision 5).
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use queue::WORK;
 use support::servers::StopMode;
 
 use super::{
-    campus_under_test::{Church, SOON},
+    campus_under_test::{CampusUnderTest, SOON},
     load::Load,
     queue::assert_queues_are_empty,
 };
@@ -19,8 +19,8 @@ const DRAIN: Duration = Duration::from_secs(25);
 async fn crashes_of_postgres_under_load_lose_nothing_and_use_up_no_attempt() {
     const CHANGES: usize = 600;
     let system = TestSystem::builder().own_servers().workers(2).spawn().await;
-    let church = Church::first(&system);
-    let load = Load::on(church, 40);
+    let campus = CampusUnderTest::first(&system);
+    let load = Load::on(campus, 40);
     let crashes = async {
         for moment in [20, 200, 400] {
             let client = system.database.connect().await;
@@ -48,8 +48,8 @@ async fn crashes_of_postgres_under_load_lose_nothing_and_use_up_no_attempt() {
 async fn a_long_absence_of_postgres_empties_the_workers_hands() {
     const CHANGES: usize = 200;
     let system = TestSystem::builder().own_servers().spawn().await;
-    let church = Church::first(&system);
-    let load = Load::on(church, 40);
+    let campus = CampusUnderTest::first(&system);
+    let load = Load::on(campus, 40);
     system.servers().postgres.stop(StopMode::Immediate).await;
     let events = load.run(CHANGES).await;
     eventually("the worker holds events", SOON, async || {
@@ -76,8 +76,8 @@ async fn a_long_absence_of_postgres_empties_the_workers_hands() {
 async fn a_worker_without_postgres_stops_in_time_and_gives_back_what_it_holds() {
     const CHANGES: usize = 300;
     let system = TestSystem::builder().own_servers().spawn().await;
-    let church = Church::first(&system);
-    let load = Load::on(church, 40);
+    let campus = CampusUnderTest::first(&system);
+    let load = Load::on(campus, 40);
     system.servers().postgres.stop(StopMode::Immediate).await;
     // The gateway goes on with what it knows.
     let events = load.run(CHANGES).await;

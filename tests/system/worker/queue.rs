@@ -12,12 +12,12 @@ use lapin::{
 use queue::{EXCHANGE, WORK};
 use uuid::Uuid;
 
-use super::campus_under_test::Church;
+use super::campus_under_test::CampusUnderTest;
 
 /// Every queue that an event can be in.
 pub(crate) const QUEUES: [&str; 3] = [WORK, queue::DEAD, queue::UNROUTED];
 
-impl Church<'_> {
+impl CampusUnderTest<'_> {
     /// The envelope of an event that a gateway received `age` ago.
     pub(crate) fn envelope(&self, event_type: &str, member: &str, age: TimeDelta) -> Envelope {
         let received_at = Utc::now() - age;
@@ -26,7 +26,7 @@ impl Church<'_> {
             delivery_id: Uuid::now_v7(),
             event_id: Uuid::new_v4().to_string(),
             event_type: EventType::from(event_type.to_owned()),
-            campus_id: self.campus.id.parse().unwrap(),
+            campus_id: self.id.parse().unwrap(),
             member_id: Some(member.to_owned()),
             occurred_at: Some(received_at),
             received_at,

@@ -7,7 +7,7 @@ use harness::{TestSystem, WEBHOOK_PATH};
 use serde_json::{Value, json};
 use support::servers::DataFolder;
 
-use super::campus_under_test::Church;
+use super::campus_under_test::CampusUnderTest;
 
 /// What the recorded webhooks were signed with.
 const SECRET: &str = "TFRuCW5KkeGC_YF_wrBLabcdefghijkl";
@@ -23,27 +23,27 @@ async fn the_recorded_webhooks_do_what_they_did_in_the_core() {
         .campus_arguments(&["--secret-file", secret.to_str().unwrap()])
         .spawn()
         .await;
-    let church = Church::first(&system);
+    let campus = CampusUnderTest::first(&system);
     let (sumarni, yohanes) =
         ("2496441d-cbf4-4821-bb59-1b705c296cf1", "474f5153-b736-4815-8832-b8d65e0eb502");
 
     // The answers of that moment follow from what the webhooks carry.
     put_data_of(&system, "webhook-1-member.created", sumarni);
-    let log = deliver(church, "webhook-1-member.created").await;
+    let log = deliver(campus, "webhook-1-member.created").await;
     assert_eq!(log["message"], "Member created: SUMARNI NINGSIH");
 
     put_data_of(&system, "webhook-2-member.created", yohanes);
     assert_eq!(
-        deliver(church, "webhook-2-member.created").await["message"],
+        deliver(campus, "webhook-2-member.created").await["message"],
         "Member created: Yohanes Đặng 李"
     );
 
     put_answer(&system, "member.json", sumarni);
     assert_eq!(
-        deliver(church, "webhook-3-member.updated").await["message"],
+        deliver(campus, "webhook-3-member.updated").await["message"],
         "Member updated: Sumarni N"
     );
-    let row = church.member(sumarni).await;
+    let row = campus.member(sumarni).await;
     assert_eq!(row["name"], "Sumarni N");
     assert_eq!(row["phone"], "+6281234567890");
     assert_eq!(row["gender"], "Female");
@@ -53,10 +53,10 @@ async fn the_recorded_webhooks_do_what_they_did_in_the_core() {
 
     put_answer(&system, "member-inactive.json", yohanes);
     assert_eq!(
-        deliver(church, "webhook-4-member.updated").await["message"],
+        deliver(campus, "webhook-4-member.updated").await["message"],
         "Member archived: Yohanes Đặng 李"
     );
-    let row = church.member(yohanes).await;
+    let row = campus.member(yohanes).await;
     assert_eq!(
         (&row["phone"], &row["gender"], &row["age"]),
         (&json!("+6281211112222"), &Value::Null, &Value::Null)
@@ -68,16 +68,16 @@ async fn the_recorded_webhooks_do_what_they_did_in_the_core() {
 
     put_answer(&system, "member-soft-deleted.json", sumarni);
     assert_eq!(
-        deliver(church, "webhook-5-member.deleted").await["message"],
+        deliver(campus, "webhook-5-member.deleted").await["message"],
         "Member archived: Sumarni N"
     );
-    let row = church.member(sumarni).await;
+    let row = campus.member(sumarni).await;
     assert_eq!(
         (&row["is_archived"], &row["archived_reason"]),
         (&json!(true), &json!("Deleted in core system"))
     );
 
-    assert_eq!(deliver(church, "webhook-6-test").await["status"], "processed");
+    assert_eq!(deliver(campus, "webhook-6-test").await["status"], "processed");
     let all =
         system.database.rows("SELECT * FROM webhook_logs WHERE status <> 'processed'", &[]).await;
     assert_eq!(all, Vec::<Value>::new());
@@ -87,23 +87,23 @@ async fn the_recorded_webhooks_do_what_they_did_in_the_core() {
 #[tokio::test]
 async fn the_recorded_answer_of_a_deleted_member_archives_on_an_update_too() {
     let system = TestSystem::spawn().await;
-    let church = Church::first(&system);
+    let campus = CampusUnderTest::first(&system);
     let sumarni = "2496441d-cbf4-4821-bb59-1b705c296cf1";
     put_answer(&system, "member.json", sumarni);
     assert_eq!(
-        church.sync("member.created", sumarni).await["message"],
+        campus.sync("member.created", sumarni).await["message"],
         "Member created: Sumarni N"
     );
     put_answer(&system, "member-soft-deleted.json", sumarni);
     assert_eq!(
-        church.sync("member.updated", sumarni).await["message"],
+        campus.sync("member.updated", sumarni).await["message"],
         "Member archived: Sumarni N"
     );
-    assert_eq!(church.member(sumarni).await["archived_reason"], "Deleted in core system");
+    assert_eq!(campus.member(sumarni).await["archived_reason"], "Deleted in core system");
 }
 
 /// Posts a recorded webhook byte for byte, with its headers, and answers its log row.
-async fn deliver(church: Church<'_>, name: &str) -> Value {
+async fn deliver(campus: CampusUnderTest<'_>, name: &str) -> Value {
     let body = fs::read(samples().join(format!("{name}.body"))).unwrap();
     let headers = fs::read_to_string(samples().join(format!("{name}.headers"))).unwrap();
     let headers: Vec<(String, &[u8])> = headers
@@ -115,10 +115,10 @@ async fn deliver(church: Church<'_>, name: &str) -> Value {
         .collect();
     let headers: Vec<(&str, &[u8])> =
         headers.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-    let answer = church.system.post_raw(WEBHOOK_PATH, &headers, &body).await;
+    let answer = campus.system.post_raw(WEBHOOK_PATH, &headers, &body).await;
     assert!([200, 202].contains(&answer.status), "{answer:?}");
     let body: Value = serde_json::from_slice(&body).unwrap();
-    church.end_of(body["event_id"].as_str().unwrap()).await
+    campus.end_of(body["event_id"].as_str().unwrap()).await
 }
 
 /// Has the core answer what was recorded.

@@ -10,7 +10,7 @@ use rand::RngExt;
 use serde_json::json;
 
 use super::{
-    campus_under_test::{Church, SOON},
+    campus_under_test::{CampusUnderTest, SOON},
     load::Load,
     queue::{assert_queues_are_empty, publish},
 };
@@ -20,16 +20,16 @@ const DRAIN: Duration = Duration::from_secs(25);
 #[tokio::test]
 async fn a_delivery_that_comes_again_after_its_commit_changes_nothing() {
     let system = TestSystem::spawn().await;
-    let church = Church::first(&system);
-    let member = church.create(json!({"full_name": "Budi"}));
-    let created = church.envelope("member.created", &member, TimeDelta::zero());
-    let nobody = church.envelope("member.deleted", "nobody", TimeDelta::zero());
+    let campus = CampusUnderTest::first(&system);
+    let member = campus.create(json!({"full_name": "Budi"}));
+    let created = campus.envelope("member.created", &member, TimeDelta::zero());
+    let nobody = campus.envelope("member.deleted", "nobody", TimeDelta::zero());
     let mut before = Vec::new();
     for envelope in [&created, &nobody] {
         publish(&system, envelope).await;
-        before.push(church.end_of(&envelope.event_id).await);
+        before.push(campus.end_of(&envelope.event_id).await);
     }
-    church.change(&member, json!({"full_name": "Budi Santoso"}));
+    campus.change(&member, json!({"full_name": "Budi Santoso"}));
     for envelope in [&created, &nobody, &created] {
         publish(&system, envelope).await;
     }
@@ -39,9 +39,9 @@ async fn a_delivery_that_comes_again_after_its_commit_changes_nothing() {
     system.worker(0).terminate(DRAIN).await.unwrap();
     assert_queues_are_empty(&system).await;
     for (envelope, before) in [&created, &nobody].into_iter().zip(before) {
-        assert_eq!(church.log(&envelope.event_id).await, [before]);
+        assert_eq!(campus.log(&envelope.event_id).await, [before]);
     }
-    assert_eq!(church.member(&member).await["name"], "Budi");
+    assert_eq!(campus.member(&member).await["name"], "Budi");
     assert_eq!(system.core.member_requests(&member), 1);
 }
 
@@ -50,8 +50,8 @@ async fn workers_that_are_killed_under_load_lose_and_double_nothing() {
     const CHANGES: usize = 600;
     const KILLS: i64 = 6;
     let system = TestSystem::builder().workers(2).spawn().await;
-    let church = Church::first(&system);
-    let load = Load::on(church, 40);
+    let campus = CampusUnderTest::first(&system);
+    let load = Load::on(campus, 40);
     let client = system.database.client();
     let kills = async {
         for kill in 0..KILLS {
@@ -82,14 +82,14 @@ async fn workers_that_are_killed_under_load_lose_and_double_nothing() {
 #[tokio::test]
 async fn copies_of_a_delivery_that_wait_together_are_done_once() {
     let system = TestSystem::spawn().await;
-    let church = Church::first(&system);
+    let campus = CampusUnderTest::first(&system);
     system.worker(0).terminate(DRAIN).await.unwrap();
-    let member = church.create(json!({"full_name": "Budi"}));
+    let member = campus.create(json!({"full_name": "Budi"}));
     let envelopes = [
-        church.envelope("member.created", &member, TimeDelta::zero()),
-        church.envelope("member.deleted", "nobody", TimeDelta::zero()),
-        church.envelope("member.updated", "unknown", TimeDelta::zero()),
-        church.envelope("family.updated", "whatever", TimeDelta::zero()),
+        campus.envelope("member.created", &member, TimeDelta::zero()),
+        campus.envelope("member.deleted", "nobody", TimeDelta::zero()),
+        campus.envelope("member.updated", "unknown", TimeDelta::zero()),
+        campus.envelope("family.updated", "whatever", TimeDelta::zero()),
     ];
     // As after confirms that were lost on their way: the publisher could not know.
     for _ in 0..3 {
@@ -102,13 +102,13 @@ async fn copies_of_a_delivery_that_wait_together_are_done_once() {
         envelopes.iter().zip(["processed", "processed", "retrying", "ignored"])
     {
         eventually("the delivery has its row", SOON, async || {
-            let log = church.log(&envelope.event_id).await;
+            let log = campus.log(&envelope.event_id).await;
             assert!(log.len() < 2, "{log:?}");
             let found = log.first().map(|row| row["status"].clone());
             if found == Some(json!(status)) { Ok(()) } else { Err(format!("{log:?}")) }
         })
         .await;
     }
-    assert_eq!(church.member(&member).await["name"], "Budi");
+    assert_eq!(campus.member(&member).await["name"], "Budi");
     assert_eq!(system.core.member_requests(&member), 1);
 }

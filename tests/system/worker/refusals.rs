@@ -1,5 +1,5 @@
 //! Refusals: the core answers, and the answer is of no use. A few attempts, then an operator
-//! (CONTRACT §1 `RETRY_DELAYS`, §4 `dead_letters`).
+//! (interface §1 `RETRY_DELAYS`, §4 `dead_letters`).
 
 use std::time::Duration;
 
@@ -9,37 +9,37 @@ use harness::{TestSystem, eventually};
 use serde_json::{Value, json};
 
 use super::{
-    campus_under_test::{Church, SOON},
+    campus_under_test::{CampusUnderTest, SOON},
     queue::assert_queues_are_empty,
 };
 
 #[tokio::test]
 async fn a_member_that_the_core_does_not_know_becomes_a_dead_letter_and_nobody_is_archived() {
     let system = TestSystem::builder().variable("RETRY_DELAYS", "1s,200ms").spawn().await;
-    let church = Church::first(&system);
-    let member = church.bring(json!({"full_name": "Budi"})).await;
-    let row = church.member(&member).await;
+    let campus = CampusUnderTest::first(&system);
+    let member = campus.bring(json!({"full_name": "Budi"})).await;
+    let row = campus.member(&member).await;
     system.core.purge(&member, Webhook::Silent).unwrap();
 
-    let event = church.post("member.updated", &member).await;
+    let event = campus.post("member.updated", &member).await;
     let retrying = eventually("the event waits for its next attempt", SOON, async || {
-        church.log(&event).await.pop()
+        campus.log(&event).await.pop()
     })
     .await;
     assert_eq!((&retrying["status"], &retrying["attempts"]), (&json!("retrying"), &json!(1)));
     assert_eq!((&retrying["message"], &retrying["processed_at"]), (&Value::Null, &Value::Null));
     assert!(retrying["error"].as_str().is_some_and(|error| error.ends_with('.')), "{retrying}");
 
-    let log = church.end_of(&event).await;
+    let log = campus.end_of(&event).await;
     assert_eq!((&log["status"], &log["attempts"]), (&json!("dead"), &json!(3)));
     assert_eq!((&log["id"], &log["trace_id"]), (&retrying["id"], &retrying["trace_id"]));
     assert_eq!((&log["message"], &log["error"]), (&Value::Null, &retrying["error"]));
     assert_ne!(log["processed_at"], Value::Null);
 
-    let letter = church.dead_letter(&event).await;
+    let letter = campus.dead_letter(&event).await;
     assert_eq!(letter["id"], log["id"]);
     assert_eq!(letter["event_id"], event);
-    assert_eq!(letter["campus_id"], church.campus.id.as_str());
+    assert_eq!(letter["campus_id"], campus.id.as_str());
     assert_eq!(letter["event_type"], "member.updated");
     assert_eq!(letter["member_id"], member);
     assert_eq!(letter["cause"], "member_not_found");
@@ -58,7 +58,7 @@ async fn a_member_that_the_core_does_not_know_becomes_a_dead_letter_and_nobody_i
     assert_eq!((&envelope["member_id"], &envelope["schema_version"]), (&json!(member), &json!(1)));
 
     assert_eq!(system.core.member_requests(&member), 1 + 3);
-    assert_eq!(church.member(&member).await, row);
+    assert_eq!(campus.member(&member).await, row);
     assert_queues_are_empty(&system).await;
     for queue in ["member-events.retry.1s", "member-events.retry.200ms"] {
         assert_eq!(system.queue_depth(queue).await, Some(0));
@@ -68,13 +68,13 @@ async fn a_member_that_the_core_does_not_know_becomes_a_dead_letter_and_nobody_i
 #[tokio::test]
 async fn a_refusal_that_passes_costs_an_attempt_and_nothing_else() {
     let system = TestSystem::builder().variable("RETRY_DELAYS", "1s").spawn().await;
-    let church = Church::first(&system);
-    let event = church.post("member.created", "late").await;
-    eventually("the first attempt failed", SOON, async || !church.log(&event).await.is_empty())
+    let campus = CampusUnderTest::first(&system);
+    let event = campus.post("member.created", "late").await;
+    eventually("the first attempt failed", SOON, async || !campus.log(&event).await.is_empty())
         .await;
-    let answer = json!({"id": "late", "church_id": church.church_id(), "full_name": "Late"});
-    system.core.put(church.church_id(), "late", answer).unwrap();
-    let log = church.end_of(&event).await;
+    let answer = json!({"id": "late", "church_id": campus.church_id(), "full_name": "Late"});
+    system.core.put(campus.church_id(), "late", answer).unwrap();
+    let log = campus.end_of(&event).await;
     assert_eq!((&log["status"], &log["attempts"]), (&json!("processed"), &json!(2)));
     assert_eq!((&log["message"], &log["error"]), (&json!("Member created: Late"), &Value::Null));
     assert!(system.database.rows("SELECT FROM dead_letters", &[]).await.is_empty());
@@ -86,18 +86,18 @@ async fn every_useless_answer_has_its_cause() {
     let foreign_church = options.churches[1].id.clone();
     let system =
         TestSystem::builder().core(options).variable("RETRY_DELAYS", "100ms").spawn().await;
-    let church = Church::first(&system);
+    let campus = CampusUnderTest::first(&system);
     let rules = json!([{"field": "occupation", "operator": "not_equals", "value": "Robot"}]);
-    let filter = ["campus", "set-filter", &church.campus.id, "--mode", "include", "--rules", "-"];
+    let filter = ["campus", "set-filter", &campus.id, "--mode", "include", "--rules", "-"];
     system.faithctl_with_input(&filter, rules.to_string().as_bytes()).await.success();
 
     let faulty = |kind: FaultKind| {
-        let member = church.create(json!({"full_name": "Unlucky"}));
+        let member = campus.create(json!({"full_name": "Unlucky"}));
         system.core.add_fault(Fault::everywhere(kind).at(Endpoint::Member).of_member(&member));
         member
     };
     let without = |key: &str| {
-        let member = church.create(json!({"full_name": "Incomplete"}));
+        let member = campus.create(json!({"full_name": "Incomplete"}));
         system.core.remove_keys(&member, &[key]).unwrap();
         member
     };
@@ -105,7 +105,7 @@ async fn every_useless_answer_has_its_cause() {
     system.core.set(|settings| settings.foreign_member_status = 403);
     let foreign = json!({"full_name": "Foreign"});
     let foreign = system.core.create(&foreign_church, foreign, Webhook::Silent).unwrap();
-    system.core.put(church.church_id(), "asked", json!({"id": "another"})).unwrap();
+    system.core.put(campus.church_id(), "asked", json!({"id": "another"})).unwrap();
 
     let cases = [
         (foreign.member.text("id").unwrap().to_owned(), "core_forbidden"),
@@ -124,12 +124,12 @@ async fn every_useless_answer_has_its_cause() {
     ];
     let mut events = Vec::new();
     for (member, cause) in &cases {
-        events.push((church.post("member.updated", member).await, member, cause));
+        events.push((campus.post("member.updated", member).await, member, cause));
     }
     for (event, member, cause) in events {
-        let letter = church.dead_letter(&event).await;
+        let letter = campus.dead_letter(&event).await;
         assert_eq!((&letter["cause"], &letter["attempts"]), (&json!(cause), &json!(2)), "{letter}");
-        assert_eq!(church.log(&event).await[0]["status"], "dead");
+        assert_eq!(campus.log(&event).await[0]["status"], "dead");
         assert_eq!(system.core.member_requests(member), 2, "{cause}");
     }
     assert!(system.database.rows("SELECT FROM members", &[]).await.is_empty());

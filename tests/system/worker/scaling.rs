@@ -6,7 +6,7 @@ use core_sim::Endpoint;
 use futures_util::future::join;
 use harness::{TestSystem, eventually};
 
-use super::{campus_under_test::Church, load::Load, queue::assert_queues_are_empty};
+use super::{campus_under_test::CampusUnderTest, load::Load, queue::assert_queues_are_empty};
 
 const WORKERS: usize = 20;
 const DRAIN: Duration = Duration::from_secs(25);
@@ -17,8 +17,8 @@ const ON_A_BUSY_MACHINE: Duration = Duration::from_mins(2);
 async fn twenty_workers_come_and_go_under_load_and_lose_nothing() {
     const CHANGES: usize = 1200;
     let system = TestSystem::builder().workers(WORKERS).spawn().await;
-    let church = Church::first(&system);
-    let load = Load::on(church, 60);
+    let campus = CampusUnderTest::first(&system);
+    let load = Load::on(campus, 60);
     let client = system.database.client();
     let come_and_go = async {
         for worker in 0..WORKERS / 2 {

@@ -1,5 +1,4 @@
-//! Messages in the work queue that are no event: kept for an operator, and never in the way
-//! (CORRECTNESS §7).
+//! Messages in the work queue that are no event: kept for an operator, and never in the way.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use chrono::TimeDelta;
@@ -10,15 +9,15 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    campus_under_test::{Church, SOON},
+    campus_under_test::{CampusUnderTest, SOON},
     queue::{assert_queues_are_empty, publish, publish_bytes},
 };
 
 #[tokio::test]
 async fn a_message_that_cannot_be_read_is_kept_and_delays_nobody() {
     let system = TestSystem::spawn().await;
-    let church = Church::first(&system);
-    let good = church.envelope("member.updated", "m-1", TimeDelta::zero());
+    let campus = CampusUnderTest::first(&system);
+    let good = campus.envelope("member.updated", "m-1", TimeDelta::zero());
     let altered = |change: fn(&mut Value)| {
         let mut envelope = serde_json::to_value(&good).unwrap();
         change(&mut envelope);
@@ -61,10 +60,10 @@ async fn a_message_that_cannot_be_read_is_kept_and_delays_nobody() {
     publish_bytes(&system, &anonymous, BasicProperties::default()).await;
     letter_with(&system, &anonymous).await;
 
-    let member = church.create(json!({"full_name": "Budi"}));
-    let event = church.envelope("member.created", &member, TimeDelta::zero());
+    let member = campus.create(json!({"full_name": "Budi"}));
+    let event = campus.envelope("member.created", &member, TimeDelta::zero());
     publish(&system, &event).await;
-    assert_eq!(church.end_of(&event.event_id).await["message"], "Member created: Budi");
+    assert_eq!(campus.end_of(&event.event_id).await["message"], "Member created: Budi");
     assert_eq!(system.database.rows("SELECT FROM webhook_logs", &[]).await.len(), 1);
     eventually("all letters are collected", SOON, async || {
         system.queue_depth(queue::DEAD).await == Some(0)

@@ -7,15 +7,15 @@ use queue::{EXCHANGE, UNROUTED, WORK};
 use serde_json::json;
 
 use super::{
-    campus_under_test::{Church, SOON},
+    campus_under_test::{CampusUnderTest, SOON},
     queue::{assert_queues_are_empty, publish},
 };
 
 #[tokio::test]
 async fn an_event_without_a_way_to_its_queue_arrives_nonetheless() {
     let system = TestSystem::spawn().await;
-    let church = Church::first(&system);
-    let member = church.create(json!({"full_name": "Budi"}));
+    let campus = CampusUnderTest::first(&system);
+    let member = campus.create(json!({"full_name": "Budi"}));
     let channel = system.broker.channel().await;
     channel
         .queue_unbind(WORK.into(), EXCHANGE.into(), WORK.into(), FieldTable::default())
@@ -23,12 +23,12 @@ async fn an_event_without_a_way_to_its_queue_arrives_nonetheless() {
         .unwrap();
 
     // Through the gateway, and with a history that must not be lost on the way.
-    let answer = church.post("member.created", &member).await;
-    let old = church.envelope("member.deleted", &member, TimeDelta::minutes(1));
+    let answer = campus.post("member.created", &member).await;
+    let old = campus.envelope("member.deleted", &member, TimeDelta::minutes(1));
     publish(&system, &old).await;
 
-    assert_eq!(church.end_of(&answer).await["message"], "Member created: Budi");
-    church.end_of(&old.event_id).await;
+    assert_eq!(campus.end_of(&answer).await["message"], "Member created: Budi");
+    campus.end_of(&old.event_id).await;
     eventually("nothing is unrouted any more", SOON, async || {
         system.queue_depth(UNROUTED).await == Some(0)
     })

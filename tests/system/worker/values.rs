@@ -1,20 +1,20 @@
-//! How values of the core arrive here: phones, birth dates and ages (CONTRACT §3).
+//! How values of the core arrive here: phones, birth dates and ages (interface §3).
 
 use chrono::{Datelike, Days, FixedOffset, NaiveDate, Utc};
 use harness::TestSystem;
 use serde_json::{Value, json};
 
-use super::campus_under_test::Church;
+use super::campus_under_test::CampusUnderTest;
 
 #[tokio::test]
 async fn phones_are_e164_by_the_country_of_the_campus_or_stay_as_they_came() {
     let system = TestSystem::spawn().await;
-    let church = Church::first(&system);
-    let member = church.create(json!({"full_name": "Budi"}));
+    let campus = CampusUnderTest::first(&system);
+    let member = campus.create(json!({"full_name": "Budi"}));
     let phone_of = async |fields: Value| {
-        church.change(&member, fields);
-        church.sync("member.updated", &member).await;
-        church.member(&member).await["phone"].clone()
+        campus.change(&member, fields);
+        campus.sync("member.updated", &member).await;
+        campus.member(&member).await["phone"].clone()
     };
 
     for written in
@@ -42,7 +42,7 @@ async fn phones_are_e164_by_the_country_of_the_campus_or_stay_as_they_came() {
         assert_eq!(phone_of(json!({"phone_whatsapp": invalid})).await, invalid);
     }
 
-    let set = ["campus", "set", &church.campus.id, "--default-country", "SG"];
+    let set = ["campus", "set", &campus.id, "--default-country", "SG"];
     system.faithctl(&set).await.success();
     assert_eq!(phone_of(json!({"phone_whatsapp": "9123 4567"})).await, "+6591234567");
     assert_eq!(phone_of(json!({"phone_whatsapp": "0812-3456-7890"})).await, "0812-3456-7890");
@@ -60,12 +60,12 @@ const LAST_TO_SEE_A_DAY: (&str, i32) = ("Pacific/Pago_Pago", -11);
 #[tokio::test]
 async fn a_birthday_begins_at_midnight_of_the_campus() {
     let system = TestSystem::spawn().await;
-    let church = Church::first(&system);
-    let member = church.create(json!({"full_name": "Budi"}));
+    let campus = CampusUnderTest::first(&system);
+    let member = campus.create(json!({"full_name": "Budi"}));
     let age_in = async |zone: &str| {
-        system.faithctl(&["campus", "set", &church.campus.id, "--timezone", zone]).await.success();
-        church.sync("member.updated", &member).await;
-        church.member(&member).await["age"].clone()
+        system.faithctl(&["campus", "set", &campus.id, "--timezone", zone]).await.success();
+        campus.sync("member.updated", &member).await;
+        campus.member(&member).await["age"].clone()
     };
     let (first, hours) = FIRST_TO_SEE_A_DAY;
     // Midnight may pass between two lines of a test: then the day is a new one.
@@ -73,7 +73,7 @@ async fn a_birthday_begins_at_midnight_of_the_campus() {
         let today = today_at(hours);
         // 28 years ago there was a 29 February, too, if today is one.
         let birth = today.with_year(today.year() - 28).unwrap();
-        church.change(&member, json!({"date_of_birth": birth.to_string()}));
+        campus.change(&member, json!({"date_of_birth": birth.to_string()}));
         let ages = (age_in(first).await, age_in(LAST_TO_SEE_A_DAY.0).await);
         if today == today_at(hours) {
             assert!(today_at(LAST_TO_SEE_A_DAY.1) < today);
@@ -86,13 +86,13 @@ async fn a_birthday_begins_at_midnight_of_the_campus() {
 #[tokio::test]
 async fn leap_days_future_and_impossible_dates_have_the_ages_of_the_contract() {
     let system = TestSystem::spawn().await;
-    let church = Church::first(&system);
-    let member = church.create(json!({"full_name": "Budi"}));
+    let campus = CampusUnderTest::first(&system);
+    let member = campus.create(json!({"full_name": "Budi"}));
     let age_of = async |birth: Value| {
-        church.change(&member, json!({"date_of_birth": birth}));
-        let log = church.sync("member.updated", &member).await;
+        campus.change(&member, json!({"date_of_birth": birth}));
+        let log = campus.sync("member.updated", &member).await;
         assert_eq!(log["status"], "processed", "{log}");
-        let row = church.member(&member).await;
+        let row = campus.member(&member).await;
         (row["birth_date"].clone(), row["age"].clone())
     };
     loop {
@@ -123,26 +123,26 @@ async fn leap_days_future_and_impossible_dates_have_the_ages_of_the_contract() {
 #[tokio::test]
 async fn what_cannot_be_read_leaves_its_column_as_it_is_and_is_counted() {
     let system = TestSystem::spawn().await;
-    let church = Church::first(&system);
+    let campus = CampusUnderTest::first(&system);
     let good = json!({
         "full_name": "Budi", "phone_whatsapp": "0812 3456 7890", "gender": "Male", "member_status": "Visitor",
         "date_of_birth": "1990-01-15",
     });
-    let member = church.bring(good).await;
+    let member = campus.bring(good).await;
     let columns = ["name", "phone", "gender", "birth_date", "age", "category"];
-    let before = church.member(&member).await;
+    let before = campus.member(&member).await;
     let dates = ["15/01/1990", "1990-13-01", "2001-02-29", "0001-01-01", "1899-12-31", "soon"];
     for date in dates.map(Value::from).into_iter().chain([json!(19_900_115), json!(true)]) {
-        church.change(&member, json!({"date_of_birth": date}));
-        assert_eq!(church.sync("member.updated", &member).await["status"], "processed");
+        campus.change(&member, json!({"date_of_birth": date}));
+        assert_eq!(campus.sync("member.updated", &member).await["status"], "processed");
     }
     let odd = json!({
         "full_name": {"first": "Budi"}, "name": null, "first_name": null, "last_name": null,
         "phone_whatsapp": ["0812"], "gender": false, "member_status": {},
     });
-    church.change(&member, odd);
-    assert_eq!(church.sync("member.updated", &member).await["status"], "processed");
-    let after = church.member(&member).await;
+    campus.change(&member, odd);
+    assert_eq!(campus.sync("member.updated", &member).await["status"], "processed");
+    let after = campus.member(&member).await;
     for column in columns {
         assert_eq!(after[column], before[column], "{column}");
     }
@@ -152,9 +152,9 @@ async fn what_cannot_be_read_leaves_its_column_as_it_is_and_is_counted() {
         assert!((counted(column).await - 1.0).abs() < 0.5, "{column}");
     }
     // Null is an answer.
-    church.change(&member, json!({"date_of_birth": null, "gender": null}));
-    church.sync("member.updated", &member).await;
-    let cleared = church.member(&member).await;
+    campus.change(&member, json!({"date_of_birth": null, "gender": null}));
+    campus.sync("member.updated", &member).await;
+    let cleared = campus.member(&member).await;
     assert_eq!([&cleared["birth_date"], &cleared["age"], &cleared["gender"]], [&Value::Null; 3]);
 }
 
