@@ -47,7 +47,7 @@ pub(crate) struct Growth {
 }
 
 /// A system whose members are in Postgres already.
-struct Scene {
+struct TestBed {
     system: TestSystem,
     webhooks: Webhooks,
 }
@@ -71,20 +71,20 @@ struct Turns {
 }
 
 pub(crate) async fn measure(growth: &Growth) {
-    let mut scenes = Vec::new();
+    let mut beds = Vec::new();
     for members in &growth.members {
         println!("importing {members} members of {} campuses", growth.campuses);
-        scenes.push(Scene::set(growth.campuses, *members).await);
+        beds.push(TestBed::new(growth.campuses, *members).await);
     }
     let mut report = Report::new("growth");
     let name = |members: &u64| format!("{members} members");
-    let cases = scenes.iter().zip(&growth.members);
-    let cases = cases.map(|(scene, members)| (scene, 0, name(members))).collect();
+    let cases = beds.iter().zip(&growth.members);
+    let cases = cases.map(|(bed, members)| (bed, 0, name(members))).collect();
     report.add(in_turns(growth, "Events while members become more".to_owned(), cases).await);
 
     // The smaller systems would only take the machine's memory from the broker.
-    let largest = scenes.pop().unwrap();
-    drop(scenes);
+    let largest = beds.pop().unwrap();
+    drop(beds);
     let cases =
         growth.backlog.iter().map(|backlog| (&largest, *backlog, format!("{backlog} waiting")));
     let most = name(growth.members.last().unwrap());
@@ -93,12 +93,12 @@ pub(crate) async fn measure(growth: &Growth) {
     report.save();
 }
 
-/// Measures scenes with so many events waiting, turn and turn about.
-async fn in_turns(growth: &Growth, title: String, cases: Vec<(&Scene, u64, String)>) -> Table {
+/// Measures beds with so many events waiting, turn and turn about.
+async fn in_turns(growth: &Growth, title: String, cases: Vec<(&TestBed, u64, String)>) -> Table {
     let mut all: Vec<Turns> = cases.iter().map(|_| Turns::default()).collect();
     for round in 0..growth.rounds {
-        for ((scene, backlog, name), turns) in cases.iter().zip(&mut all) {
-            let (intake, drain) = scene.turn(round, growth.events, *backlog).await;
+        for ((bed, backlog, name), turns) in cases.iter().zip(&mut all) {
+            let (intake, drain) = bed.turn(round, growth.events, *backlog).await;
             println!("{name}: {:.0}/s taken, {:.0}/s committed", intake.rate, drain.rate);
             turns.intake.push(intake);
             turns.drain.push(drain);
@@ -137,8 +137,8 @@ impl Spent {
     }
 }
 
-impl Scene {
-    async fn set(campuses: usize, members: u64) -> Self {
+impl TestBed {
+    async fn new(campuses: usize, members: u64) -> Self {
         let builder = TestSystem::builder()
             .workers(1)
             .variable_of(Role::Gateway, "RUST_LOG", "info")

@@ -1,5 +1,5 @@
 //! What nothing can be faster than: `psql` copies the same rows into the same kind of table, and
-//! compares them in one query. No list is fetched for it, parsed, or judged.
+//! compares them in one query. No list is fetched for it, parsed, or mapped.
 
 use std::{fmt::Write, path::PathBuf, process::Command, time::Instant};
 

@@ -119,7 +119,7 @@ impl<'a> Changes<'a> {
         self.core.change(id, document(fields.clone()), Webhook::Forced).unwrap();
     }
 
-    /// A name with the version in it, which the oracle judges by, and some other values.
+    /// A name with the version in it, which the oracle reads, and some other values.
     fn values(&mut self) -> Value {
         let mut values = json!({ "full_name": format!("Somebody, version {}", self.version) });
         let random = &mut self.random;

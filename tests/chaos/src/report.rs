@@ -63,7 +63,7 @@ impl fmt::Display for Report {
                  {refused} refused or unanswered"
             )?;
         }
-        writeln!(formatter, "{writes} writes judged; rest after {:.1} s", took.as_secs_f64())?;
+        writeln!(formatter, "{writes} writes checked; rest after {:.1} s", took.as_secs_f64())?;
         for complaint in &injected.complaints {
             writeln!(formatter, "COMPLAINT: {complaint}")?;
         }

@@ -1,6 +1,9 @@
 //! A running system.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use core_sim::{ChurchOptions, CoreSim};
 use support::{
@@ -31,7 +34,7 @@ pub struct TestSystem {
     /// The vhost of this test.
     pub broker: TestBroker,
     pub(super) http: reqwest::Client,
-    pub(super) probe: MachineProbe,
+    probe: MachineProbe,
     variables: [(Role, BTreeMap<String, String>); 4],
     own_servers: Option<PrivateServers>,
     proxies: Option<Proxies>,
@@ -207,6 +210,12 @@ impl TestSystem {
         let (name, label) = (format!("{name}{{"), format!("=\"{label}\""));
         let lines = page.lines().filter(|line| line.starts_with(&name) && line.contains(&label));
         lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
+    }
+
+    /// The time since `started`, without what the machine was late meanwhile: what a deadline of the
+    /// product is compared with.
+    pub fn took_since(&self, started: Instant) -> Duration {
+        started.elapsed().saturating_sub(self.probe.delay_since(started))
     }
 
     /// The environment of the programs that work under `role`.

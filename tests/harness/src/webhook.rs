@@ -95,7 +95,7 @@ impl TestSystem {
             status: response.status().as_u16(),
             headers: response.headers().clone(),
             text: response.text().await?,
-            took: started.elapsed().saturating_sub(self.probe.delay_since(started)),
+            took: self.took_since(started),
         })
     }
 }

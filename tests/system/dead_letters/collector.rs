@@ -100,7 +100,7 @@ async fn a_success_and_a_collection_at_the_same_moment_leave_no_done_event_open(
         .collect();
     let (works, dies) = (mailbox.channel().await, mailbox.channel().await);
     for some in envelopes.chunks(25) {
-        // Twins of one delivery: one is collected as dead while the other is done.
+        // The same delivery twice: one is collected as dead while the other is done.
         join_all(some.iter().map(async |envelope| {
             futures_util::future::join(to_work(&works, envelope), to_dead(&dies, envelope)).await
         }))

@@ -36,14 +36,14 @@ impl Mailbox<'_> {
         .await;
     }
 
-    /// Asserts that each letter is in the work queue, and no more twins than were possible.
-    async fn assert_all_queued(&self, twins: usize, context: &str) {
+    /// Asserts that each letter is in the work queue, and no more duplicates than were possible.
+    async fn assert_all_queued(&self, duplicates: usize, context: &str) {
         let letters = usize::try_from(LETTERS).unwrap();
         assert_eq!(self.replaying().await, i64::from(LETTERS), "{context}");
         let queued = self.take_queued().await;
         let deliveries: HashSet<_> = queued.iter().map(|queued| queued.delivery).collect();
         assert_eq!(deliveries.len(), letters, "{context}");
-        assert!(queued.len() <= letters + twins, "{} messages; {context}", queued.len());
+        assert!(queued.len() <= letters + duplicates, "{} messages; {context}", queued.len());
     }
 }
 

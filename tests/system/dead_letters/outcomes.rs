@@ -110,8 +110,8 @@ async fn every_good_end_resolves() {
     system.core.delete(&deleted, Webhook::Silent).unwrap();
 
     let minute = TimeDelta::minutes(1);
-    let mut twin = mailbox.envelope("member.created", &deleted, minute);
-    twin.event_id.clone_from(&created);
+    let mut duplicate = mailbox.envelope("member.created", &deleted, minute);
+    duplicate.event_id.clone_from(&created);
     let cases = [
         (mailbox.envelope("member.updated", &alive, minute), "processed"),
         (mailbox.envelope("member.updated", &kept_out, minute), "filtered"),
@@ -120,7 +120,7 @@ async fn every_good_end_resolves() {
         (mailbox.envelope("member.deleted", &deleted, minute), "processed"),
         (mailbox.envelope("household.merged", &alive, minute), "ignored"),
         (mailbox.envelope("test", &alive, minute), "processed"),
-        (twin, "duplicate"),
+        (duplicate, "duplicate"),
     ];
     let channel = mailbox.channel().await;
     for (envelope, _) in &cases {

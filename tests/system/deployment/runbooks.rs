@@ -44,12 +44,12 @@ fn words(command: &str) -> Vec<String> {
 }
 
 /// What stands for something in the runbooks, and what it is here.
-struct Scene<'a> {
+struct TestBed<'a> {
     system: &'a TestSystem,
     means: BTreeMap<&'static str, String>,
 }
 
-impl Scene<'_> {
+impl TestBed<'_> {
     async fn run(&self, command: &str) -> Option<Finished> {
         let mut words = words(command);
         for word in &mut words {
@@ -79,7 +79,7 @@ impl Scene<'_> {
     }
 
     /// Letters, deliveries and a run, for the commands that look at some.
-    async fn set(system: &TestSystem) -> Scene<'_> {
+    async fn new(system: &TestSystem) -> TestBed<'_> {
         let campus = CampusUnderTest::first(system);
         let member = system.core.member_id(campus.church_id(), 0).unwrap();
         let event = campus.post("member.updated", &member).await;
@@ -115,7 +115,7 @@ impl Scene<'_> {
             ("https://faithtracker.example.org", system.gateway_url()),
             ("http://GATEWAY:8080", system.gateway_url()),
         ];
-        Scene { system, means: means.into() }
+        TestBed { system, means: means.into() }
     }
 }
 
@@ -133,12 +133,12 @@ fn is_well(finished: &Finished) -> bool {
 #[tokio::test]
 async fn every_command_of_a_runbook_is_one() {
     let system = TestSystem::builder().reconcilers(1).spawn().await;
-    let scene = Scene::set(&system).await;
+    let bed = TestBed::new(&system).await;
     let mut tried = 0;
     for page in fs::read_dir(deploy("runbooks")).unwrap() {
         let name = page.unwrap().file_name().into_string().unwrap();
         for command in commands(&text(&format!("runbooks/{name}"))) {
-            let Some(finished) = scene.run(&command).await else { continue };
+            let Some(finished) = bed.run(&command).await else { continue };
             assert!(is_well(&finished), "{name}: {command}\n{finished:?}");
             tried += 1;
         }

@@ -85,9 +85,9 @@ async fn an_event_is_shown_with_all_its_deliveries_and_its_dead_letter() {
     let letter = "INSERT INTO dead_letters (id, event_id, cause, reason, attempts, envelope)
          SELECT id, event_id, 'member_not_found', 'The core knows no such member.', 4, '{}'
          FROM webhook_logs WHERE event_id = 'event-4'";
-    let twin = "UPDATE webhook_logs SET event_id = 'event-4' WHERE event_id = 'event-5'";
+    let duplicate = "UPDATE webhook_logs SET event_id = 'event-4' WHERE event_id = 'event-5'";
     system.database.client().batch_execute(letter).await.unwrap();
-    system.database.client().batch_execute(twin).await.unwrap();
+    system.database.client().batch_execute(duplicate).await.unwrap();
 
     let shown = system.faithctl(&["deliveries", "show", "event-4", "--json"]).await.json();
     assert_eq!((&shown["status"], &shown["event_id"]), (&"dead".into(), &"event-4".into()));

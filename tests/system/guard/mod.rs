@@ -1,6 +1,6 @@
 //! The observation guard on a real Postgres (decision 4): concurrent writers, few and so hot
 //! members, killed sessions, crashes of the server. Everything converges in the end, so the end
-//! proves nothing: every single write is recorded by a trigger and judged.
+//! proves nothing: every single write is recorded by a trigger and checked.
 
 mod core;
 mod covered;
@@ -83,8 +83,8 @@ impl Setting {
         writers
     }
 
-    /// Judges every write, then lets one last writer read everything: the rows equal the core.
-    async fn judge(&self, seed: u64, mut writers: JoinSet<u64>) {
+    /// Checks every write, then lets one last writer read everything: the rows equal the core.
+    async fn check(&self, seed: u64, mut writers: JoinSet<u64>) {
         let mut commits = 0;
         while let Some(result) = writers.join_next().await {
             commits += result.unwrap();
@@ -146,7 +146,7 @@ async fn older_reads_never_overwrite_newer_ones_while_sessions_are_killed() {
     }
     until_written(&killer, 100).await;
     stop.cancel();
-    setting.judge(seed, writers).await;
+    setting.check(seed, writers).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -163,7 +163,7 @@ async fn older_reads_never_overwrite_newer_ones_over_crashes_of_postgres() {
     }
     until_written(&setting.client().await, 60).await;
     stop.cancel();
-    setting.judge(seed, writers).await;
+    setting.check(seed, writers).await;
 }
 
 /// Waits until that many more writes were applied.

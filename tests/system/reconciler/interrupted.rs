@@ -184,7 +184,7 @@ async fn webhooks_that_race_the_scan_are_never_overwritten_by_it() {
         .rows("SELECT member, seen_from, seen_to, unasked FROM applied_writes ORDER BY place", &[])
         .await;
     assert!(rows.len() > 300);
-    judge(&rows);
+    check(&rows);
     night.assert_equal().await;
 }
 
@@ -204,7 +204,7 @@ const RECORDER: &str = "
         FOR EACH ROW EXECUTE FUNCTION record_applied_write();";
 
 /// No read may be put over one that had not ended when it began.
-fn judge(writes: &[Value]) {
+fn check(writes: &[Value]) {
     let mut last = std::collections::HashMap::new();
     for write in writes.iter().filter(|write| write["unasked"] == false) {
         let number = |key: &str| write[key].as_i64().unwrap();

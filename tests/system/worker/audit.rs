@@ -39,7 +39,7 @@ async fn a_delivery_that_is_refused_is_logged_as_rejected() {
     let logged = row["payload"].to_string();
     assert!(!logged.contains("Somebody") && !logged.contains("0812"), "{logged}");
 
-    // A rejected delivery is no twin: the good one with its id is worked on.
+    // A rejected delivery does not make another a duplicate: the good one with its id is worked on.
     let member = campus.create(json!({"full_name": "Budi"}));
     let good = campus.body("member.created", &member).with("event_id", "e-1");
     let answer = system.post(&campus, &good).await;

@@ -63,13 +63,13 @@ async fn a_new_id_takes_over_the_row_of_one_that_the_core_calls_gone() {
     let old = campus.bring(budi()).await;
     let row = campus.member(&old).await["id"].clone();
     // The core is asked, and has both.
-    let twin = campus.create(budi());
+    let duplicate = campus.create(budi());
     assert_eq!(
-        campus.sync("member.updated", &twin).await["message"],
+        campus.sync("member.updated", &duplicate).await["message"],
         "Member created: Budi Santoso"
     );
     assert!(system.core.member_requests(&old) > 1);
-    for id in [&old, &twin] {
+    for id in [&old, &duplicate] {
         system.core.delete(id, Webhook::Silent).unwrap();
     }
     system.core.purge(&old, Webhook::Silent).unwrap();

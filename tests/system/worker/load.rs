@@ -184,7 +184,7 @@ impl<'a> Load<'a> {
                 assert!(
                     is_right,
                     "{member} is archived: {archived}; {}",
-                    story(client, member).await
+                    history(client, member).await
                 );
                 // The name of a deleted member stays as it was last heard of.
                 assert!(*archived || *name == there.get("full_name").and_then(Value::as_str));
@@ -193,18 +193,18 @@ impl<'a> Load<'a> {
                 let heard = "SELECT FROM webhook_logs WHERE member_id = $1";
                 let heard = !client.query(heard, &[member]).await.unwrap().is_empty();
                 let is_right = !heard || there.is_true("is_deleted");
-                assert!(is_right, "{member} has no row; {}", story(client, member).await);
+                assert!(is_right, "{member} has no row; {}", history(client, member).await);
             }
         }
     }
 }
 
 /// What is known of a member, for whoever wants to know how it came to be as it is.
-async fn story(client: &Client, member: &str) -> String {
-    let story = "
+async fn history(client: &Client, member: &str) -> String {
+    let history = "
         SELECT coalesce(json_agg(to_jsonb(w) ORDER BY received_at), '[]')::text,
                (SELECT coalesce(json_agg(to_jsonb(s)), '[]')::text FROM member_sync s WHERE external_member_id = $1)
         FROM webhook_logs w WHERE member_id = $1";
-    let row = client.query_one(story, &[&member]).await.unwrap();
+    let row = client.query_one(history, &[&member]).await.unwrap();
     format!("deliveries {}, state {}", row.get::<_, &str>(0), row.get::<_, &str>(1))
 }

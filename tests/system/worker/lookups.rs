@@ -11,7 +11,7 @@ use super::campus_under_test::{CampusUnderTest, SOON};
 
 /// Enough that reading everything for each batch shows.
 const MEMBERS: usize = 300;
-/// A few for each table that an event touches, and each partition that may hold its twin.
+/// A few for each table that an event touches, and each partition that may hold its duplicate.
 const MOST_READ_PER_EVENT: i64 = 10;
 
 #[tokio::test]

@@ -1,5 +1,5 @@
 //! The worker through the front door: signed webhooks go in, and what stands in Postgres and
-//! RabbitMQ afterwards is judged.
+//! RabbitMQ afterwards is checked.
 
 mod addresses;
 mod archive;
