@@ -3,9 +3,10 @@
 use std::fmt;
 
 /// The core's word on one synced column.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub enum Field<T> {
     /// The core did not mention it: the column stays as it is.
+    #[default]
     Absent,
     /// The core says there is none: the column is cleared.
     Null,
@@ -27,6 +28,15 @@ impl<T> Field<T> {
         match self {
             Self::Value(value) => Some(value),
             Self::Absent | Self::Null => None,
+        }
+    }
+
+    /// The same word with its value borrowed.
+    pub fn as_ref(&self) -> Field<&T> {
+        match self {
+            Self::Absent => Field::Absent,
+            Self::Null => Field::Null,
+            Self::Value(value) => Field::Value(value),
         }
     }
 

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod birth;
+mod columns;
 mod core_member;
 mod field;
 pub mod filter;
@@ -12,6 +13,7 @@ mod profile;
 mod text;
 mod verdict;
 
+pub use columns::{ColumnRef, ColumnType, ColumnValue, PHOTO_BIT, SYNCED_COLUMNS, SyncedColumn};
 pub use core_member::CoreMember;
 pub use field::Field;
 pub use filter::{Filter, FilterError};

@@ -20,7 +20,7 @@ pub const MAPPING_VERSION: u32 = 3;
 const LONGEST_URL: usize = 8192;
 
 /// The synced columns of a member, as the core has them now.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Profile {
     /// `full_name`, else `name`, else first and last name together.
     pub name: Field<String>,

@@ -1,11 +1,10 @@
 //! What a finding does to a member's row: a pure decision, so that it can be read and tested
 //! without a database.
 
-use chrono::NaiveDate;
 use event::EventType;
-use member::{ArchiveReason, Field, Photo, Profile, Verdict};
+use member::{ArchiveReason, Photo, Profile, Verdict};
 
-use crate::Status;
+use crate::{Status, columns::Columns};
 
 /// What is known of a member after it was asked about, or told.
 #[derive(Debug, Clone)]
@@ -90,22 +89,6 @@ pub enum ArchiveChange {
     Lift,
 }
 
-/// The synced columns of a row in `members`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Columns {
-    pub(crate) name: Option<String>,
-    pub(crate) phone: Option<String>,
-    pub(crate) gender: Option<String>,
-    pub(crate) birth_date: Option<NaiveDate>,
-    pub(crate) age: Option<i32>,
-    pub(crate) photo_url: Option<String>,
-    pub(crate) category: Option<String>,
-    pub(crate) is_archived: bool,
-    /// Whether it says since when; the date itself is the database's.
-    pub(crate) has_archive_date: bool,
-    pub(crate) archived_reason: Option<String>,
-}
-
 /// What happens to the row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Change {
@@ -135,7 +118,7 @@ pub(crate) fn decide(existing: Option<&Columns>, finding: &Finding) -> Decision 
     columns.set_archive(finding.archive_action());
     let newly_archived = columns.is_archived && !existing.is_archived;
     let verb = if newly_archived || finding.is_gone() { "archived" } else { "updated" };
-    let message = outcome(verb, columns.name.as_deref());
+    let message = outcome(verb, columns.name());
     Decision { change: Change::Update((columns != *existing).then_some(columns)), message }
 }
 
@@ -167,7 +150,7 @@ pub(crate) fn withhold(
         (false, true) => {
             let reason = columns.archived_reason.take().unwrap_or_default();
             columns.lift_archive();
-            decision.message = outcome("updated", columns.name.as_deref());
+            decision.message = outcome("updated", columns.name());
             ArchiveChange::Archive(reason)
         }
         (true, false) => {
@@ -211,16 +194,6 @@ pub(crate) fn outcome(verb: &str, name: Option<&str>) -> String {
 }
 
 impl Columns {
-    fn take(&mut self, profile: &Profile) {
-        take(&mut self.name, &profile.name);
-        take(&mut self.phone, &profile.phone);
-        take(&mut self.gender, &profile.gender);
-        take(&mut self.birth_date, &profile.birth_date);
-        take(&mut self.age, &profile.age);
-        take(&mut self.photo_url, &profile.photo_url);
-        take(&mut self.category, &profile.category);
-    }
-
     /// Archives, or lifts an archive of ours. One made by a person, with another
     /// reason or none, is never touched; of one that was lifted nothing is left, or the next one that
     /// a person makes would look like ours.
@@ -247,14 +220,6 @@ impl Columns {
     fn lift_archive(&mut self) {
         (self.is_archived, self.has_archive_date) = (false, false);
         self.archived_reason = None;
-    }
-}
-
-fn take<T: Clone>(column: &mut Option<T>, field: &Field<T>) {
-    match field {
-        Field::Absent => {}
-        Field::Null => *column = None,
-        Field::Value(value) => *column = Some(value.clone()),
     }
 }
 

@@ -2,7 +2,8 @@
 
 use crate::{
     ArchiveChange, ChangeKind,
-    decide::{Change, Columns, Decision, withhold},
+    columns::Columns,
+    decide::{Change, Decision, withhold},
     link::Linked,
 };
 
@@ -80,21 +81,6 @@ impl Effect {
 }
 
 impl Columns {
-    /// The columns that differ, but for the archive's, and the age, which follows the calendar.
-    fn differing(&self, other: &Self) -> Vec<&'static str> {
-        [
-            ("name", self.name == other.name),
-            ("phone", self.phone == other.phone),
-            ("gender", self.gender == other.gender),
-            ("birth_date", self.birth_date == other.birth_date),
-            ("photo_url", self.photo_url == other.photo_url),
-            ("category", self.category == other.category),
-        ]
-        .into_iter()
-        .filter_map(|(column, is_alike)| (!is_alike).then_some(column))
-        .collect()
-    }
-
     fn archive_change(&self, other: &Self) -> Option<ArchiveChange> {
         match (self.is_archived, other.is_archived) {
             (false, true) => {

@@ -14,7 +14,8 @@ use uuid::Uuid;
 
 use crate::{
     Finding, Observation,
-    members::{Existing, columns},
+    columns::{Columns, column_list},
+    members::Existing,
 };
 
 /// Whether a member that was never seen may take over somebody's row.
@@ -61,17 +62,21 @@ const MOST_ASKED: usize = 3;
 const MOST_OF_ONE_PHONE: usize = 200;
 
 /// Whoever has the last digits of a phone, in the campus, and what is known of them.
-const FIND: &str = "
-    SELECT k.place, m.*, coalesce(s.gone, false) AS gone, s.seen_to
-    FROM unnest($1::integer[], $2::uuid[], $3::text[]) AS k(place, campus_id, tail)
-    CROSS JOIN LATERAL (
-        SELECT id, campus_id, external_member_id, name, phone, gender, birth_date, age, photo_url,
-               category, is_archived, archived_reason, archived_at IS NOT NULL AS has_archive_date
-        FROM members WHERE campus_id = k.campus_id AND phone_tail(phone) = k.tail AND phone IS NOT NULL
-        LIMIT 200) AS m
-    LEFT JOIN LATERAL (
-        SELECT gone, seen_to FROM member_sync
-        WHERE campus_id = k.campus_id AND external_member_id = m.external_member_id) AS s ON true";
+fn find_sql() -> String {
+    let columns = column_list();
+    format!(
+        "SELECT k.place, m.*, coalesce(s.gone, false) AS gone, s.seen_to
+         FROM unnest($1::integer[], $2::uuid[], $3::text[]) AS k(place, campus_id, tail)
+         CROSS JOIN LATERAL (
+             SELECT id, campus_id, external_member_id, {columns}, is_archived, archived_reason,
+                    archived_at IS NOT NULL AS has_archive_date
+             FROM members WHERE campus_id = k.campus_id AND phone_tail(phone) = k.tail AND phone IS NOT NULL
+             LIMIT 200) AS m
+         LEFT JOIN LATERAL (
+             SELECT gone, seen_to FROM member_sync
+             WHERE campus_id = k.campus_id AND external_member_id = m.external_member_id) AS s ON true"
+    )
+}
 
 /// Where somebody else keeps a row it is not waited for: others of the batch would wait as well.
 const LOCK: &str = "
@@ -91,7 +96,7 @@ pub(crate) struct LinkStatements {
 
 impl LinkStatements {
     pub(crate) async fn prepare(client: &Client) -> Result<Self, Error> {
-        Ok(Self { find: client.prepare(FIND).await? })
+        Ok(Self { find: client.prepare(&find_sql()).await? })
     }
 }
 
@@ -250,7 +255,7 @@ async fn look_up(
 
 fn candidate(row: &Row) -> Candidate {
     Candidate {
-        existing: Existing { id: row.get("id"), columns: columns(row) },
+        existing: Existing { id: row.get("id"), columns: Columns::of(row) },
         member: row.get("external_member_id"),
         gone: row.get("gone"),
         seen_to: row.get("seen_to"),

@@ -54,7 +54,7 @@ impl<'a> WritePlan<'a> {
     /// so a delete among them is stale; and where it made no row, the filter keeps the member out.
     pub(crate) fn cover(&mut self, observation: &Observation, row: Option<&Existing>) {
         let (message, status) = match row {
-            Some(row) => (outcome("updated", row.columns.name.as_deref()), Status::Processed),
+            Some(row) => (outcome("updated", row.columns.name()), Status::Processed),
             None => (kept_out(observation.finding.name()), Status::Filtered),
         };
         self.log(observation, &message, |event_type| {
