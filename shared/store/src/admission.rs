@@ -8,10 +8,7 @@ use database::{Client, DatabaseError, Error, Statement, types::ToSql};
 use event::Envelope;
 use uuid::Uuid;
 
-use crate::{
-    CampusConfig, ConfigError,
-    delivery_log::{ABSORBING, duplicate_sql},
-};
+use crate::{CampusConfig, ConfigError, delivery_log::duplicate_sql, status::DeliveryStatus};
 
 /// The state of a delivery before anything is done for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,9 +59,10 @@ fn states_sql() -> String {
     let present_version =
         "(SELECT c.synced_version FROM sync_configs c WHERE c.campus_id = k.campus_id)";
     let duplicate = duplicate_sql("k", present_version);
+    let ended = DeliveryStatus::sql_list(&DeliveryStatus::FINAL);
     format!(
         "SELECT EXISTS (SELECT FROM webhook_logs l
-                        WHERE l.received_at = k.received_at AND l.id = k.id AND l.status IN {ABSORBING}
+                        WHERE l.received_at = k.received_at AND l.id = k.id AND l.status IN {ended}
                           AND l.received_at BETWEEN $7 AND $8) AS done,
                 {duplicate} AS duplicate
          FROM unnest($1::timestamptz[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[])

@@ -6,7 +6,7 @@ use database::{Client, Error};
 use uuid::Uuid;
 
 use crate::{
-    Entry, LogLine, Observation, Status,
+    DeliveryStatus, Entry, LogLine, Observation,
     claim::Claim,
     delivery_log, locked,
     write::{Archives, SetAside, WriteStatements, Written, write_members},
@@ -26,7 +26,7 @@ pub enum Commit {
 pub enum Outcome {
     /// It is in, and its deliveries are logged: as this, in their order; none for one that had come
     /// to its end before.
-    Done(Vec<Option<Status>>),
+    Done(Vec<Option<DeliveryStatus>>),
     /// Something else about this member was applied since the read began: read again.
     Refused,
     /// The campus's configuration is another one by now: read again, under that.

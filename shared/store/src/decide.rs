@@ -4,7 +4,7 @@
 use event::EventType;
 use member::{ArchiveReason, Photo, Profile, Verdict};
 
-use crate::{Status, columns::Columns};
+use crate::{DeliveryStatus, columns::Columns};
 
 /// What is known of a member after it was asked about, or told.
 #[derive(Debug, Clone)]
@@ -170,14 +170,14 @@ pub(crate) fn withhold(
 /// How a delivery ends whose finding was applied. An event that told of a delete which the core
 /// does not know of is stale, whatever the read did to the row; so is one that told of a member whom
 /// the core no longer knows.
-pub(crate) fn status(event_type: &EventType, finding: &Finding, change: &Change) -> Status {
+pub(crate) fn status(event_type: &EventType, finding: &Finding, change: &Change) -> DeliveryStatus {
     let is_delete = *event_type == EventType::MemberDeleted;
     if is_delete != finding.is_gone() && (is_delete || matches!(finding, Finding::ReadGone)) {
-        Status::Stale
+        DeliveryStatus::Stale
     } else if *change == Change::Nothing && !finding.is_gone() {
-        Status::Filtered
+        DeliveryStatus::Filtered
     } else {
-        Status::Processed
+        DeliveryStatus::Processed
     }
 }
 

@@ -6,66 +6,14 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use database::{Client, Error, Statement, Transaction, types::ToSql};
+use database::{Client, Error, Statement, Transaction};
 use event::Envelope;
-use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// Where a delivery stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// Done.
-    Processed,
-    /// Done: the sync filter keeps an unknown member out.
-    Filtered,
-    /// Of a type that is not handled.
-    Ignored,
-    /// Another delivery of the same event was done before.
-    Duplicate,
-    /// A delete of a member that the core has alive.
-    Stale,
-    /// It failed and will be tried again.
-    Retrying,
-    /// It failed for good and waits for an operator.
-    Dead,
-}
-
-impl Status {
-    /// Those that are a delivery's end, short of an operator's replay.
-    pub const ENDS: [Self; 6] =
-        [Self::Processed, Self::Filtered, Self::Ignored, Self::Duplicate, Self::Stale, Self::Dead];
-
-    /// The text in `webhook_logs.status`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Processed => "processed",
-            Self::Filtered => "filtered",
-            Self::Ignored => "ignored",
-            Self::Duplicate => "duplicate",
-            Self::Stale => "stale",
-            Self::Retrying => "retrying",
-            Self::Dead => "dead",
-        }
-    }
-
-    /// Reads the text in `webhook_logs.status`, of those that are written here.
-    fn parse(text: &str) -> Option<Self> {
-        let mut known = Self::ENDS.into_iter().chain([Self::Retrying]);
-        known.find(|status| status.as_str() == text)
-    }
-
-    /// Whether this is the delivery's end, short of an operator's replay.
-    pub fn is_end(self) -> bool {
-        Self::ENDS.contains(&self)
-    }
-}
-
-/// Statuses that nothing overwrites (rule store-9), as a SQL list.
-pub(crate) const ABSORBING: &str =
-    "('processed', 'filtered', 'stale', 'ignored', 'duplicate', 'discarded')";
-
-/// Statuses of those that may be a duplicate of another delivery, as a SQL list.
-const DONE: &str = "('processed', 'filtered', 'stale')";
+use crate::{
+    log_rows::{LOG_COLUMNS, LOG_ROWS, LogRow, LogRows},
+    status::DeliveryStatus,
+};
 
 /// Whether another delivery of the event `$of` makes it a duplicate: one that is done, or that the
 /// sync filter kept out as it is now. Under another configuration the same event may let the member in.
@@ -98,13 +46,26 @@ pub struct LogLine {
     /// The delivery.
     pub entry: Entry,
     /// Where it stands now.
-    pub status: Status,
+    pub status: DeliveryStatus,
     /// What happened, for people.
     pub message: Option<String>,
     /// Why it failed, where it did; never with anything personal.
     pub error: Option<String>,
     /// The configuration that it was decided under, where that played a part.
     pub config_version: Option<i64>,
+}
+
+impl LogLine {
+    fn row(&self) -> LogRow<'_> {
+        LogRow {
+            message: self.message.as_deref(),
+            error: self.error.as_deref(),
+            attempts: self.entry.attempts,
+            trace_id: self.entry.trace_id.as_deref(),
+            config_version: self.config_version,
+            ..LogRow::of(&self.entry.envelope, self.status)
+        }
+    }
 }
 
 pub(crate) struct LogStatements {
@@ -129,27 +90,24 @@ impl LogStatements {
 fn upsert_sql() -> String {
     // The write transaction holds the configuration: that of the read is the present one.
     let duplicate = duplicate_sql("r", "r.config_version");
+    let done = DeliveryStatus::sql_list(&DeliveryStatus::DONE);
+    let ended = DeliveryStatus::sql_list(&DeliveryStatus::FINAL);
     format!(
-        "INSERT INTO webhook_logs AS l
-             (received_at, id, campus_id, event_id, event_type, member_id, payload, signature_valid,
-              status, message, error, attempts, trace_id, processed_at, config_version)
-         SELECT r.received_at, r.id, r.campus_id, r.event_id, r.event_type, r.member_id, r.payload, true,
+        "INSERT INTO webhook_logs AS l ({LOG_COLUMNS}, processed_at)
+         SELECT r.received_at, r.id, r.campus_id, r.event_id, r.event_type, r.member_id, r.payload,
+                r.signature_valid,
                 CASE WHEN duplicate.found THEN 'duplicate' ELSE r.status END,
                 CASE WHEN duplicate.found THEN '{DUPLICATE}' ELSE r.message END,
-                r.error, r.attempts, r.trace_id,
-                CASE WHEN r.status = 'retrying' THEN NULL ELSE clock_timestamp() END, r.config_version
-         FROM unnest($1::timestamptz[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[],
-                     $7::jsonb[], $8::text[], $9::text[], $10::text[], $11::integer[], $12::text[],
-                     $13::bigint[])
-              AS r(received_at, id, campus_id, event_id, event_type, member_id, payload,
-                   status, message, error, attempts, trace_id, config_version),
-              LATERAL (SELECT r.status IN {DONE} AND {duplicate}) AS duplicate(found)
+                r.error, r.attempts, r.trace_id, r.config_version,
+                CASE WHEN r.status = 'retrying' THEN NULL ELSE clock_timestamp() END
+         FROM {LOG_ROWS},
+              LATERAL (SELECT r.status IN {done} AND {duplicate}) AS duplicate(found)
          ORDER BY r.received_at, r.id
          ON CONFLICT (received_at, id) DO UPDATE SET
              status = excluded.status, message = excluded.message, error = excluded.error,
              attempts = excluded.attempts, processed_at = excluded.processed_at,
              config_version = excluded.config_version
-         WHERE l.status NOT IN {ABSORBING}
+         WHERE l.status NOT IN {ended}
          RETURNING l.id, l.status"
     )
 }
@@ -183,7 +141,7 @@ const RESOLVE: &str =
     "UPDATE dead_letters SET status = 'resolved', resolved_at = now() WHERE id = ANY($1)";
 
 /// How deliveries stand after a write; those that had come to their end before are not among them.
-pub(crate) type Written = HashMap<Uuid, Status>;
+pub(crate) type Written = HashMap<Uuid, DeliveryStatus>;
 
 /// Writes the rows, then resolves the dead letters of those that came to a good end.
 pub(crate) async fn write(
@@ -195,46 +153,20 @@ pub(crate) async fn write(
         return Ok(Written::new());
     }
     let lines = one_line_each(lines);
-    let envelopes = || lines.iter().map(|line| &line.entry.envelope);
-    let received_at: Vec<DateTime<Utc>> = envelopes().map(|event| event.received_at).collect();
-    let ids: Vec<Uuid> = envelopes().map(|event| event.delivery_id).collect();
-    let campuses: Vec<Uuid> = envelopes().map(|event| event.campus_id).collect();
-    let event_ids: Vec<&str> = envelopes().map(|event| event.event_id.as_str()).collect();
-    let event_types: Vec<&str> = envelopes().map(|event| event.event_type.as_str()).collect();
-    let members: Vec<Option<&str>> = envelopes().map(|event| event.member_id.as_deref()).collect();
-    let payloads: Vec<Value> = envelopes().map(|event| payload(event)).collect();
-    let statuses: Vec<&str> = lines.iter().map(|line| line.status.as_str()).collect();
-    let messages: Vec<Option<&str>> = lines.iter().map(|line| line.message.as_deref()).collect();
-    let errors: Vec<Option<&str>> = lines.iter().map(|line| line.error.as_deref()).collect();
-    let attempts: Vec<i32> =
-        lines.iter().map(|line| i32::try_from(line.entry.attempts).unwrap_or(i32::MAX)).collect();
-    let traces: Vec<Option<&str>> =
-        lines.iter().map(|line| line.entry.trace_id.as_deref()).collect();
-    let versions: Vec<Option<i64>> = lines.iter().map(|line| line.config_version).collect();
-    let parameters: [&(dyn ToSql + Sync); 13] = [
-        &received_at,
-        &ids,
-        &campuses,
-        &event_ids,
-        &event_types,
-        &members,
-        &payloads,
-        &statuses,
-        &messages,
-        &errors,
-        &attempts,
-        &traces,
-        &versions,
-    ];
+    let rows: LogRows<'_> = lines.iter().map(|line| line.row()).collect();
+    let parameters = rows.parameters();
     let upsert = async { Ok(transaction.query(&statements.upsert, &parameters).await?) };
     let ended: Vec<&Envelope> = lines
         .iter()
-        .filter(|line| line.status.is_end() && line.status != Status::Dead)
+        .filter(|line| line.status.is_end() && line.status != DeliveryStatus::Dead)
         .map(|line| &*line.entry.envelope)
         .collect();
     let (rows, ()) =
         futures_util::future::try_join(upsert, resolve(transaction, statements, &ended)).await?;
-    Ok(rows.iter().filter_map(|row| Some((row.get(0), Status::parse(row.get(1))?))).collect())
+    Ok(rows
+        .iter()
+        .filter_map(|row| Some((row.get(0), DeliveryStatus::parse(row.get(1))?)))
+        .collect())
 }
 
 /// A letter whose delivery came to a good end is no longer open (rule store-13), nor is that
@@ -269,8 +201,8 @@ async fn resolve(
 /// counts more than a failure, whatever their order: the copy that was done is done.
 fn one_line_each(lines: &[LogLine]) -> Vec<&LogLine> {
     let rank = |line: &LogLine| match line.status {
-        Status::Retrying => 0,
-        Status::Dead => 1,
+        DeliveryStatus::Retrying => 0,
+        DeliveryStatus::Dead => 1,
         _ => 2,
     };
     let mut places: HashMap<(DateTime<Utc>, Uuid), usize> = HashMap::with_capacity(lines.len());
@@ -291,15 +223,4 @@ fn one_line_each(lines: &[LogLine]) -> Vec<&LogLine> {
         }
     }
     kept
-}
-
-/// The allow-listed fields, as far as the envelope has them.
-pub(crate) fn payload(event: &Envelope) -> Value {
-    json!({
-        "event_id": event.event_id,
-        "event_type": event.event_type,
-        "campus_id": event.campus_id,
-        "member_id": event.member_id,
-        "timestamp": event.occurred_at,
-    })
 }

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 use crate::{
-    Effect, Finding, LogLine, Observation, Status,
+    DeliveryStatus, Effect, Finding, LogLine, Observation,
     decide::{Change, Decision, decide, kept_out, outcome, status},
     delivery_log::DUPLICATE,
     link::Linked,
@@ -54,11 +54,15 @@ impl<'a> WritePlan<'a> {
     /// so a delete among them is stale; and where it made no row, the filter keeps the member out.
     pub(crate) fn cover(&mut self, observation: &Observation, row: Option<&Existing>) {
         let (message, status) = match row {
-            Some(row) => (outcome("updated", row.columns.name()), Status::Processed),
-            None => (kept_out(observation.finding.name()), Status::Filtered),
+            Some(row) => (outcome("updated", row.columns.name()), DeliveryStatus::Processed),
+            None => (kept_out(observation.finding.name()), DeliveryStatus::Filtered),
         };
         self.log(observation, &message, |event_type| {
-            if *event_type == event::EventType::MemberDeleted { Status::Stale } else { status }
+            if *event_type == event::EventType::MemberDeleted {
+                DeliveryStatus::Stale
+            } else {
+                status
+            }
         });
     }
 
@@ -67,7 +71,7 @@ impl<'a> WritePlan<'a> {
         &mut self,
         observation: &Observation,
         message: &str,
-        status: impl Fn(&event::EventType) -> Status,
+        status: impl Fn(&event::EventType) -> DeliveryStatus,
     ) {
         let mut seen = HashSet::new();
         for entry in &observation.entries {
@@ -76,7 +80,7 @@ impl<'a> WritePlan<'a> {
             let (status, message) = if first {
                 (status(&envelope.event_type), message)
             } else {
-                (Status::Duplicate, DUPLICATE)
+                (DeliveryStatus::Duplicate, DUPLICATE)
             };
             self.lines.push(LogLine {
                 entry: entry.clone(),

@@ -7,7 +7,8 @@ use event::{Envelope, EventType, SCHEMA_VERSION};
 use member::{CoreMember, Filter, Locale};
 use serde_json::json;
 use store::{
-    Commit, Entry, Finding, LinkPolicy, LockPolicy, Observation, Outcome, Reads, Session, Status,
+    Commit, DeliveryStatus, Entry, Finding, LinkPolicy, LockPolicy, Observation, Outcome, Reads,
+    Session,
 };
 use uuid::Uuid;
 
@@ -56,7 +57,7 @@ async fn an_unknown_member_whom_the_filter_keeps_out_is_filtered_however_it_is_l
     for number in [late, early] {
         let commit = observe(&setting, number, 1);
         let outcomes = writer.commit(&[&commit], LockPolicy::Wait).await.unwrap();
-        assert_eq!(outcomes, [Outcome::Done(vec![Some(Status::Filtered)])]);
+        assert_eq!(outcomes, [Outcome::Done(vec![Some(DeliveryStatus::Filtered)])]);
     }
     let client = setting.client().await;
     let messages = client.query("SELECT DISTINCT message FROM webhook_logs", &[]).await.unwrap();
@@ -70,5 +71,5 @@ async fn an_unknown_member_whom_the_filter_keeps_out_is_filtered_however_it_is_l
     assert_eq!(outcomes, [Outcome::Outdated]);
     let commit = observe(&setting, session.draw().await.unwrap(), 2);
     let outcomes = writer.commit(&[&commit], LockPolicy::SkipLocked).await.unwrap();
-    assert_eq!(outcomes, [Outcome::Done(vec![Some(Status::Filtered)])]);
+    assert_eq!(outcomes, [Outcome::Done(vec![Some(DeliveryStatus::Filtered)])]);
 }

@@ -2,7 +2,7 @@
 //! ids, and its span brought to the same end.
 
 use retry::Failure;
-use store::Status;
+use store::DeliveryStatus;
 
 use crate::event::job::Job;
 
@@ -25,8 +25,8 @@ macro_rules! tell {
 }
 
 /// It came to a good end. No status: it had come to one before, and the broker brought it again.
-pub(crate) fn done(job: &Job, status: Option<Status>) {
-    let outcome = status.map_or("done_before", Status::as_str);
+pub(crate) fn done(job: &Job, status: Option<DeliveryStatus>) {
+    let outcome = status.map_or("done_before", DeliveryStatus::as_str);
     ended(job, outcome, "OK");
     tell!(info, job, outcome, "an event is done");
 }

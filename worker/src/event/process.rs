@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use event::{EventType, History};
 use futures_util::{FutureExt, future::join_all};
 use retry::{Cause, Failure, FailureKind, Next};
-use store::{CampusConfig, Commit, DeliveryState, Finding, LogLine, Observation, Status};
+use store::{CampusConfig, Commit, DeliveryState, DeliveryStatus, Finding, LogLine, Observation};
 use tracing::{Instrument, Span};
 
 use crate::{
@@ -36,7 +36,7 @@ const LOCK_WAIT: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub(crate) enum Fate {
     /// It is on disk that it was done: ack. No status where that was so before.
-    Done(Option<Status>),
+    Done(Option<DeliveryStatus>),
     /// Its attempt failed: delay or dead letter.
     Failed(Failure),
     /// No attempt was made: it comes again when there may be room.
@@ -146,7 +146,7 @@ async fn attempt(worker: &Worker, group: &Group, ticket: &Ticket) -> Vec<Fate> {
                 log(
                     ticket,
                     job,
-                    Status::Duplicate,
+                    DeliveryStatus::Duplicate,
                     "Duplicate of an event that was processed before",
                 )
                 .await,
@@ -176,13 +176,13 @@ async fn attempt(worker: &Worker, group: &Group, ticket: &Ticket) -> Vec<Fate> {
 async fn note(ticket: &Ticket, job: &Job) -> Fate {
     let event_type = &job.envelope.event_type;
     if event_type.is_test() {
-        return log(ticket, job, Status::Processed, EventType::TEST_MESSAGE).await;
+        return log(ticket, job, DeliveryStatus::Processed, EventType::TEST_MESSAGE).await;
     }
     let message = event_type.not_handled_message();
-    log(ticket, job, Status::Ignored, &message).await
+    log(ticket, job, DeliveryStatus::Ignored, &message).await
 }
 
-async fn log(ticket: &Ticket, job: &Job, status: Status, message: &str) -> Fate {
+async fn log(ticket: &Ticket, job: &Job, status: DeliveryStatus, message: &str) -> Fate {
     let line = LogLine {
         entry: job.entry(),
         status,

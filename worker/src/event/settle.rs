@@ -13,7 +13,7 @@ use queue::{
 use rand::RngExt;
 use retry::{Cause, Failure, FailureKind, Next, RetrySchedule};
 use runtime::Trace;
-use store::{Commit, LogLine, Status};
+use store::{Commit, DeliveryStatus, LogLine};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -33,7 +33,7 @@ const ACK_LIMIT: Duration = Duration::from_secs(5);
 const PUBLISH_PAUSE: Duration = Duration::from_millis(200);
 
 /// Settles a delivery that is done, and logged as `status`.
-pub(crate) async fn done(worker: &Worker, job: &Job, status: Option<Status>) {
+pub(crate) async fn done(worker: &Worker, job: &Job, status: Option<DeliveryStatus>) {
     event_log::done(job, status);
     worker.metrics.finished(job, status);
     acknowledge(worker, job, "done").await;
@@ -47,7 +47,7 @@ pub(crate) async fn fail(worker: &Worker, ticket: &Ticket, job: &Job, failure: F
         Next::Again(delay, history) => {
             let line = LogLine {
                 entry: job.entry(),
-                status: Status::Retrying,
+                status: DeliveryStatus::Retrying,
                 message: None,
                 error: Some(failure.reason.clone()),
                 config_version: None,
@@ -101,7 +101,7 @@ pub(crate) async fn put_off(worker: &Worker, ticket: &Ticket, job: &Job, off: Pu
         };
         let line = LogLine {
             entry,
-            status: Status::Retrying,
+            status: DeliveryStatus::Retrying,
             message: None,
             error: Some(error),
             config_version: None,

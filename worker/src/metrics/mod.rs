@@ -22,7 +22,7 @@ use opentelemetry::{
 };
 use retry::{Cause, Failure, FailureKind};
 use runtime::metrics::{BATCH_SIZES, EVENT_SECONDS, LATENCY_SECONDS, Reading, meter, observe_each};
-use store::Status;
+use store::DeliveryStatus;
 
 use crate::{Worker, core::cores::CoreState, event::job::Job, metrics::backlog::LastTaken};
 
@@ -122,7 +122,7 @@ impl Metrics {
         for outcome in ["done", "delayed", "put_off", "dead", "returned", "redelivered"] {
             self.settled.add(0, &[KeyValue::new("outcome", outcome)]);
         }
-        for status in Status::ENDS {
+        for status in DeliveryStatus::ENDS {
             self.ended.add(0, &[KeyValue::new("status", status.as_str())]);
         }
         for cause in Cause::ALL {
@@ -174,7 +174,7 @@ impl Metrics {
 
     /// A delivery is committed: how long that took since the gateway received it, by two clocks. No
     /// status: it had come to its end before, and the broker brought it again.
-    pub(crate) fn finished(&self, job: &Job, status: Option<Status>) {
+    pub(crate) fn finished(&self, job: &Job, status: Option<DeliveryStatus>) {
         if let Some(status) = status {
             self.ended.add(1, &[KeyValue::new("status", status.as_str())]);
         }
@@ -185,7 +185,7 @@ impl Metrics {
 
     /// A delivery goes to the dead letters after so many attempts.
     pub(crate) fn died(&self, attempts: u32) {
-        self.ended.add(1, &[KeyValue::new("status", Status::Dead.as_str())]);
+        self.ended.add(1, &[KeyValue::new("status", DeliveryStatus::Dead.as_str())]);
         self.event_attempts.record(u64::from(attempts), &[]);
     }
 

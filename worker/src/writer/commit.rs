@@ -8,7 +8,7 @@ use std::{
 
 use retry::{Cause, Failure, FailureKind};
 use runtime::TRACES;
-use store::{Commit, Outcome, Status, SyncWriter};
+use store::{Commit, DeliveryStatus, Outcome, SyncWriter};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{Instrument, Span, field::Empty};
 
@@ -27,7 +27,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(300);
 #[derive(Debug)]
 pub(crate) enum Committed {
     /// It is on disk, and its deliveries are logged as this; none for one that was done before.
-    Done(Vec<Option<Status>>),
+    Done(Vec<Option<DeliveryStatus>>),
     /// Something else about the member was applied meanwhile: read again.
     Refused,
     /// The campus's configuration is another one by now: read again, under that.

@@ -2,11 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use clap::{
-    Args, ValueEnum,
-    builder::{PossibleValue, PossibleValuesParser},
+    Args,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
 };
 use database::types::ToSql;
 use retry::Cause;
+use store::DeadLetterStatus;
 use uuid::Uuid;
 
 use crate::moment;
@@ -27,39 +28,14 @@ pub(super) struct Filters {
     #[arg(long, value_name = "ID")]
     pub(super) member: Option<String>,
     /// Only those that stand so
-    #[arg(long, value_name = "STATUS")]
-    pub(super) status: Option<Status>,
+    #[arg(long, value_name = "STATUS", value_parser = statuses())]
+    pub(super) status: Option<DeadLetterStatus>,
     /// Only those that died since: 30m, 1h, 7d ago, or a time such as 2026-11-20T01:40:00Z
     #[arg(long, value_name = "WHEN", value_parser = moment::parse)]
     pub(super) since: Option<DateTime<Utc>>,
     /// Only those that died before: 30m, 1h, 7d ago, or a time such as 2026-11-20T01:40:00Z
     #[arg(long, value_name = "WHEN", value_parser = moment::parse)]
     pub(super) until: Option<DateTime<Utc>>,
-}
-
-/// Where a letter stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "lower")]
-pub(super) enum Status {
-    /// It waits for an operator
-    Open,
-    /// It was replayed, and no worker has come to an end with it yet
-    Replaying,
-    /// A worker has finished it
-    Resolved,
-    /// An operator gave it up
-    Discarded,
-}
-
-impl Status {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Replaying => "replaying",
-            Self::Resolved => "resolved",
-            Self::Discarded => "discarded",
-        }
-    }
 }
 
 /// The condition on `dead_letters d`; its parameters are `$1` to `$7`.
@@ -79,8 +55,8 @@ pub(super) struct Parameters<'a> {
 
 impl Filters {
     /// The parameters, with a status where none was asked for.
-    pub(super) fn parameters(&self, status: Option<Status>) -> Parameters<'_> {
-        Parameters { filters: self, status: self.status.or(status).map(Status::as_str) }
+    pub(super) fn parameters(&self, status: Option<DeadLetterStatus>) -> Parameters<'_> {
+        Parameters { filters: self, status: self.status.or(status).map(DeadLetterStatus::as_str) }
     }
 }
 
@@ -99,4 +75,11 @@ impl Parameters<'_> {
 
 fn causes() -> PossibleValuesParser {
     PossibleValuesParser::new(Cause::ALL.map(|cause| PossibleValue::new(cause.as_str())))
+}
+
+fn statuses() -> impl TypedValueParser<Value = DeadLetterStatus> {
+    let values =
+        DeadLetterStatus::ALL.map(|status| PossibleValue::new(status.as_str()).help(status.help()));
+    PossibleValuesParser::new(values)
+        .try_map(|text| DeadLetterStatus::parse(&text).ok_or("no such status"))
 }

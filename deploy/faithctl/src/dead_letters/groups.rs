@@ -6,11 +6,12 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use database::{DatabaseError, Row};
 use serde::Serialize;
+use store::DeadLetterStatus;
 use uuid::Uuid;
 
 use super::{
     advice::advice_for,
-    filters::{CONDITION, Filters, Status},
+    filters::{CONDITION, Filters},
 };
 use crate::{
     environment::Environment,
@@ -66,7 +67,7 @@ impl Group {
 
 pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> anyhow::Result<()> {
     let client = environment.client().await?;
-    let parameters = arguments.filters.parameters(Some(Status::Open));
+    let parameters = arguments.filters.parameters(Some(DeadLetterStatus::Open));
     let rows = client
         .query(
             &format!(

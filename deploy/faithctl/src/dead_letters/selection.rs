@@ -6,9 +6,10 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 use clap::Args;
 use database::{Client, DatabaseError};
+use store::DeadLetterStatus;
 use uuid::Uuid;
 
-use super::filters::{CONDITION, Filters, Status};
+use super::filters::{CONDITION, Filters};
 use crate::failure::{UsageError, say};
 
 /// How an operator chooses.
@@ -47,7 +48,7 @@ impl Selection {
     /// Refuses a status other than `open`.
     pub(super) fn check(&self) -> Result<(), UsageError> {
         match self.filters.status {
-            None | Some(Status::Open) => Ok(()),
+            None | Some(DeadLetterStatus::Open) => Ok(()),
             Some(_) => Err(UsageError::new(
                 "--status: only letters that are open can be chosen by filters (name others by --id)",
             )),
@@ -87,7 +88,7 @@ impl Selection {
         filter: SelectionFilter,
         at: DateTime<Utc>,
     ) -> Result<Selected, DatabaseError> {
-        let parameters = self.filters.parameters(Some(Status::Open));
+        let parameters = self.filters.parameters(Some(DeadLetterStatus::Open));
         let rows = client
             .query(
                 &format!(

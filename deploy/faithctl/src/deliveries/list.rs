@@ -1,8 +1,12 @@
 //! `faithctl deliveries list`
 
 use chrono::{DateTime, Utc};
-use clap::{Args, ValueEnum};
+use clap::{
+    Args,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+};
 use database::DatabaseError;
+use store::DeliveryStatus;
 use uuid::Uuid;
 
 use super::record::{COLUMNS, Delivery};
@@ -32,8 +36,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TYPE")]
     event_type: Option<String>,
     /// Only those that stand so
-    #[arg(long, value_name = "STATUS")]
-    status: Option<Status>,
+    #[arg(long, value_name = "STATUS", value_parser = statuses())]
+    status: Option<DeliveryStatus>,
     /// Only those received since: 30m, 1h, 7d ago, or a time such as 2026-11-20T01:40:00Z
     #[arg(long, value_name = "WHEN", value_parser = moment::parse)]
     since: Option<DateTime<Utc>>,
@@ -45,34 +49,16 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// Where a delivery stands.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-#[value(rename_all = "lower")]
-enum Status {
-    /// Done
-    Processed,
-    /// Done: the sync filter keeps an unknown member out
-    Filtered,
-    /// Of a type that is not handled
-    Ignored,
-    /// Another delivery of the same event was done before
-    Duplicate,
-    /// A delete of a member that the core has alive
-    Stale,
-    /// It failed and will be tried again
-    Retrying,
-    /// It failed for good and waits for an operator
-    Dead,
-    /// An operator gave it up
-    Discarded,
-    /// The gateway refused it: a bad signature, or a disabled campus
-    Rejected,
+fn statuses() -> impl TypedValueParser<Value = DeliveryStatus> {
+    let values =
+        DeliveryStatus::ALL.map(|status| PossibleValue::new(status.as_str()).help(status.help()));
+    PossibleValuesParser::new(values)
+        .try_map(|text| DeliveryStatus::parse(&text).ok_or("no such status"))
 }
 
 pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> anyhow::Result<()> {
     let client = environment.client().await?;
-    let status = arguments.status.and_then(|status| status.to_possible_value());
-    let status = status.as_ref().map(clap::builder::PossibleValue::get_name);
+    let status = arguments.status.map(DeliveryStatus::as_str);
     let rows = client
         .query(
             &format!(

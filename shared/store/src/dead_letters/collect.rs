@@ -9,8 +9,9 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
-    delivery_log::{ABSORBING, payload},
+    log_rows::{LOG_COLUMNS, LOG_ROWS, LogRow, LogRows},
     planning::BY_KEYS_LOCALLY,
+    status::DeliveryStatus,
 };
 
 /// A message from the dead queue.
@@ -74,54 +75,32 @@ async fn write_log(
     letters: &[DeadLetter],
 ) -> Result<(), database::Error> {
     // What belongs to nobody has no place in the log.
-    let events: Vec<(&DeadLetter, &Envelope)> =
-        letters.iter().filter_map(|letter| Some((letter, letter.envelope.as_ref()?))).collect();
-    if events.is_empty() {
-        return Ok(());
-    }
-    let envelopes = || events.iter().map(|(_, envelope)| *envelope);
-    let received_at: Vec<DateTime<Utc>> = envelopes().map(|event| event.received_at).collect();
-    let ids: Vec<Uuid> = envelopes().map(|event| event.delivery_id).collect();
-    let campuses: Vec<Uuid> = envelopes().map(|event| event.campus_id).collect();
-    let event_ids: Vec<&str> = envelopes().map(|event| event.event_id.as_str()).collect();
-    let event_types: Vec<&str> = envelopes().map(|event| event.event_type.as_str()).collect();
-    let members: Vec<Option<&str>> = envelopes().map(|event| event.member_id.as_deref()).collect();
-    let payloads: Vec<Value> = envelopes().map(payload).collect();
-    let reasons: Vec<&str> = events.iter().map(|(letter, _)| letter.reason.as_str()).collect();
-    let attempts: Vec<i32> = events.iter().map(|(letter, _)| attempts(&letter.history)).collect();
-    let traces: Vec<Option<&str>> =
-        events.iter().map(|(letter, _)| letter.trace_id.as_deref()).collect();
-    let parameters: [&(dyn ToSql + Sync); 10] = [
-        &received_at,
-        &ids,
-        &campuses,
-        &event_ids,
-        &event_types,
-        &members,
-        &payloads,
-        &reasons,
-        &attempts,
-        &traces,
-    ];
-    transaction.execute(statement, &parameters).await?;
+    let rows: LogRows<'_> = letters.iter().filter_map(DeadLetter::log_row).collect();
+    transaction.execute(statement, &rows.parameters()).await?;
     Ok(())
 }
 
+impl DeadLetter {
+    fn log_row(&self) -> Option<LogRow<'_>> {
+        Some(LogRow {
+            error: Some(&self.reason),
+            attempts: self.history.failed_attempts(),
+            trace_id: self.trace_id.as_deref(),
+            ..LogRow::of(self.envelope.as_ref()?, DeliveryStatus::Dead)
+        })
+    }
+}
+
 fn log_sql() -> String {
+    let ended = DeliveryStatus::sql_list(&DeliveryStatus::FINAL);
     format!(
-        "INSERT INTO webhook_logs AS l (received_at, id, campus_id, event_id, event_type, member_id,
-             payload, signature_valid, status, error, attempts, trace_id, processed_at)
-         SELECT r.received_at, r.id, r.campus_id, r.event_id, r.event_type, r.member_id,
-                r.payload, true, 'dead', r.reason, r.attempts, r.trace_id, now()
-         FROM unnest($1::timestamptz[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[],
-                     $7::jsonb[], $8::text[], $9::integer[], $10::text[])
-              AS r(received_at, id, campus_id, event_id, event_type, member_id,
-                   payload, reason, attempts, trace_id)
+        "INSERT INTO webhook_logs AS l ({LOG_COLUMNS}, processed_at)
+         SELECT r.*, now() FROM {LOG_ROWS}
          ORDER BY r.received_at, r.id
          ON CONFLICT (received_at, id) DO UPDATE SET
-             status = 'dead', message = NULL, error = excluded.error,
+             status = excluded.status, message = NULL, error = excluded.error,
              attempts = greatest(l.attempts, excluded.attempts), processed_at = now()
-         WHERE l.status NOT IN {ABSORBING}"
+         WHERE l.status NOT IN {ended}"
     )
 }
 
@@ -175,6 +154,7 @@ async fn write_letters(
 /// is resolved, one that an operator discarded stays discarded, and any other is open, however often
 /// it was replayed before. One that is resolved already is not touched: its message came twice.
 fn letter_sql() -> String {
+    let ended = DeliveryStatus::sql_list(&DeliveryStatus::FINAL);
     format!(
         "INSERT INTO dead_letters AS d (id, event_id, campus_id, event_type, member_id, cause, reason,
              attempts, first_failed_at, received_at, envelope, trace_id, replay_count, status, resolved_at)
@@ -189,7 +169,7 @@ fn letter_sql() -> String {
                    attempts, first_failed_at, received_at, envelope, trace_id, replay_count),
               LATERAL (SELECT EXISTS (
                   SELECT FROM webhook_logs l
-                  WHERE l.received_at = r.received_at AND l.id = r.id AND l.status IN {ABSORBING})
+                  WHERE l.received_at = r.received_at AND l.id = r.id AND l.status IN {ended})
                   OR EXISTS (
                   SELECT FROM webhook_logs o
                   WHERE o.event_id = r.event_id AND o.campus_id = r.campus_id

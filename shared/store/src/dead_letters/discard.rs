@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use database::{Client, DatabaseError, Row};
 use uuid::Uuid;
 
-use crate::{delivery_log::ABSORBING, planning::BY_KEYS_LOCALLY};
+use crate::{planning::BY_KEYS_LOCALLY, status::DeliveryStatus};
 
 /// Discards those of `ids` that are `open` since before `before`, and says so in the log of their
 /// deliveries. Answers how many; what a replay holds at this moment is not among them.
@@ -49,7 +49,8 @@ pub async fn discard(
             &format!(
                 "UPDATE webhook_logs l SET status = 'discarded', message = $3, processed_at = now()
                  FROM unnest($1::timestamptz[], $2::uuid[]) AS k(received_at, id)
-                 WHERE l.received_at = k.received_at AND l.id = k.id AND l.status NOT IN {ABSORBING}"
+                 WHERE l.received_at = k.received_at AND l.id = k.id AND l.status NOT IN {}",
+                DeliveryStatus::sql_list(&DeliveryStatus::FINAL)
             ),
             &[&received_at, &ids, &note],
         )

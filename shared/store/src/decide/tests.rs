@@ -89,7 +89,7 @@ fn an_unknown_member_that_is_filtered_out_is_not_created() {
     let decision = decide(None, &finding);
     assert_eq!(decision.change, Change::Nothing);
     let status = status(&EventType::MemberUpdated, &finding, &decision.change);
-    assert_eq!(status, Status::Filtered);
+    assert_eq!(status, DeliveryStatus::Filtered);
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn an_unknown_deleted_member_is_not_created_but_processed() {
         assert_eq!(decision.change, Change::Nothing);
         assert_eq!(decision.message, "Member archived: (unknown)");
         let status = status(&EventType::MemberDeleted, &finding, &decision.change);
-        assert_eq!(status, Status::Processed);
+        assert_eq!(status, DeliveryStatus::Processed);
     }
 }
 
@@ -133,7 +133,7 @@ fn each_of_our_reasons_archives_with_its_text() {
         assert_eq!(decision.message, "Member archived: Sumarni N");
         assert_eq!(
             status(&EventType::MemberDeleted, &finding, &decision.change),
-            if finding.is_gone() { Status::Processed } else { Status::Stale }
+            if finding.is_gone() { DeliveryStatus::Processed } else { DeliveryStatus::Stale }
         );
     }
 }
@@ -170,8 +170,14 @@ fn a_later_reason_of_ours_takes_the_place_of_an_earlier_one() {
 fn a_delete_of_a_living_member_is_stale() {
     let finding = verdict(sumarni());
     let decision = decide(Some(&row()), &finding);
-    assert_eq!(status(&EventType::MemberDeleted, &finding, &decision.change), Status::Stale);
-    assert_eq!(status(&EventType::MemberUpdated, &finding, &decision.change), Status::Processed);
+    assert_eq!(
+        status(&EventType::MemberDeleted, &finding, &decision.change),
+        DeliveryStatus::Stale
+    );
+    assert_eq!(
+        status(&EventType::MemberUpdated, &finding, &decision.change),
+        DeliveryStatus::Processed
+    );
 }
 
 #[test]
@@ -240,8 +246,14 @@ fn a_change_of_the_archive_that_is_withheld_leaves_the_rest() {
 #[test]
 fn an_update_of_whom_the_core_no_longer_knows_is_stale_and_a_delete_is_not() {
     let change = Change::Nothing;
-    assert_eq!(status(&EventType::MemberUpdated, &Finding::ReadGone, &change), Status::Stale);
-    assert_eq!(status(&EventType::MemberDeleted, &Finding::ReadGone, &change), Status::Processed);
+    assert_eq!(
+        status(&EventType::MemberUpdated, &Finding::ReadGone, &change),
+        DeliveryStatus::Stale
+    );
+    assert_eq!(
+        status(&EventType::MemberDeleted, &Finding::ReadGone, &change),
+        DeliveryStatus::Processed
+    );
     let deleted = with("is_deleted", json!(true));
-    assert_eq!(status(&EventType::MemberUpdated, &deleted, &change), Status::Processed);
+    assert_eq!(status(&EventType::MemberUpdated, &deleted, &change), DeliveryStatus::Processed);
 }

@@ -1,0 +1,143 @@
+//! The statuses of deliveries, dead letters and runs: one list of each, from which SQL, Rust and help come.
+//! The migrations' checks are held against them.
+
+/// Declares the statuses of a table, each with its text and a line of help.
+macro_rules! statuses {
+    ($(#[$doc:meta])* $name:ident: $($variant:ident = $text:literal, $help:literal;)*) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum $name {
+            $(#[doc = $help] $variant,)*
+        }
+
+        impl $name {
+            /// Every one.
+            pub const ALL: [Self; [$($text),*].len()] = [$(Self::$variant),*];
+
+            /// The text in the table, which metrics have too.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text,)*
+                }
+            }
+
+            /// What it means, in a few words for help.
+            pub const fn help(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $help,)*
+                }
+            }
+
+            /// Reads the text in the table.
+            pub fn parse(text: &str) -> Option<Self> {
+                Self::ALL.into_iter().find(|status| status.as_str() == text)
+            }
+        }
+    };
+}
+
+statuses! {
+    /// `webhook_logs.status`: where a delivery stands.
+    DeliveryStatus:
+    Processed = "processed", "Done";
+    Filtered = "filtered", "Done: the sync filter keeps an unknown member out";
+    Ignored = "ignored", "Of a type that is not handled";
+    Duplicate = "duplicate", "Another delivery of the same event was done before";
+    Stale = "stale", "A delete of a member that the core has alive";
+    Retrying = "retrying", "It failed and will be tried again";
+    Dead = "dead", "It failed for good and waits for an operator";
+    Discarded = "discarded", "An operator gave it up";
+    Rejected = "rejected", "The gateway refused it: a bad signature, or a disabled campus";
+}
+
+statuses! {
+    /// `dead_letters.status`: where a dead letter stands.
+    DeadLetterStatus:
+    Open = "open", "It waits for an operator";
+    Replaying = "replaying", "It was replayed, and no worker has come to an end with it yet";
+    Resolved = "resolved", "A worker has finished it";
+    Discarded = "discarded", "An operator gave it up";
+}
+
+statuses! {
+    /// `sync_logs.status`: where a run of the reconciler stands.
+    RunStatus:
+    InProgress = "in_progress", "It is under way";
+    Success = "success", "The campus equals its core";
+    Held = "held", "Archives or returns wait for an operator; everything else was done";
+    Partial = "partial", "Some members could not be decided about; everything else was done";
+    Error = "error", "It failed";
+}
+
+impl DeliveryStatus {
+    /// Those that a worker ends a delivery with, short of an operator's replay.
+    pub const ENDS: [Self; 6] =
+        [Self::Processed, Self::Filtered, Self::Ignored, Self::Duplicate, Self::Stale, Self::Dead];
+
+    /// Those that nothing overwrites (rule store-9).
+    pub(crate) const FINAL: [Self; 6] = [
+        Self::Processed,
+        Self::Filtered,
+        Self::Stale,
+        Self::Ignored,
+        Self::Duplicate,
+        Self::Discarded,
+    ];
+
+    /// Those of deliveries that may be a duplicate of another one (rule store-10).
+    pub(crate) const DONE: [Self; 3] = [Self::Processed, Self::Filtered, Self::Stale];
+
+    /// Whether this is the delivery's end, short of an operator's replay.
+    pub fn is_end(self) -> bool {
+        Self::ENDS.contains(&self)
+    }
+
+    /// Some of them as a list in SQL.
+    pub(crate) fn sql_list(statuses: &[Self]) -> String {
+        let texts: Vec<String> =
+            statuses.iter().map(|status| format!("'{}'", status.as_str())).collect();
+        format!("({})", texts.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DeadLetterStatus, DeliveryStatus, RunStatus};
+
+    /// The texts of the last check of a status in a migration.
+    fn checked(migration: &str) -> Vec<&str> {
+        let (_, list) = migration.rsplit_once("CHECK (status IN (").unwrap();
+        let (list, _) = list.split_once(')').unwrap();
+        list.split(',').map(|text| text.trim().trim_matches('\'')).collect()
+    }
+
+    #[test]
+    fn the_tables_take_these_and_no_others() {
+        assert_eq!(
+            checked(include_str!("../migrations/V3__webhook_logs.sql")),
+            DeliveryStatus::ALL.map(DeliveryStatus::as_str)
+        );
+        assert_eq!(
+            checked(include_str!("../migrations/V4__dead_letters.sql")),
+            DeadLetterStatus::ALL.map(DeadLetterStatus::as_str)
+        );
+        assert_eq!(
+            checked(include_str!("../migrations/V15__undecided.sql")),
+            RunStatus::ALL.map(RunStatus::as_str)
+        );
+    }
+
+    #[test]
+    fn a_text_is_read_as_the_status_that_has_it() {
+        for status in DeliveryStatus::ALL {
+            assert_eq!(DeliveryStatus::parse(status.as_str()), Some(status));
+            assert!(!status.help().is_empty());
+        }
+        assert_eq!(DeliveryStatus::parse("open"), None);
+        assert!(DeliveryStatus::Dead.is_end() && !DeliveryStatus::Retrying.is_end());
+        assert_eq!(
+            DeliveryStatus::sql_list(&DeliveryStatus::DONE),
+            "('processed', 'filtered', 'stale')"
+        );
+    }
+}
