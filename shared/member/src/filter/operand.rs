@@ -99,8 +99,9 @@ impl<'a> Seen<'a> {
         }
     }
 
-    pub(super) fn contains(&self, lowercase: &str) -> bool {
-        contains(self.value(), lowercase)
+    /// Whether one of the texts in the value, in lower case, passes the test.
+    pub(super) fn any_text(&self, test: impl Fn(&str) -> bool) -> bool {
+        any_text(self.value(), &test)
     }
 
     /// The value as true or false.
@@ -154,18 +155,16 @@ impl Bound {
     }
 }
 
-/// Lists and objects are looked into; nothing, false and 0 contain nothing.
-fn contains(value: &Value, lowercase: &str) -> bool {
+/// Lists and objects are looked into; nothing, false and 0 have no text.
+fn any_text(value: &Value, test: &impl Fn(&str) -> bool) -> bool {
     match value {
-        Value::Array(values) => values.iter().any(|value| contains(value, lowercase)),
-        Value::Object(fields) => fields.iter().any(|(key, value)| {
-            key.to_lowercase().contains(lowercase) || contains(value, lowercase)
-        }),
-        Value::String(text) => text.to_lowercase().contains(lowercase),
-        Value::Number(number) => {
-            number.as_f64() != Some(0.0) && number.to_string().contains(lowercase)
+        Value::Array(values) => values.iter().any(|value| any_text(value, test)),
+        Value::Object(fields) => {
+            fields.iter().any(|(key, value)| test(&key.to_lowercase()) || any_text(value, test))
         }
-        Value::Bool(value) => *value && "true".contains(lowercase),
+        Value::String(text) => test(&text.to_lowercase()),
+        Value::Number(number) => number.as_f64() != Some(0.0) && test(&number.to_string()),
+        Value::Bool(value) => *value && test("true"),
         Value::Null => false,
     }
 }

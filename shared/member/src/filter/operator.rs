@@ -55,7 +55,7 @@ static OPERATORS: &[Operator] = &[
         name: "contains",
         fits: &[Birth, Date, Text, Unknown],
         holds_for_null: false,
-        test: Test::Text(contains),
+        test: Test::Text(|seen, text| seen.any_text(|own| own.contains(text))),
     },
     Operator {
         name: "in",
@@ -106,10 +106,6 @@ static OPERATORS: &[Operator] = &[
 
 fn equals(seen: &Seen<'_>, own: &Scalar) -> bool {
     seen.is(own)
-}
-
-fn contains(seen: &Seen<'_>, text: &str) -> bool {
-    seen.contains(text)
 }
 
 impl Operator {
