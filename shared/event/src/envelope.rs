@@ -142,6 +142,18 @@ mod tests {
     }
 
     #[test]
+    fn moments_of_four_digits_can_be_stored() {
+        let year = |year: i32| {
+            chrono::NaiveDate::from_ymd_opt(year, 12, 31)
+                .unwrap()
+                .and_time(chrono::NaiveTime::default())
+                .and_utc()
+        };
+        assert!(is_storable(&year(0)) && is_storable(&year(9999)));
+        assert!(!is_storable(&year(-1)) && !is_storable(&year(10_000)));
+    }
+
+    #[test]
     fn what_cannot_be_stored_is_not_decoded() {
         let bad = [
             Envelope { event_id: "a\0".into(), ..envelope() },

@@ -38,3 +38,26 @@ impl History {
         self.failed_attempts() == 0 && self.replays == 0 && self.deferrals == 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::History;
+
+    #[test]
+    fn only_what_was_neither_tried_nor_replayed_nor_deferred_is_a_first_attempt() {
+        let none = History::default();
+        assert!(none.is_first_attempt());
+        // Lost connections are no attempts.
+        assert!(History { crashes: 3, ..none.clone() }.is_first_attempt());
+        for later in [
+            History { refusals: 1, ..none.clone() },
+            History { outages: 1, ..none.clone() },
+            History { replays: 1, ..none.clone() },
+            History { deferrals: 1, ..none.clone() },
+        ] {
+            assert!(!later.is_first_attempt(), "{later:?}");
+        }
+        let both = History { refusals: 2, outages: 3, ..none };
+        assert_eq!(both.failed_attempts(), 5);
+    }
+}

@@ -35,4 +35,13 @@ mod tests {
             assert!(!is_member_id(bad), "{bad:?}");
         }
     }
+
+    #[test]
+    fn an_event_may_be_called_by_a_dot_and_its_type_has_64_bytes() {
+        assert!(is_event_id(".") && is_event_id(".."));
+        assert!(is_event_type(&"x".repeat(64)) && is_event_type("a\nb"));
+        for bad in ["", "a\0", &"x".repeat(65)] {
+            assert!(!is_event_type(bad), "{bad:?}");
+        }
+    }
 }

@@ -218,6 +218,14 @@ mod tests {
     }
 
     #[test]
+    fn a_number_with_64_characters_is_one_and_a_longer_one_is_kept() {
+        let spread = |length: usize| format!("0812{}34567890", " ".repeat(length - 12));
+        assert_eq!(normalize(&spread(64), country("ID")), "+6281234567890");
+        assert_eq!(normalize(&spread(65), country("ID")), spread(65));
+        assert_eq!(normalize("(012) 345 [67]", country("ID")), "(012) 345 [67]");
+    }
+
+    #[test]
     fn countries_are_iso_codes() {
         assert_eq!(country("id"), country("ID"));
         assert_eq!(country("ID").to_string(), "ID");

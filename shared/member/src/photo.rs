@@ -145,7 +145,7 @@ mod tests {
     use serde_json::{Value, json};
     use sha2::{Digest, Sha256};
 
-    use super::{LARGEST_PHOTO, PhotoRefusal, decode};
+    use super::{LARGEST_PHOTO, Photo, PhotoRefusal, decode};
 
     const JPEG: &[u8] = &[0xff, 0xd8, 0xff, 0xe0, 0xfb, 0xef, 0xff, 1];
 
@@ -209,6 +209,22 @@ mod tests {
             assert_eq!(decode(&value), Err(PhotoRefusal::NotBase64));
         }
         assert_eq!(decode(&json!(5)), Err(PhotoRefusal::NotText));
+    }
+
+    #[test]
+    fn a_picture_of_five_megabytes_is_kept_and_a_larger_one_is_not() {
+        let mut image = JPEG.to_vec();
+        image.resize(LARGEST_PHOTO, 7);
+        assert_eq!(Photo::of(image.clone()).unwrap().image.len(), 5_242_880);
+        image.push(7);
+        assert_eq!(Photo::of(image), Err(PhotoRefusal::TooLarge));
+        // Before anything is decoded, twice as much text is too much.
+        assert_eq!(decode(&json!("%".repeat(2 * LARGEST_PHOTO + 2))), Err(PhotoRefusal::TooLarge));
+        assert_eq!(decode(&json!("%".repeat(2 * LARGEST_PHOTO))), Err(PhotoRefusal::NotBase64));
+        let unreadable = [PhotoRefusal::NotText, PhotoRefusal::NotBase64];
+        assert!(unreadable.into_iter().all(PhotoRefusal::is_unreadable));
+        let readable = [PhotoRefusal::TooLarge, PhotoRefusal::Unsupported];
+        assert!(!readable.into_iter().any(PhotoRefusal::is_unreadable));
     }
 
     #[test]

@@ -79,6 +79,9 @@ mod tests {
     fn a_number_is_its_digits_and_other_types_cannot_be_read() {
         assert_eq!(text(&json!(6_281_234_567_890_u64)).as_deref(), Some("6281234567890"));
         assert_eq!(text(&json!(6_281_234_567_890.0)).as_deref(), Some("6281234567890"));
+        assert_eq!(text(&json!(1e20)).as_deref(), Some("100000000000000000000"));
+        assert_eq!(text(&json!(12.5)).as_deref(), Some("12.5"));
+        assert_eq!(text(&json!(-7)).as_deref(), Some("-7"));
         for value in [json!(true), json!(["a"]), json!({"a": 1})] {
             assert_eq!(clean(&value), Err(Unreadable));
         }

@@ -34,3 +34,41 @@ fn pauses() -> ExponentialBackoff {
         .with_max_elapsed_time(Some(LONGEST))
         .build()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_transient_failure_is_retried_until_it_is_over() {
+        let attempts = Cell::new(0);
+        let answer: Result<u32, &str> = retry_transient(
+            async || {
+                attempts.set(attempts.get() + 1);
+                if attempts.get() < 3 { Err("transient") } else { Ok(attempts.get()) }
+            },
+            |error| *error == "transient",
+        )
+        .await;
+        assert_eq!(answer, Ok(3));
+        let answer: Result<u32, &str> = retry_transient(
+            async || {
+                attempts.set(attempts.get() + 1);
+                Err("permanent")
+            },
+            |error| *error == "transient",
+        )
+        .await;
+        assert_eq!((answer, attempts.get()), (Err("permanent"), 4));
+    }
+
+    #[test]
+    fn an_attempt_retries_for_two_seconds_at_most() {
+        let pauses = pauses();
+        assert_eq!(pauses.max_elapsed_time, Some(Duration::from_secs(2)));
+        assert_eq!(pauses.initial_interval, Duration::from_millis(100));
+        assert_eq!(pauses.max_interval, Duration::from_millis(800));
+    }
+}

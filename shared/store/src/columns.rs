@@ -9,7 +9,7 @@ use member::{ColumnType, ColumnValue, Field, Profile, SYNCED_COLUMNS, SyncedColu
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Columns {
     /// In the order of [`SYNCED_COLUMNS`].
-    values: [Option<ColumnValue>; SYNCED_COLUMNS.len()],
+    pub(crate) values: [Option<ColumnValue>; SYNCED_COLUMNS.len()],
     pub(crate) is_archived: bool,
     /// Whether it says since when; the date itself is the database's.
     pub(crate) has_archive_date: bool,

@@ -281,6 +281,68 @@ fn an_operator_is_refused_on_every_type_that_it_does_not_name() {
 }
 
 #[test]
+fn limits_are_the_last_that_is_taken() {
+    let is_taken = |rule: Value| Filter::parse("include", &json!([rule])).is_ok();
+    let list = |number: usize| rule("f", "in", &json!(vec!["a"; number]));
+    assert!(is_taken(list(1000)) && !is_taken(list(1001)));
+    let field = |length: usize| rule(&"f".repeat(length), "equals", &json!("a"));
+    assert!(is_taken(field(100)) && !is_taken(field(101)));
+    let age = |years: Value| rule("date_of_birth", "less_than", &years);
+    assert!(is_taken(age(json!(0))) && is_taken(age(json!(150))));
+    assert!(!is_taken(age(json!(151))) && !is_taken(age(json!(-1))));
+    let between = |low: i32, high: i32| rule("f", "between", &json!([low, high]));
+    assert!(is_taken(between(5, 5)) && !is_taken(between(6, 5)));
+}
+
+#[test]
+fn numbers_may_be_written_as_decimals_and_nothing_else() {
+    for (text, is_number) in [
+        ("-5", true),
+        ("+5", true),
+        ("1.5", true),
+        (" 7 ", true),
+        ("1e3", false),
+        ("inf", false),
+        ("0x10", false),
+        ("", false),
+    ] {
+        let rule = rule("f", "less_than", &json!(text));
+        assert_eq!(Filter::parse("include", &json!([rule])).is_ok(), is_number, "{text}");
+    }
+    assert!(matches(&json!("-5.5"), "less_than", &json!("-5")));
+    assert!(matches(&json!(1.5), "equals", &json!("1.5")));
+}
+
+#[test]
+fn booleans_are_equal_to_booleans_in_whatever_form() {
+    let cases = [
+        (json!(false), json!(false), true),
+        (json!(true), json!(false), false),
+        (json!("FALSE"), json!(false), true),
+        (json!("true"), json!(false), false),
+        (json!(false), json!("False"), true),
+        (json!(1), json!(true), false),
+        (json!(true), json!(1), false),
+        (json!(0), json!(false), false),
+    ];
+    for (found, value, expected) in cases {
+        assert_eq!(matches(&found, "equals", &value), expected, "{found} {value}");
+        assert_eq!(matches(&found, "not_equals", &value), !expected, "{found} {value}");
+    }
+    let active = |operator: &str, value: Value, found: Value| {
+        let rule = json!([rule("is_active", operator, &value)]);
+        let filter = Filter::parse("include", &rule).unwrap();
+        filter.keeps(&member(json!({"is_active": found})), today())
+    };
+    assert!(active("equals", json!("true"), json!(true)));
+    assert!(!active("equals", json!(true), json!(false)));
+    assert!(active("not_equals", json!(true), json!(false)));
+    assert!(
+        active("is_true", Value::Null, json!(1)) && active("is_false", Value::Null, json!("0"))
+    );
+}
+
+#[test]
 fn the_second_rule_is_named_as_such() {
     let rules = json!([rule("f", "equals", &json!(1)), rule("f", "equals", &Value::Null)]);
     assert!(
