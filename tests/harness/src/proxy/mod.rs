@@ -4,7 +4,7 @@
 //! ```no_run
 //! # async fn example() -> std::io::Result<()> {
 //! use std::time::Duration;
-//! use crate::proxy::{End, Mode, Proxy, Scope};
+//! use harness::proxy::{End, Mode, Proxy, Scope};
 //!
 //! let proxy = Proxy::to(([127, 0, 0, 1], 5672).into()).await?;
 //! proxy.set(Mode::Latency(Duration::from_millis(50)));
