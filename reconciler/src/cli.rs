@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     VARIABLES,
-    once::{Once, Which, run_once},
+    once::{OnceRequest, Selection, run_once},
 };
 
 const ABOUT: &str = "Compares each campus's members with the core's list at night, and repairs";
@@ -74,14 +74,14 @@ pub fn main() -> ExitCode {
     runtime::run_daemon(crate::PROGRAM, crate::Config::from_settings, crate::run)
 }
 
-fn once(arguments: &ArgMatches) -> Once {
-    Once {
-        which: match arguments.get_one("campus") {
-            Some(campus) => Which::Named(*campus),
-            None if arguments.get_flag("all") => Which::All,
-            None => Which::Due,
+fn once(arguments: &ArgMatches) -> OnceRequest {
+    OnceRequest {
+        selection: match arguments.get_one("campus") {
+            Some(campus) => Selection::Named(*campus),
+            None if arguments.get_flag("all") => Selection::All,
+            None => Selection::Due,
         },
-        dry_run: arguments.get_flag("dry-run"),
+        is_dry_run: arguments.get_flag("dry-run"),
         allow_archive: arguments.get_one("allow-archive").copied(),
         json: arguments.get_flag("json"),
     }

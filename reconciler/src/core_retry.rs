@@ -1,4 +1,4 @@
-//! A run's way to its core: the session, and the patience that all questions of the run share.
+//! A run's session with its core, and how long all its requests together go on while the core gives nothing.
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,7 +24,7 @@ pub(crate) struct Core {
 
 /// Why the core says nothing about a member.
 #[derive(Debug)]
-pub(crate) enum Unanswered {
+pub(crate) enum CoreFailure {
     /// It has an answer, and that is none about a living member of this kind, or it fails on this one while
     /// it is well otherwise.
     Member(CoreError),
@@ -48,7 +48,7 @@ impl Core {
     }
 
     /// Some keys of one member.
-    pub(crate) async fn member(&self, id: &str, keys: &Keys) -> Result<CoreMember, Unanswered> {
+    pub(crate) async fn member(&self, id: &str, keys: &Keys) -> Result<CoreMember, CoreFailure> {
         let (answers, charge) = (self.silence.answers(), Charge::free());
         let mut tries = 0;
         loop {
@@ -60,24 +60,24 @@ impl Core {
                 }
                 Err(SessionError::Core(error)) if is_answer(&error) => {
                     self.silence.answered();
-                    return Err(Unanswered::Member(error));
+                    return Err(CoreFailure::Member(error));
                 }
                 Err(SessionError::Core(error)) if is_refused(&error) => {
-                    return Err(Unanswered::Member(error));
+                    return Err(CoreFailure::Member(error));
                 }
                 Err(SessionError::Core(error)) => error,
-                Err(error) => return Err(Unanswered::Core(error)),
+                Err(error) => return Err(CoreFailure::Core(error)),
             };
             tries += u32::from(is_failure(&error));
             let Some(pause) = self.silence.failed(&error, Next::Same) else {
                 return Err(if is_failure(&error) && self.is_well().await {
-                    Unanswered::Member(error)
+                    CoreFailure::Member(error)
                 } else {
-                    Unanswered::Core(error.into())
+                    CoreFailure::Core(error.into())
                 });
             };
             if tries >= TRIES && (self.silence.answers() > answers || self.is_well().await) {
-                return Err(Unanswered::Member(error));
+                return Err(CoreFailure::Member(error));
             }
             tokio::time::sleep(pause).await;
         }

@@ -6,7 +6,7 @@ use database::{Client, DatabaseError};
 use member::ArchiveReason;
 use uuid::Uuid;
 
-use crate::list::row::spoken;
+use crate::list::row::column_bits;
 
 /// When the sync filter may decide otherwise about members although the core says the same of them.
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ impl Birthdays {
 
 /// What the difference is looked for with.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Question {
+pub(crate) struct Comparison {
     pub(crate) campus: Uuid,
     pub(crate) config_version: i64,
     /// The campus's date: on a birthday what was remembered ends.
@@ -42,7 +42,7 @@ pub(crate) struct Question {
 
 /// What the comparison found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Compared {
+pub(crate) struct Differences {
     /// Active members here that have an id in the core.
     pub(crate) active: u64,
     /// Members that were never heard of, to be created from their row in the list.
@@ -53,7 +53,7 @@ pub(crate) struct Compared {
     pub(crate) absent: u64,
 }
 
-impl Compared {
+impl Differences {
     pub(crate) fn to_be_asked_for(self) -> u64 {
         self.doubtful + self.absent
     }
@@ -81,27 +81,27 @@ fn disagrees() -> String {
         ArchiveReason::Filtered.as_str(),
     ];
     let differs = |bit: i32, listed: &str, here: &str| {
-        format!("(l.spoken & {bit} <> 0 AND l.{listed} IS DISTINCT FROM {here})")
+        format!("(l.present_columns & {bit} <> 0 AND l.{listed} IS DISTINCT FROM {here})")
     };
     let columns = [
-        differs(spoken::NAME, "name", "m.name"),
-        differs(spoken::PHONE, "phone", "m.phone"),
-        differs(spoken::GENDER, "gender", "m.gender"),
-        differs(spoken::BIRTH_DATE, "birth_date", "m.birth_date"),
-        differs(spoken::PHOTO_URL, "photo_url", "m.photo_url"),
-        differs(spoken::CATEGORY, "category", "m.category"),
-        differs(spoken::PHOTO, "photo", "p.sha256"),
+        differs(column_bits::NAME, "name", "m.name"),
+        differs(column_bits::PHONE, "phone", "m.phone"),
+        differs(column_bits::GENDER, "gender", "m.gender"),
+        differs(column_bits::BIRTH_DATE, "birth_date", "m.birth_date"),
+        differs(column_bits::PHOTO_URL, "photo_url", "m.photo_url"),
+        differs(column_bits::CATEGORY, "category", "m.category"),
+        differs(column_bits::PHOTO, "photo", "p.sha256"),
     ]
     .join(" OR ");
     format!(
         "CASE
-           WHEN m.id IS NULL THEN l.standing = 'u' OR (NOT $2 AND l.standing <> 'd') OR l.standing IN ('a', 'i')
-           WHEN l.standing = 'u' OR (NOT $2 AND l.standing <> 'd') THEN true
-           ELSE (l.standing <> 'd' AND ({columns}))
+           WHEN m.id IS NULL THEN l.state = 'u' OR (NOT $2 AND l.state <> 'd') OR l.state IN ('a', 'i')
+           WHEN l.state = 'u' OR (NOT $2 AND l.state <> 'd') THEN true
+           ELSE (l.state <> 'd' AND ({columns}))
              OR (NOT (m.is_archived
                       AND coalesce(m.archived_reason NOT IN ('{deleted}', '{inactive}', '{filtered}'), true))
                  AND CASE WHEN m.is_archived THEN m.archived_reason END IS DISTINCT FROM
-                     CASE l.standing WHEN 'd' THEN '{deleted}' WHEN 'i' THEN '{inactive}'
+                     CASE l.state WHEN 'd' THEN '{deleted}' WHEN 'i' THEN '{inactive}'
                                      WHEN 'f' THEN '{filtered}' END)
          END"
     )
@@ -110,7 +110,7 @@ fn disagrees() -> String {
 /// Whether a row of the list and the row here are surely the same: an active member who is active here, with
 /// the same columns. So is nearly everybody, and this is told in a fraction of the time of [`disagrees`].
 const SAME: &str = "
-    $2 AND l.standing = 'a' AND NOT m.is_archived
+    $2 AND l.state = 'a' AND NOT m.is_archived
     AND (l.name, l.phone, l.gender, l.birth_date, l.photo_url, l.category, l.photo) IS NOT DISTINCT FROM
         (m.name, m.phone, m.gender, m.birth_date, m.photo_url, m.category, p.sha256)";
 
@@ -120,7 +120,10 @@ const SAME: &str = "
 /// Never heard of is who has neither a row nor a past: a tombstone, or somebody whom the filter kept
 /// out, is asked for by id. Absent is who is not listed; rows without the core's id were made by hand,
 /// and who is archived already stays so.
-pub(crate) async fn find(client: &Client, question: &Question) -> Result<Compared, DatabaseError> {
+pub(crate) async fn find(
+    client: &Client,
+    question: &Comparison,
+) -> Result<Differences, DatabaseError> {
     let failed = || DatabaseError::during("compare the list with the members");
     let disagrees = disagrees();
     let statement = format!(
@@ -132,7 +135,7 @@ pub(crate) async fn find(client: &Client, question: &Question) -> Result<Compare
                               AND NOT (r.list_hash IS NOT DISTINCT FROM l.hash AND r.config_version = $3
                                        AND coalesce(r.until > $5, true)
                                        AND r.row_hash IS NOT DISTINCT FROM {ROW_HASH})
-                         THEN CASE WHEN m.id IS NULL AND $2 AND $4 AND l.standing IN ('a', 'i')
+                         THEN CASE WHEN m.id IS NULL AND $2 AND $4 AND l.state IN ('a', 'i')
                                         AND NOT EXISTS (SELECT FROM member_sync s
                                                         WHERE s.campus_id = $1
                                                           AND s.external_member_id = l.member)
@@ -168,7 +171,7 @@ pub(crate) async fn find(client: &Client, question: &Question) -> Result<Compare
         .map_err(failed())?;
     let count = |column: usize| row.get::<_, i64>(column).unsigned_abs();
     let compared =
-        Compared { active: count(0), unseen: count(1), doubtful: count(2), absent: count(3) };
+        Differences { active: count(0), unseen: count(1), doubtful: count(2), absent: count(3) };
     if compared.unseen + compared.to_be_asked_for() > 0 {
         let order = "CREATE UNIQUE INDEX ON candidates (reason, member); ANALYZE candidates";
         client.batch_execute(order).await.map_err(failed())?;
@@ -186,7 +189,7 @@ pub(crate) async fn find(client: &Client, question: &Question) -> Result<Compare
 /// something else: they are not asked for again before something changes, or a birthday comes.
 pub(crate) async fn remember(
     client: &Client,
-    question: &Question,
+    question: &Comparison,
     members: &[&str],
     birthdays: &Birthdays,
 ) -> Result<(), DatabaseError> {
@@ -221,7 +224,7 @@ pub(crate) async fn remember(
 
 /// Forgets what was remembered of members that are not listed any more, or under another
 /// configuration.
-pub(crate) async fn forget(client: &Client, question: &Question) -> Result<(), DatabaseError> {
+pub(crate) async fn forget(client: &Client, question: &Comparison) -> Result<(), DatabaseError> {
     let statement = "
         DELETE FROM reconciled_rows r WHERE campus_id = $1
           AND (config_version <> $2

@@ -8,7 +8,7 @@ use store::{ConfigError, TokenError};
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::safety::Unbelievable;
+use crate::safety::ImplausibleList;
 
 /// Why a run ended without a result.
 #[derive(Debug, Error)]
@@ -30,7 +30,7 @@ pub(crate) enum RunError {
     #[error("nothing could be decided about any of the {0} members and rows: {1}")]
     NothingDecided(u64, String),
     #[error(transparent)]
-    Unbelievable(#[from] Unbelievable),
+    ImplausibleList(#[from] ImplausibleList),
     #[error(
         "the core does not know members that it has just listed: {why} Whatever it says is gone is not believed, and nobody was archived"
     )]

@@ -1,9 +1,4 @@
-//! The reconciler: what makes "FaithTracker equals the core every morning" true, although webhooks
-//! get lost and some changes send none. It is also the program that could hide a whole church at
-//! once, so in this order: never archive by mistake, never overwrite newer, then be fast.
-//!
-//! `run/reconcile.rs` is one run. Beside it the program keeps house: days of
-//! the log, ages.
+#![doc = include_str!("../README.md")]
 
 mod cli;
 mod config;
@@ -25,6 +20,6 @@ pub use cli::main;
 pub use config::{Config, VARIABLES};
 pub use schedule::daemon::run;
 
-/// Who this is.
+/// The name in logs and metrics, and the setting of the admin port.
 pub const PROGRAM: Program =
     Program { name: "reconciler", admin_listen: variables::RECONCILER_ADMIN_LISTEN };

@@ -12,10 +12,14 @@ use crate::{
     Config, PROGRAM,
     error::RunError,
     housekeeping,
-    report::{metrics::Metrics, progress::Screen, run_report::Report, sync_log::Status},
-    run::locked::{Means, Occasion, Order, conduct},
+    report::{metrics::Metrics, progress::Terminal, run_report::RunReport, sync_log::RunStatus},
+    run::{
+        context::RunContext,
+        locked::run_locked,
+        request::{RunRequest, Trigger},
+    },
     schedule::{
-        concurrency::SideBySide,
+        concurrency::ConcurrentRuns,
         due::{self, Spread},
     },
 };
@@ -29,7 +33,7 @@ const PARTIAL: u8 = 5;
 
 /// Which campuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Which {
+pub(crate) enum Selection {
     Named(Uuid),
     Due,
     All,
@@ -37,15 +41,15 @@ pub(crate) enum Which {
 
 /// What was asked for.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Once {
-    pub(crate) which: Which,
-    pub(crate) dry_run: bool,
+pub(crate) struct OnceRequest {
+    pub(crate) selection: Selection,
+    pub(crate) is_dry_run: bool,
     pub(crate) allow_archive: Option<u64>,
     pub(crate) json: bool,
 }
 
-/// Does it, and answers with the exit code of CONTRACT §1.
-pub(crate) fn run_once(once: Once) -> ExitCode {
+/// Runs, and answers with its exit code (interface §1).
+pub(crate) fn run_once(once: OnceRequest) -> ExitCode {
     let started = runtime::settings_or_exit(PROGRAM.name, |settings: &Settings| {
         Ok((Config::from_settings(settings)?, Telemetry::start(PROGRAM.name, settings)?))
     });
@@ -68,9 +72,9 @@ pub(crate) fn run_once(once: Once) -> ExitCode {
 }
 
 /// A run that is interrupted writes its end down itself; nothing else needs to.
-async fn until_interrupted(config: &Config, once: Once) -> anyhow::Result<u8> {
+async fn until_interrupted(config: &Config, once: OnceRequest) -> anyhow::Result<u8> {
     let interrupted = runtime::shutdown_signal();
-    if once.which == Which::Due && !once.dry_run {
+    if once.selection == Selection::Due && !once.is_dry_run {
         tokio::select! {
             () = interrupted.cancelled() => return Ok(exit_code::INTERRUPTED),
             kept = keep_house(config) => if let Err(error) = kept {
@@ -89,32 +93,36 @@ async fn keep_house(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn reconcile(config: &Config, once: Once, stop: &CancellationToken) -> anyhow::Result<u8> {
+async fn reconcile(
+    config: &Config,
+    once: OnceRequest,
+    stop: &CancellationToken,
+) -> anyhow::Result<u8> {
     let pool = config.pool().context("cannot make the database pool")?;
     let cores = config.cores(pool.clone()).context("cannot make the client of the core")?;
     // Cron has its own idea of when; spreading is for daemons.
-    let (campuses, occasion) = match once.which {
-        Which::Named(campus) => (vec![campus], Occasion::OnDemand),
-        Which::All => (due::all(&*pool.get().await?).await?, Occasion::OnDemand),
-        Which::Due => {
+    let (campuses, trigger) = match once.selection {
+        Selection::Named(campus) => (vec![campus], Trigger::OnDemand),
+        Selection::All => (due::all(&*pool.get().await?).await?, Trigger::OnDemand),
+        Selection::Due => {
             let client = pool.get().await?;
-            let due = due::campuses(&client, None, Spread::OnTheDot, Utc::now()).await?;
-            (due.into_iter().map(|due| due.campus).collect(), Occasion::Due(Spread::OnTheDot))
+            let due = due::campuses(&client, None, Spread::Exact, Utc::now()).await?;
+            (due.into_iter().map(|due| due.campus).collect(), Trigger::Due(Spread::Exact))
         }
     };
-    tell_how_many(once, campuses.len())?;
-    let means = Arc::new(Means {
+    print_number(once, campuses.len())?;
+    let context = Arc::new(RunContext {
         database: config.database.clone(),
         pool,
         cores,
-        screen: Screen::of_command(),
+        terminal: Terminal::of_command(),
         stop: stop.clone(),
     });
     let run = |campus| {
-        let (dry_run, allow_archive) = (once.dry_run, once.allow_archive);
-        conduct(Order { campus, occasion, dry_run, allow_archive }, Arc::clone(&means))
+        let (is_dry_run, allow_archive) = (once.is_dry_run, once.allow_archive);
+        run_locked(RunRequest { campus, trigger, is_dry_run, allow_archive }, Arc::clone(&context))
     };
-    let mut runs = SideBySide::new(config.side_by_side());
+    let mut runs = ConcurrentRuns::new(config.side_by_side());
     runs.queue(campuses);
     runs.begin(run);
     let (mut reports, mut has_failed) = (Vec::new(), false);
@@ -125,33 +133,33 @@ async fn reconcile(config: &Config, once: Once, stop: &CancellationToken) -> any
         match ended {
             Ok(Some(report)) => {
                 if !once.json {
-                    means.screen.aside(|| print(&report.text()))?;
+                    context.terminal.aside(|| print(&report.text()))?;
                 }
                 reports.push(report);
             }
             Ok(None) => {}
             Err(error) => {
                 has_failed = true;
-                means.screen.aside(|| tell(campus, &error));
+                context.terminal.aside(|| log_error(campus, &error));
             }
         }
     }
     if once.json {
-        print(&match (once.which, reports.first()) {
-            (Which::Named(_), Some(report)) => serde_json::to_string_pretty(report)? + "\n",
-            (Which::Named(_), None) => String::new(),
-            (Which::Due | Which::All, _) => serde_json::to_string_pretty(&reports)? + "\n",
+        print(&match (once.selection, reports.first()) {
+            (Selection::Named(_), Some(report)) => serde_json::to_string_pretty(report)? + "\n",
+            (Selection::Named(_), None) => String::new(),
+            (Selection::Due | Selection::All, _) => serde_json::to_string_pretty(&reports)? + "\n",
         })?;
     }
     Ok(code(&reports, has_failed))
 }
 
 /// Nothing to do is told apart from nothing done.
-fn tell_how_many(once: Once, number: usize) -> anyhow::Result<()> {
-    let state = match once.which {
-        Which::Named(_) => return Ok(()),
-        Which::Due => "due",
-        Which::All => "enabled",
+fn print_number(once: OnceRequest, number: usize) -> anyhow::Result<()> {
+    let state = match once.selection {
+        Selection::Named(_) => return Ok(()),
+        Selection::Due => "due",
+        Selection::All => "enabled",
     };
     let text = match number {
         1 => format!("1 campus is {state}."),
@@ -165,22 +173,22 @@ fn tell_how_many(once: Once, number: usize) -> anyhow::Result<()> {
 }
 
 /// The worst counts. What a dry run would hold back is drift.
-fn code(reports: &[Report], has_failed: bool) -> u8 {
+fn code(reports: &[RunReport], has_failed: bool) -> u8 {
     let any = |status| reports.iter().any(|report| report.outcome == status);
-    if has_failed || any(Status::Error) {
+    if has_failed || any(RunStatus::Error) {
         exit_code::FAILED
-    } else if reports.iter().any(Report::is_held) {
+    } else if reports.iter().any(RunReport::is_held) {
         HELD
-    } else if any(Status::Partial) {
+    } else if any(RunStatus::Partial) {
         PARTIAL
-    } else if reports.iter().any(Report::is_drift) {
+    } else if reports.iter().any(RunReport::is_drift) {
         DRIFT
     } else {
         0
     }
 }
 
-fn tell(campus: Uuid, error: &RunError) {
+fn log_error(campus: Uuid, error: &RunError) {
     tracing::error!(%campus, %error, "the campus was not reconciled");
 }
 

@@ -1,5 +1,5 @@
-//! What is concluded from what was seen. Pure, and apart from every step that reads or writes: here
-//! it is decided whether a list can be believed, and whether anybody may be archived.
+//! Whether a list can be believed, and whether anybody may be archived: pure, and apart from every step that reads
+//! or writes.
 
 use thiserror::Error;
 
@@ -21,7 +21,7 @@ pub(crate) struct Listed {
 
 /// Why a list that was read to its end is not believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub(crate) enum Unbelievable {
+pub(crate) enum ImplausibleList {
     #[error(
         "the core's list is empty, but the campus has {here} members: nobody is archived for an empty list"
     )]
@@ -36,23 +36,23 @@ pub(crate) enum Unbelievable {
 
 impl Listed {
     /// Whether the list may be compared with the campus's `here` members.
-    pub(crate) fn check(&self, here: u64) -> Result<(), Unbelievable> {
+    pub(crate) fn check(&self, here: u64) -> Result<(), ImplausibleList> {
         if self.rows == 0 && here > 0 {
-            return Err(Unbelievable::Empty { here });
+            return Err(ImplausibleList::Empty { here });
         }
         if self.rows > 0 && self.members == 0 {
-            return Err(Unbelievable::OnlyForeign { rows: self.rows });
+            return Err(ImplausibleList::OnlyForeign { rows: self.rows });
         }
         match self.total {
             Some(total) if self.rows + SLACK.max(total / 100) < total => {
-                Err(Unbelievable::Short { rows: self.rows, total })
+                Err(ImplausibleList::Short { rows: self.rows, total })
             }
             _ => Ok(()),
         }
     }
 }
 
-/// Whether the brake holds: `wanted` archives, or returns, that nobody let through, after `made` of the day.
+/// Whether the limit holds: `wanted` archives, or returns, that nobody let through, after `made` of the day.
 pub(crate) fn is_held(wanted: u64, made: u64, most: u64) -> bool {
     wanted > 0 && wanted.saturating_add(made) > most
 }
@@ -67,20 +67,20 @@ mod tests {
     fn an_empty_list_is_believed_only_of_an_empty_campus() {
         let empty = Listed::default();
         assert_eq!(empty.check(0), Ok(()));
-        assert_eq!(empty.check(1), Err(Unbelievable::Empty { here: 1 }));
+        assert_eq!(empty.check(1), Err(ImplausibleList::Empty { here: 1 }));
     }
 
     #[test]
     fn a_list_of_other_churches_only_is_never_believed() {
         let foreign = Listed { rows: 5, foreign: 5, ..Listed::default() };
-        assert_eq!(foreign.check(0), Err(Unbelievable::OnlyForeign { rows: 5 }));
+        assert_eq!(foreign.check(0), Err(ImplausibleList::OnlyForeign { rows: 5 }));
         assert_eq!(Listed { members: 1, foreign: 4, ..foreign }.check(9), Ok(()));
     }
 
     #[test]
     fn a_list_shorter_than_it_says_is_not_believed() {
         let half = Listed { rows: 500, members: 500, total: Some(1000), ..Listed::default() };
-        assert_eq!(half.check(1000), Err(Unbelievable::Short { rows: 500, total: 1000 }));
+        assert_eq!(half.check(1000), Err(ImplausibleList::Short { rows: 500, total: 1000 }));
         assert_eq!(Listed { total: Some(510), ..half }.check(1000), Ok(()));
         assert_eq!(Listed { total: None, ..half }.check(1000), Ok(()));
     }
@@ -118,7 +118,7 @@ mod tests {
         }
 
         #[test]
-        fn the_brake_never_lets_go_by_itself(wanted in 1_u64..9999, made in 0_u64..9999, most in 10_u64..9999) {
+        fn more_of_either_is_never_let_through_where_less_was_held(wanted in 1_u64..9999, made in 0_u64..9999, most in 10_u64..9999) {
             // More of either never makes a held archive one that is let through.
             if is_held(wanted, made, most) {
                 prop_assert!(is_held(wanted + 1, made, most) && is_held(wanted, made + 1, most));

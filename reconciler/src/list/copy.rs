@@ -1,5 +1,5 @@
 //! The rows of a page as they are staged: in the binary format of `COPY`. They are brought into it where
-//! they are judged, beside the run, which only hands them on.
+//! they are classified, beside the run, which only hands them on.
 
 use std::io::Cursor;
 
@@ -19,9 +19,9 @@ const USUAL_PAGE: usize = 256 * 1024;
 
 /// Rows in the binary format of `COPY`.
 #[derive(Debug)]
-pub(crate) struct Tuples(Vec<u8>);
+pub(crate) struct CopyBuffer(Vec<u8>);
 
-impl Tuples {
+impl CopyBuffer {
     pub(crate) fn with_room(bytes: usize) -> Self {
         let mut tuples = Vec::with_capacity(bytes);
         tuples.extend_from_slice(HEADER);
@@ -68,23 +68,23 @@ impl Tuples {
 
 /// The rows of a page.
 #[derive(Debug)]
-pub(crate) struct Staging {
+pub(crate) struct StagedPage {
     seen_from: i64,
     pub(crate) number: usize,
-    pub(crate) tuples: Tuples,
+    pub(crate) tuples: CopyBuffer,
     /// Of those whom the list alone may create; the others have theirs here, or get it when they are
     /// asked for by id.
     pub(crate) photos: Vec<(String, Photo)>,
 }
 
-impl Staging {
+impl StagedPage {
     /// The columns of the staging table, in the order of [`Self::add`].
-    pub(crate) const COLUMNS: &str = "seen_from, member, standing, name, phone, gender, birth_date, age, \
-         photo_url, category, photo, spoken, hash";
+    pub(crate) const COLUMNS: &str = "seen_from, member, state, name, phone, gender, birth_date, age, \
+         photo_url, category, photo, present_columns, hash";
 
     /// For a page whose read has that number.
     pub(crate) fn new(seen_from: i64) -> Self {
-        let tuples = Tuples::with_room(USUAL_PAGE);
+        let tuples = CopyBuffer::with_room(USUAL_PAGE);
         Self { seen_from, number: 0, tuples, photos: Vec::new() }
     }
 
@@ -94,7 +94,7 @@ impl Staging {
             .row(13)
             .value(Some(&self.seen_from.to_be_bytes()))
             .text(Some(&row.member))
-            .text(Some(row.standing.letter()))
+            .text(Some(row.state.letter()))
             .text(row.name.as_deref())
             .text(row.phone.as_deref())
             .text(row.gender.as_deref())
@@ -103,9 +103,9 @@ impl Staging {
             .text(row.photo_url.as_deref())
             .text(row.category.as_deref())
             .value(row.photo.as_ref().map(|photo| photo.sha256.as_slice()))
-            .integer(Some(row.spoken))
+            .integer(Some(row.present_columns))
             .value(Some(&row.hash));
-        if let Some(photo) = row.photo.filter(|_| row.standing.creates()) {
+        if let Some(photo) = row.photo.filter(|_| row.state.creates()) {
             self.photos.push((row.member, photo));
         }
     }

@@ -1,80 +1,84 @@
-//! What a list tells. Newer cores leave fields out of it: these come back null, or with the same default for
-//! everybody, and only the id tells what a member has.
+//! Which fields a list has. Newer cores leave some out: these come back null, or with the same default for
+//! everybody, and only the single answer has what a member has.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use member::{CoreMember, Filter};
 use serde_json::Value;
 
-use crate::list::row::{ListRow, spoken};
+use crate::list::row::{ListRow, column_bits};
 
-/// What every list tells, though all its members may have the same.
-const ALWAYS_TOLD: [&str; 4] = ["id", "church_id", "is_active", "is_deleted"];
+/// What every list has, though it may be the same for all its members.
+const ALWAYS_PRESENT: [&str; 4] = ["id", "church_id", "is_active", "is_deleted"];
 
-/// What the rows of a list, or of a page of it, tell.
+/// What the rows of a list, or of a page of it, have.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Telling {
-    /// The columns in which some row has a value, by their bits of [`spoken`].
+pub(crate) struct FieldCoverage {
+    /// The columns in which some row has a value, by their bits of [`column_bits`].
     columns: i32,
     /// The filter's fields, in their order.
-    fields: Vec<Told>,
+    fields: Vec<FieldValues>,
 }
 
-/// What is told of a field.
+/// What was seen of a field.
 #[derive(Debug, Clone, Copy, Default)]
-struct Told {
+struct FieldValues {
     /// What the first row has.
     first: Option<u64>,
     /// Whether another one has something else: then it is no default.
     varies: bool,
 }
 
-impl Telling {
+impl FieldCoverage {
     pub(crate) fn of(filter: &Filter) -> Self {
-        Self { columns: 0, fields: vec![Told::default(); filter.fields().len()] }
+        Self { columns: 0, fields: vec![FieldValues::default(); filter.fields().len()] }
     }
 
     /// Looks at a row of the campus's church.
     pub(crate) fn look(&mut self, row: &CoreMember, filter: &Filter) {
-        for (told, field) in self.fields.iter_mut().zip(filter.fields()) {
-            if !told.varies {
-                told.add(Some(fingerprint(row.get(field))));
+        for (seen, field) in self.fields.iter_mut().zip(filter.fields()) {
+            if !seen.varies {
+                seen.add(Some(fingerprint(row.get(field))));
             }
         }
     }
 
     /// Looks at what a row becomes.
     pub(crate) fn look_at_columns(&mut self, row: &ListRow) {
-        self.columns |= row.filled;
+        self.columns |= row.has_value;
     }
 
     pub(crate) fn merge(&mut self, page: &Self) {
         self.columns |= page.columns;
-        for (told, other) in self.fields.iter_mut().zip(&page.fields) {
-            told.add(other.first);
-            told.varies |= other.varies;
+        for (seen, other) in self.fields.iter_mut().zip(&page.fields) {
+            seen.add(other.first);
+            seen.varies |= other.varies;
         }
     }
 
-    /// The filter's fields of which the list says the same, or nothing, of everybody.
-    pub(crate) fn untold<'a>(&self, filter: &'a Filter) -> Vec<&'a str> {
-        let told = self.fields.iter().map(|told| told.varies);
-        let fields = filter.fields().into_iter().zip(told);
+    /// The filter's fields that are the same, or nothing, for everybody in the list.
+    pub(crate) fn missing<'a>(&self, filter: &'a Filter) -> Vec<&'a str> {
+        let seen = self.fields.iter().map(|seen| seen.varies);
+        let fields = filter.fields().into_iter().zip(seen);
         fields
-            .filter(|(field, is_told)| !is_told && !ALWAYS_TOLD.contains(field))
+            .filter(|(field, is_present)| !is_present && !ALWAYS_PRESENT.contains(field))
             .map(|(field, _)| field)
             .collect()
     }
 
     /// Whether there is a value in every column of somebody: a member can be created from its row alone.
     pub(crate) fn is_complete(&self) -> bool {
-        let all =
-            spoken::NAME | spoken::PHONE | spoken::GENDER | spoken::BIRTH_DATE | spoken::CATEGORY;
-        self.columns & all == all && self.columns & (spoken::PHOTO | spoken::PHOTO_URL) != 0
+        let all = column_bits::NAME
+            | column_bits::PHONE
+            | column_bits::GENDER
+            | column_bits::BIRTH_DATE
+            | column_bits::CATEGORY;
+        self.columns & all == all
+            && self.columns & (column_bits::PHOTO | column_bits::PHOTO_URL) != 0
     }
 }
 
-impl Told {
+impl FieldValues {
     fn add(&mut self, value: Option<u64>) {
         match (self.first, value) {
             (None, first) => self.first = first,
@@ -86,7 +90,7 @@ impl Told {
 
 /// Of a value; nothing, in whatever form, is one.
 fn fingerprint(value: Option<&Value>) -> u64 {
-    match value.filter(|value| !is_nothing(value)) {
+    match value.filter(|value| !is_empty(value)) {
         None => 0,
         Some(value) => {
             let mut hasher = DefaultHasher::new();
@@ -97,7 +101,7 @@ fn fingerprint(value: Option<&Value>) -> u64 {
 }
 
 /// What lists send in a field that they leave out.
-pub(crate) fn is_nothing(value: &Value) -> bool {
+pub(crate) fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::String(text) => text.is_empty(),
@@ -114,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_field_that_is_the_same_for_everybody_is_not_told() {
+    fn a_field_that_is_the_same_for_everybody_is_missing() {
         let rules: Vec<Value> = ["varies", "empty", "default", "sometimes", "is_active"]
             .map(|field| json!({"field": field, "operator": "is_true"}))
             .to_vec();
@@ -124,13 +128,13 @@ mod tests {
             json!({"varies": "b", "empty": [], "default": true, "is_active": true}),
             json!({"varies": "a", "empty": "", "default": true, "sometimes": "x", "is_active": true}),
         ];
-        let mut list = Telling::of(&filter);
+        let mut list = FieldCoverage::of(&filter);
         // However the rows are spread over pages.
         for row in rows {
-            let mut page = Telling::of(&filter);
+            let mut page = FieldCoverage::of(&filter);
             page.look(&serde_json::from_value(row).unwrap(), &filter);
             list.merge(&page);
         }
-        assert_eq!(list.untold(&filter), ["empty", "default"]);
+        assert_eq!(list.missing(&filter), ["empty", "default"]);
     }
 }

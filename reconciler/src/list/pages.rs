@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::{
     core_retry::Core,
     error::{AskError, RunError},
-    list::classify::{Judge, Judging},
+    list::classify::{PageClassifier, PageInProgress},
     report::span,
 };
 
@@ -20,7 +20,7 @@ use crate::{
 pub(crate) struct Pages {
     campus: Uuid,
     core: Arc<Core>,
-    judge: Arc<Judge>,
+    classifier: Arc<PageClassifier>,
     size: PageSize,
     under_way: VecDeque<Asked>,
     /// How many were asked for, and how many rows are before the next one.
@@ -36,16 +36,21 @@ pub(crate) struct Pages {
 struct Asked {
     number: u64,
     window: Window,
-    task: JoinHandle<Result<Gathered<Judging>, AskError>>,
+    task: JoinHandle<Result<Gathered<PageInProgress>, AskError>>,
 }
 
 impl Pages {
     /// For the whole list; `size` is how large pages were in the end the last time.
-    pub(crate) fn new(campus: Uuid, core: Arc<Core>, judge: Judge, size: Option<u32>) -> Self {
+    pub(crate) fn new(
+        campus: Uuid,
+        core: Arc<Core>,
+        classifier: PageClassifier,
+        size: Option<u32>,
+    ) -> Self {
         Self {
             campus,
             core,
-            judge: Arc::new(judge),
+            classifier: Arc::new(classifier),
             size: PageSize::new(size),
             under_way: VecDeque::new(),
             number: 0,
@@ -69,14 +74,14 @@ impl Pages {
         let window = Window { skip: self.skip, rows: self.size.rows() };
         self.number += 1;
         self.skip += u64::from(window.rows);
-        let (core, judge) = (Arc::clone(&self.core), Arc::clone(&self.judge));
-        let read = async move { core.gather(window, || judge.begin(seen_from)).await };
+        let (core, classifier) = (Arc::clone(&self.core), Arc::clone(&self.classifier));
+        let read = async move { core.gather(window, || classifier.begin(seen_from)).await };
         let task = tokio::spawn(read.instrument(span::page(self.number)));
         self.under_way.push_back(Asked { number: self.number, window, task });
     }
 
     /// What came of the window that was asked for first; none after the last.
-    pub(crate) async fn next(&mut self) -> Result<Option<Gathered<Judging>>, RunError> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Gathered<PageInProgress>>, RunError> {
         let Some(Asked { number, window, task }) = self.under_way.pop_front() else {
             return Ok(None);
         };

@@ -8,14 +8,15 @@ use database::DatabaseError;
 use crate::{
     error::RunError,
     list::{
-        classify::{Judge, Judging, Unreadable},
-        coverage::Telling,
+        classify::{ClassifiedPage, PageClassifier, PageInProgress},
+        copy::StagedPage,
+        coverage::FieldCoverage,
         pages::Pages,
-        samples::Specimens,
-        staging::Snapshot,
+        samples::RowSamples,
+        staging::StagingTables,
     },
-    report::{phases::Phase, sync_log, undecided::Undecided},
-    run::reconcile::Run,
+    report::{counters::RunCounters, phases::Phase, sync_log, undecided::Undecided},
+    run::context::Run,
     safety::Listed,
 };
 
@@ -27,89 +28,98 @@ const NO_ID: &str = "Its id cannot be one: nothing could be asked for or stored 
 #[derive(Debug)]
 pub(crate) struct List {
     pub(crate) listed: Listed,
-    /// What the rows tell: what the filter makes of a field that lists leave out means nothing.
-    pub(crate) telling: Telling,
+    /// What the rows have: what the filter makes of a field that lists leave out means nothing.
+    pub(crate) coverage: FieldCoverage,
     /// Some rows, to be compared with what the core says by id.
-    pub(crate) specimens: Specimens,
+    pub(crate) samples: RowSamples,
 }
 
 /// Reads every page into the staging table. A list that the core does not give to its end ends the run:
 /// half a list would make the other half absent. A row that it cannot give is undecided.
-pub(crate) async fn read(run: &mut Run) -> Result<List, RunError> {
-    let session = Arc::clone(&run.session);
-    let client = session.client();
-    let snapshot = Snapshot::prepare(client, run.campus.id).await?;
-    let size = sync_log::page_rows(client, run.campus.id).await?;
-    let judge = Judge::of(&run.campus, run.now);
-    let mut list = List::of(&judge);
+pub(crate) async fn read(run: &Run, counters: &mut RunCounters) -> Result<List, RunError> {
+    let staging = StagingTables::create(run.client(), run.campus.id).await?;
+    let size = sync_log::page_rows(run.client(), run.campus.id).await?;
+    let classifier = PageClassifier::of(&run.campus, run.now);
+    let mut list = List::of(&classifier);
     let (mut course, mut here) = (Course::default(), None);
-    let mut pages = Pages::new(run.campus.id, Arc::clone(&run.core), judge, size);
+    let mut pages = Pages::new(run.campus.id, Arc::clone(&run.core), classifier, size);
     loop {
-        while pages.wants_more() {
-            pages.ask(session.draw().await?);
-        }
+        ask(run, &mut pages).await?;
         let gathered = pages.next().await;
-        run.tally.page_rows = Some(pages.size());
+        counters.page_rows = Some(pages.size());
         let Some(gathered) = gathered.inspect_err(|_| {
             // No row was the trouble, but the core.
-            run.tally.undecided = Undecided::default();
+            counters.undecided = Undecided::default();
         })?
         else {
             break;
         };
         // The next pages come while this one is staged.
-        while pages.wants_more() {
-            pages.ask(session.draw().await?);
-        }
+        ask(run, &mut pages).await?;
         list.listed.total = gathered.total.or(list.listed.total);
         run.progress.expect(gathered.total);
         for row in gathered.unreadable {
-            run.tally.undecided.row(row, NOT_GIVEN);
+            counters.undecided.row(row, NOT_GIVEN);
         }
-        for part in gathered.parts {
-            let Part { window, page } = part;
-            run.tally.phases.add(Phase::Fetch, page.fetched_in);
-            run.tally.phases.add(Phase::Parse, page.parsed_in);
+        for Part { window, page } in gathered.parts {
+            counters.phases.add(Phase::Fetch, page.fetched_in);
+            counters.phases.add(Phase::Parse, page.parsed_in);
             run.progress.add(page.came);
-            let judged = Judging::end(page.rows);
-            list.listed.rows += page.came;
-            list.listed.foreign += judged.foreign;
-            count(&mut run.tally.unreadable, judged.unreadable);
-            for row in &judged.unusable {
-                run.tally.undecided.row(window.skip + row, NO_ID);
-            }
-            list.telling.merge(&judged.telling);
-            list.specimens.merge(judged.specimens);
+            let classified = PageInProgress::end(page.rows);
+            let (keys, rows) = list.add(page.came, window.skip, classified, counters);
             if course.is_long() && here.is_none() {
                 here = Some(members_here(run).await?);
             }
             let known = here.unwrap_or_default().max(list.listed.total.unwrap_or_default());
-            course.follow(&judged.keys, known)?;
-            if judged.staging.number > 0 {
+            course.follow(&keys, known)?;
+            if rows.number > 0 {
                 let copying = Instant::now();
-                snapshot.stage(judged.staging).await?;
-                run.tally.phases.add(Phase::Copy, copying.elapsed());
+                staging.stage(rows).await?;
+                counters.phases.add(Phase::Copy, copying.elapsed());
             }
         }
     }
     let comparing = Instant::now();
-    list.listed.members = snapshot.finish().await?;
-    run.tally.phases.add(Phase::Diff, comparing.elapsed());
-    run.tally.fetched = list.listed.members;
-    run.tally.foreign = list.listed.foreign;
+    list.listed.members = staging.finish().await?;
+    counters.phases.add(Phase::Diff, comparing.elapsed());
+    counters.fetched = list.listed.members;
+    counters.foreign = list.listed.foreign;
     Ok(list)
 }
 
-impl List {
-    fn of(judge: &Judge) -> Self {
-        let (telling, specimens) = (judge.telling(), judge.specimens());
-        Self { listed: Listed::default(), telling, specimens }
+/// Asks for as many pages as there should be under way, each with a number drawn before it is asked for.
+async fn ask(run: &Run, pages: &mut Pages) -> Result<(), RunError> {
+    while pages.wants_more() {
+        pages.ask(run.session.draw().await?);
     }
+    Ok(())
 }
 
-fn count(sums: &mut Unreadable, numbers: Unreadable) {
-    for (sum, number) in sums.iter_mut().zip(numbers) {
-        *sum += number;
+impl List {
+    fn of(classifier: &PageClassifier) -> Self {
+        let (coverage, samples) = (classifier.coverage(), classifier.samples());
+        Self { listed: Listed::default(), coverage, samples }
+    }
+
+    /// Counts a page that begins behind `skip` rows. Answers the keys of its rows, and what is to be staged.
+    fn add(
+        &mut self,
+        rows: u64,
+        skip: u64,
+        page: ClassifiedPage,
+        counters: &mut RunCounters,
+    ) -> (Vec<u64>, StagedPage) {
+        self.listed.rows += rows;
+        self.listed.foreign += page.foreign;
+        for (sum, number) in counters.unreadable.iter_mut().zip(page.unreadable) {
+            *sum += number;
+        }
+        for row in &page.unusable {
+            counters.undecided.row(skip + row, NO_ID);
+        }
+        self.coverage.merge(&page.coverage);
+        self.samples.merge(page.samples);
+        (page.keys, page.staging)
     }
 }
 
@@ -118,7 +128,6 @@ async fn members_here(run: &Run) -> Result<u64, RunError> {
     let query =
         "SELECT count(*) FROM members WHERE campus_id = $1 AND external_member_id IS NOT NULL";
     let row = run
-        .session
         .client()
         .query_one(query, &[&run.campus.id])
         .await

@@ -1,5 +1,5 @@
-//! A row of the core's list, as it is staged: what it would make of the member's columns, judged as
-//! the worker would judge the member.
+//! A row of the core's list, as it is staged: what it would make of the member's columns, mapped and
+//! filtered as the worker would do it.
 
 use chrono::NaiveDate;
 use member::{Column, CoreMember, Field, Filter, Locale, MAPPING_VERSION, Photo, Profile, Verdict};
@@ -11,7 +11,7 @@ const LONGEST_ID: usize = 128;
 
 /// What the list's row says of the member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum RowState {
     Active,
     Inactive,
     Filtered,
@@ -20,7 +20,7 @@ pub(crate) enum Standing {
     Unsure,
 }
 
-impl Standing {
+impl RowState {
     /// Whether somebody who was never heard of is created from such a row.
     pub(crate) const fn creates(self) -> bool {
         matches!(self, Self::Active | Self::Inactive)
@@ -42,7 +42,7 @@ impl Standing {
 #[derive(Debug, Clone)]
 pub(crate) struct ListRow {
     pub(crate) member: String,
-    pub(crate) standing: Standing,
+    pub(crate) state: RowState,
     pub(crate) name: Option<String>,
     pub(crate) phone: Option<String>,
     pub(crate) gender: Option<String>,
@@ -52,19 +52,19 @@ pub(crate) struct ListRow {
     pub(crate) category: Option<String>,
     /// The photo that is kept here.
     pub(crate) photo: Option<Photo>,
-    /// Which columns the row speaks of: [`spoken`].
-    pub(crate) spoken: i32,
+    /// Which columns the row has, be it with null: [`column_bits`].
+    pub(crate) present_columns: i32,
     /// In which columns the row has a value, by the same bits.
-    pub(crate) filled: i32,
+    pub(crate) has_value: i32,
     /// Of all the above, when the core last changed the member, and by which mapping it was read: what an id
     /// decided is remembered by it.
     pub(crate) hash: [u8; 16],
-    /// The columns whose value cannot be read: the row does not speak of them.
+    /// The columns whose value cannot be read: they count as not present.
     pub(crate) unreadable: Vec<Column>,
 }
 
-/// The bits of [`ListRow::spoken`].
-pub(crate) mod spoken {
+/// The bits of [`ListRow::present_columns`].
+pub(crate) mod column_bits {
     pub(crate) const NAME: i32 = 1;
     pub(crate) const PHONE: i32 = 2;
     pub(crate) const GENDER: i32 = 4;
@@ -78,34 +78,34 @@ impl ListRow {
     /// Judges a row of the campus's church. None for an id that could not be asked for or stored.
     pub(crate) fn read(row: &CoreMember, filter: &Filter, locale: Locale) -> Option<Self> {
         let member = row.id().filter(|id| is_usable(id))?.to_owned();
-        let (standing, profile) = match member::map(row, filter, &locale) {
-            Ok(Verdict::Active(profile)) => (Standing::Active, profile),
+        let (state, profile) = match member::map(row, filter, &locale) {
+            Ok(Verdict::Active(profile)) => (RowState::Active, profile),
             // Not said here, but perhaps by id.
-            Ok(Verdict::Unstated(profile)) => (Standing::Unsure, profile),
-            Ok(Verdict::Inactive(profile)) => (Standing::Inactive, profile),
-            Ok(Verdict::Filtered(profile)) => (Standing::Filtered, profile),
-            Ok(Verdict::Deleted) => (Standing::Deleted, Profile::of(row, &locale)),
-            Err(_) => (Standing::Unsure, Profile::of(row, &locale)),
+            Ok(Verdict::Unstated(profile)) => (RowState::Unsure, profile),
+            Ok(Verdict::Inactive(profile)) => (RowState::Inactive, profile),
+            Ok(Verdict::Filtered(profile)) => (RowState::Filtered, profile),
+            Ok(Verdict::Deleted) => (RowState::Deleted, Profile::of(row, &locale)),
+            Err(_) => (RowState::Unsure, Profile::of(row, &locale)),
         };
-        let mut staged = Self::of(member, standing, profile);
+        let mut staged = Self::of(member, state, profile);
         staged.hash = staged.digest(row.get("updated_at"));
         Some(staged)
     }
 
-    fn of(member: String, standing: Standing, profile: Profile) -> Self {
+    fn of(member: String, state: RowState, profile: Profile) -> Self {
         let mut bits = Bits::default();
-        let name = bits.take(profile.name, spoken::NAME);
-        let phone = bits.take(profile.phone, spoken::PHONE);
-        let gender = bits.take(profile.gender, spoken::GENDER);
-        let birth_date = bits.take(profile.birth_date, spoken::BIRTH_DATE);
-        let photo_url = bits.take(profile.photo_url, spoken::PHOTO_URL);
-        let category = bits.take(profile.category, spoken::CATEGORY);
-        let photo = bits.take(profile.photo, spoken::PHOTO);
+        let name = bits.take(profile.name, column_bits::NAME);
+        let phone = bits.take(profile.phone, column_bits::PHONE);
+        let gender = bits.take(profile.gender, column_bits::GENDER);
+        let birth_date = bits.take(profile.birth_date, column_bits::BIRTH_DATE);
+        let photo_url = bits.take(profile.photo_url, column_bits::PHOTO_URL);
+        let category = bits.take(profile.category, column_bits::CATEGORY);
+        let photo = bits.take(profile.photo, column_bits::PHOTO);
         let age = profile.age.into_value();
         let (hash, unreadable) = ([0; 16], profile.unreadable);
         Self {
             member,
-            standing,
+            state,
             name,
             phone,
             gender,
@@ -114,8 +114,8 @@ impl ListRow {
             photo_url,
             category,
             photo,
-            spoken: bits.spoken,
-            filled: bits.filled,
+            present_columns: bits.present_columns,
+            has_value: bits.has_value,
             hash,
             unreadable,
         }
@@ -127,7 +127,7 @@ impl ListRow {
         hash.update(MAPPING_VERSION.to_le_bytes());
         let birth_date = self.birth_date.map(|date| date.to_string());
         let texts = [
-            Some(self.standing.letter()),
+            Some(self.state.letter()),
             self.name.as_deref(),
             self.phone.as_deref(),
             self.gender.as_deref(),
@@ -141,7 +141,7 @@ impl ListRow {
             hash.update(text.map_or(u64::MAX, |text| text.len() as u64).to_le_bytes());
             hash.update(text.unwrap_or_default());
         }
-        hash.update(self.spoken.to_le_bytes());
+        hash.update(self.present_columns.to_le_bytes());
         if let Some(photo) = &self.photo {
             hash.update(photo.sha256);
         }
@@ -151,21 +151,21 @@ impl ListRow {
     }
 }
 
-/// Which columns a row speaks of, and in which it has a value.
+/// Which columns a row has, and in which it has a value.
 #[derive(Default)]
 struct Bits {
-    spoken: i32,
-    filled: i32,
+    present_columns: i32,
+    has_value: i32,
 }
 
 impl Bits {
     fn take<T>(&mut self, field: Field<T>, bit: i32) -> Option<T> {
         if !field.is_absent() {
-            self.spoken |= bit;
+            self.present_columns |= bit;
         }
         let value = field.into_value();
         if value.is_some() {
-            self.filled |= bit;
+            self.has_value |= bit;
         }
         value
     }

@@ -1,5 +1,5 @@
-//! Specimens: some rows of the list, kept to be compared with what the core says of the same members by id. A
-//! field that differs there is not told by the list, even if it looks as if it were.
+//! Some rows of the list, kept to be compared with what the core says of the same members by id. A
+//! field that differs there is missing in the list, even where it seems to be there.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,29 +10,29 @@ use core_api::Keys;
 use member::{CoreMember, Filter};
 use serde_json::Value;
 
-use crate::{core_retry::Core, list::coverage::is_nothing};
+use crate::{core_retry::Core, list::coverage::is_empty};
 
 /// How many are asked for.
 const KEPT: usize = 5;
 
 /// Rows of a list, or of a page of it: other ones in each run.
 #[derive(Debug, Clone)]
-pub(crate) struct Specimens {
+pub(crate) struct RowSamples {
     order: RandomState,
     /// Those that come first in an order of no meaning.
-    kept: BTreeMap<u64, Specimen>,
+    kept: BTreeMap<u64, RowSample>,
 }
 
 /// What the list says of a member.
 #[derive(Debug, Clone)]
-struct Specimen {
+struct RowSample {
     member: String,
     updated_at: Option<Value>,
     /// By the filter's fields, in their order.
     values: Vec<Option<Value>>,
 }
 
-impl Specimens {
+impl RowSamples {
     pub(crate) fn new() -> Self {
         Self { order: RandomState::new(), kept: BTreeMap::new() }
     }
@@ -55,17 +55,17 @@ impl Specimens {
         }
         let values = filter.fields().iter().map(|field| row.get(field).cloned()).collect();
         let updated_at = row.get("updated_at").cloned();
-        self.keep(place, Specimen { member: member.to_owned(), updated_at, values });
+        self.keep(place, RowSample { member: member.to_owned(), updated_at, values });
     }
 
     pub(crate) fn merge(&mut self, page: Self) {
-        for (place, specimen) in page.kept {
-            self.keep(place, specimen);
+        for (place, sample) in page.kept {
+            self.keep(place, sample);
         }
     }
 
-    fn keep(&mut self, place: u64, specimen: Specimen) {
-        self.kept.insert(place, specimen);
+    fn keep(&mut self, place: u64, sample: RowSample) {
+        self.kept.insert(place, sample);
         while self.kept.len() > KEPT {
             self.kept.pop_last();
         }
@@ -85,19 +85,19 @@ impl Specimens {
         let fields = filter.fields();
         let keys = Keys::only(["id", "updated_at"].into_iter().chain(fields.iter().copied()));
         let mut contradicted = BTreeSet::new();
-        for specimen in self.kept.values() {
-            let Ok(single) = core.member(&specimen.member, &keys).await else {
+        for sample in self.kept.values() {
+            let Ok(single) = core.member(&sample.member, &keys).await else {
                 continue;
             };
-            contradicted.extend(specimen.contradictions(&single, &fields));
+            contradicted.extend(sample.contradictions(&single, &fields));
         }
         contradicted
     }
 }
 
-impl Specimen {
+impl RowSample {
     fn contradictions<'a>(&self, single: &CoreMember, fields: &[&'a str]) -> Vec<&'a str> {
-        let said = |value: Option<&Value>| value.filter(|value| !is_nothing(value)).cloned();
+        let said = |value: Option<&Value>| value.filter(|value| !is_empty(value)).cloned();
         let (before, now) = (said(self.updated_at.as_ref()), said(single.get("updated_at")));
         if before.is_some() && now.is_some() && before != now {
             return Vec::new();
@@ -128,22 +128,22 @@ mod tests {
             {"field": "b", "operator": "is_true", "value": ""},
         ]);
         let filter = Filter::parse("include", &rules).unwrap();
-        let mut list = Specimens::new();
+        let mut list = RowSamples::new();
         for page in 0..3 {
-            let mut specimens = list.begin();
+            let mut samples = list.begin();
             for number in 0..20 {
                 let id = format!("{page}-{number}");
-                specimens.offer(
+                samples.offer(
                     &row(json!({"id": id, "a": true, "b": null, "updated_at": "1"})),
                     &filter,
                 );
             }
-            list.merge(specimens);
+            list.merge(samples);
         }
         assert_eq!(list.number(), KEPT as u64);
-        let specimen = list.kept.values().next().unwrap();
+        let sample = list.kept.values().next().unwrap();
         let fields = filter.fields();
-        let differ = |single: Value| specimen.contradictions(&row(single), &fields);
+        let differ = |single: Value| sample.contradictions(&row(single), &fields);
         assert_eq!(differ(json!({"a": true, "b": [], "updated_at": "1"})), Vec::<&str>::new());
         assert_eq!(differ(json!({"a": false, "b": null, "updated_at": "1"})), ["a"]);
         assert_eq!(differ(json!({"a": false, "b": true})), ["a", "b"]);

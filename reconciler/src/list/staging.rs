@@ -8,12 +8,12 @@ use futures_util::SinkExt;
 use member::Photo;
 use uuid::Uuid;
 
-use crate::list::copy::{Staging, Tuples};
+use crate::list::copy::{CopyBuffer, StagedPage};
 
 /// The diff of a large campus takes longer than daily work may. Statistics of a few rows are enough for
 /// it, and those of many would take as long as the comparison. A list of some hundred thousand rows stays in
 /// the session's own memory.
-const PREPARE: &str = r#"
+const CREATE: &str = r#"
     SET statement_timeout = '15min';
     SET plan_cache_mode = auto;
     SET work_mem = '64MB';
@@ -22,7 +22,7 @@ const PREPARE: &str = r#"
     CREATE TEMPORARY TABLE listed (
         seen_from  bigint NOT NULL,
         member     text COLLATE "C" NOT NULL,
-        standing   text NOT NULL,
+        state      text NOT NULL,
         name       text,
         phone      text,
         gender     text,
@@ -31,7 +31,7 @@ const PREPARE: &str = r#"
         photo_url  text,
         category   text,
         photo      bytea,
-        spoken     integer NOT NULL,
+        present_columns integer NOT NULL,
         hash       bytea NOT NULL
     );
     CREATE TEMPORARY TABLE listed_photos (
@@ -58,24 +58,24 @@ const FINISH: &str = "
     WHERE l.member = repeated.member AND l.ctid < repeated.latest";
 
 /// The tables that a list is staged in.
-pub(crate) struct Snapshot<'a> {
+pub(crate) struct StagingTables<'a> {
     client: &'a Client,
     campus: Uuid,
     copy: Statement,
 }
 
-impl<'a> Snapshot<'a> {
+impl<'a> StagingTables<'a> {
     /// Makes them, empty.
-    pub(crate) async fn prepare(client: &'a Client, campus: Uuid) -> Result<Self, DatabaseError> {
+    pub(crate) async fn create(client: &'a Client, campus: Uuid) -> Result<Self, DatabaseError> {
         let preparing = || DatabaseError::during("make the staging tables");
-        client.batch_execute(PREPARE).await.map_err(preparing())?;
-        let copy = format!("COPY listed ({}) FROM STDIN (FORMAT binary)", Staging::COLUMNS);
+        client.batch_execute(CREATE).await.map_err(preparing())?;
+        let copy = format!("COPY listed ({}) FROM STDIN (FORMAT binary)", StagedPage::COLUMNS);
         let copy = client.prepare(&copy).await.map_err(preparing())?;
         Ok(Self { client, campus, copy })
     }
 
     /// Stages the rows of one page, and the photos of those who were never heard of.
-    pub(crate) async fn stage(&self, page: Staging) -> Result<(), DatabaseError> {
+    pub(crate) async fn stage(&self, page: StagedPage) -> Result<(), DatabaseError> {
         let staging = || DatabaseError::during("stage a page of the list");
         self.copy(page.tuples).await.map_err(staging())?;
         if page.photos.is_empty() {
@@ -96,7 +96,7 @@ impl<'a> Snapshot<'a> {
         self.copy_photos(photos).await.map_err(staging())
     }
 
-    async fn copy(&self, tuples: Tuples) -> Result<(), database::Error> {
+    async fn copy(&self, tuples: CopyBuffer) -> Result<(), database::Error> {
         let mut sink = pin!(self.client.copy_in(&self.copy).await?);
         sink.send(tuples.end()).await?;
         sink.finish().await?;
@@ -109,7 +109,7 @@ impl<'a> Snapshot<'a> {
         photos: impl Iterator<Item = &(String, Photo)>,
     ) -> Result<(), database::Error> {
         let mut sink = pin!(self.client.copy_in(COPY_PHOTOS).await?);
-        let mut tuples = Tuples::with_room(0);
+        let mut tuples = CopyBuffer::with_room(0);
         for (member, photo) in photos {
             tuples
                 .row(3)

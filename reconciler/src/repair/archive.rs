@@ -1,158 +1,224 @@
 //! Archives, and returns from them: the last step, and the only one that hides people or brings them back.
 //! Whoever comes here was found gone, inactive, filtered out or active again by id; is let through by the
-//! brake or by an operator; is asked for once more, with canaries before and after; and only then changed.
+//! campus's limit or by an operator; is asked for once more, with canaries before and after; and only then changed.
 
 use std::collections::HashSet;
 
 use database::DatabaseError;
-use store::{ArchiveChange, ArchiveLimit, ChangeKind, Finding, Observation, WriteScope};
+use store::{
+    ArchiveChange, ArchiveLimit, ArchivedToday, ChangeKind, Finding, Observation, SyncChange,
+};
 
 use crate::{
-    diff::{self, Birthdays, Question},
+    diff::{Birthdays, Comparison},
     error::RunError,
     repair::{
-        apply::{NOT_TAKEN, observation},
         canary::Canaries,
-        fetch::{self, Answer},
-        pending_archives::{self, MOVED, Pending},
-        write::{BatchResult, write},
+        fetch::{self, CoreAnswer},
+        linking::Links,
+        outcome::{NOT_TAKEN, observation},
+        pending_archives::{MOVED, PendingArchive, PendingArchives, PendingCounts},
+        writer::{Effects, LiveWriter, Writer},
     },
-    run::reconcile::Run,
+    report::counters::RunCounters,
+    run::context::Run,
     safety,
 };
 
-/// Archives, and returns, of the last 24 hours that no operator let through.
-const MADE: &str = "
-    SELECT count(*) FILTER (WHERE kind = 'archived'), count(*) FILTER (WHERE kind = 'unarchived')
-    FROM sync_changes
-    WHERE campus_id = $1 AND kind IN ('archived', 'unarchived') AND NOT allowed
-      AND changed_at > now() - interval '24 hours'";
+const BOTH: [ChangeKind; 2] = [ChangeKind::Archived, ChangeKind::Unarchived];
 
-const ALL: [&str; 2] = ["archived", "unarchived"];
+/// What the step works with.
+pub(super) struct Archiving<'a> {
+    pub(super) run: &'a Run,
+    pub(super) comparison: &'a Comparison,
+    pub(super) links: &'a Links,
+    pub(super) writer: &'a mut Writer,
+    pub(super) counters: &'a mut RunCounters,
+}
 
-/// Archives whom the core says is gone, and brings back whom it says is active, as far as the brake lets it.
-pub(crate) async fn archive(
-    run: &mut Run,
-    question: &Question,
-    canaries: Option<Canaries>,
-    active: u64,
-) -> Result<(), RunError> {
-    let weight = pending_archives::weigh(run).await?;
-    if weight.all == 0 {
-        return Ok(());
-    }
-    let canaries = match canaries {
-        Some(picked) => picked,
-        None => Canaries::pick(run.session.client()).await?,
-    };
-    canaries.check(&run.core, &run.campus).await?;
-    let made = made(run).await?;
-    let most = store::most_archive_changes(active + made.0, run.campus.archive_limit);
-    let held: Vec<&str> = ALL
-        .into_iter()
-        .zip([(weight.archives, made.0), (weight.returns, made.1)])
-        .filter_map(|(kind, (wanted, made))| safety::is_held(wanted, made, most).then_some(kind))
-        .collect();
-    pending_archives::hold(run, &held).await?;
-    run.progress.step("archiving", Some(weight.all - run.tally.held()));
-    loop {
-        let batch = pending_archives::next(run).await?;
-        if batch.is_empty() {
+impl Archiving<'_> {
+    /// Archives whom the core says is gone, and brings back whom it says is active, as far as the limit of a
+    /// campus with `active` members lets it.
+    pub(super) async fn archive(
+        mut self,
+        mut pending: PendingArchives<'_>,
+        canaries: Option<Canaries>,
+        active: u64,
+    ) -> Result<(), RunError> {
+        if let Some(permit) = &self.run.permit {
+            pending.approve(permit.run).await?;
+        }
+        let counts = pending.counts().await?;
+        if counts.all == 0 {
             return Ok(());
         }
-        let done = if run.log.is_none() {
-            for pending in &batch {
-                let reason =
-                    (pending.kind == ChangeKind::Archived).then_some(pending.reason.as_str());
-                run.tally.count(pending.kind, &pending.member, reason);
-            }
-            batch.len()
-        } else if let Some(asked) = archive_some(run, question, &canaries, &batch, most).await? {
-            asked
-        } else {
-            // Others archived meanwhile. Whom an operator let through is not in the way of that.
-            pending_archives::hold(run, &ALL).await?;
-            0
+        let canaries = match canaries {
+            Some(picked) => picked,
+            None => Canaries::pick(self.run.client()).await?,
         };
-        let members: Vec<&str> = batch[..done].iter().map(|p| p.member.as_str()).collect();
-        pending_archives::done(run, &members).await?;
-        run.progress.add(done as u64);
+        canaries.check(&self.run.core, &self.run.campus).await?;
+        let today = self.archived_today().await?;
+        let most =
+            store::most_archive_changes(active + today.archived, self.run.campus.archive_limit);
+        self.hold(&pending, &over_limit(counts, today, most)).await?;
+        self.run.progress.step("archiving", Some(counts.all - self.counters.held()));
+        loop {
+            let batch = pending.next_batch().await?;
+            if batch.is_empty() {
+                return Ok(());
+            }
+            let Some(done) = self.change(&canaries, &batch, most).await? else {
+                // Others archived meanwhile. Whom an operator let through is not in the way of that.
+                self.hold(&pending, &BOTH).await?;
+                continue;
+            };
+            if let Some(last) = batch[..done].last() {
+                pending.done(last);
+            }
+            self.run.progress.add(done as u64);
+        }
+    }
+
+    /// What counts towards the limit already.
+    async fn archived_today(&self) -> Result<ArchivedToday, DatabaseError> {
+        let campus = self.run.campus.id;
+        let today = store::archived_today(self.run.client(), &[campus])
+            .await
+            .map_err(DatabaseError::during("count the archives of the day"))?;
+        Ok(today.get(&campus).copied().unwrap_or_default())
+    }
+
+    /// Holds everybody of these kinds, and who moved, and says who they are.
+    async fn hold(
+        &mut self,
+        pending: &PendingArchives<'_>,
+        kinds: &[ChangeKind],
+    ) -> Result<(), DatabaseError> {
+        let held = pending.hold(kinds).await?;
+        for held in &held {
+            self.counters.count(ChangeKind::Held, &held.member, Some(&held.reason));
+            self.counters.moved += u64::from(held.reason == MOVED);
+        }
+        let changes: Vec<SyncChange<'_>> = held
+            .iter()
+            .map(|held| SyncChange {
+                campus: self.run.campus.id,
+                member: &held.member,
+                kind: ChangeKind::Held,
+                reason: Some(&held.reason),
+                is_allowed: false,
+            })
+            .collect();
+        self.writer.record(self.run.client(), &changes).await
+    }
+
+    /// Changes the first of a batch, or counts what a run would change. Answers how many those were; none where
+    /// the limit forbids it after all.
+    async fn change(
+        &mut self,
+        canaries: &Canaries,
+        batch: &[PendingArchive],
+        most: u64,
+    ) -> Result<Option<usize>, RunError> {
+        let Writer::Live(writer) = self.writer else {
+            for pending in batch {
+                let is_archive = pending.kind == ChangeKind::Archived;
+                let reason = is_archive.then_some(pending.reason.as_str());
+                self.counters.count(pending.kind, &pending.member, reason);
+            }
+            return Ok(Some(batch.len()));
+        };
+        let mut birthdays = Birthdays::default();
+        let seen_from = self.run.session.draw().await?;
+        let members: Vec<&str> = batch.iter().map(|pending| pending.member.as_str()).collect();
+        let answers = fetch::answers(self.run, self.counters, &members).await?;
+        let asked = answers.len();
+        canaries.check(&self.run.core, &self.run.campus).await?;
+        let confirmed: Vec<Observation> = batch
+            .iter()
+            .zip(answers)
+            .filter_map(|(pending, answer)| {
+                let finding = confirm(pending, answer, &mut birthdays, self.counters)?;
+                let member = pending.member.clone();
+                Some(observation(self.run, self.links, member, seen_from, finding))
+            })
+            .collect();
+        let Some(effects) = write(self.run, writer, &confirmed, batch, most).await? else {
+            return Ok(None);
+        };
+        let decided = count(self.counters, &confirmed, &effects);
+        let client = self.run.client();
+        self.writer.remember(client, self.comparison, &decided, &birthdays).await?;
+        Ok(Some(asked))
     }
 }
 
-/// Asks for the first of a batch once more, then for the canaries, then changes them. Answers how many
-/// those were; none where the brake forbids it after all.
-async fn archive_some(
-    run: &mut Run,
-    question: &Question,
-    canaries: &Canaries,
-    pending: &[Pending],
-    most: u64,
-) -> Result<Option<usize>, RunError> {
-    let seen_from = run.session.draw().await?;
-    let members: Vec<&str> = pending.iter().map(|pending| pending.member.as_str()).collect();
-    let answers = fetch::answers(run, &members).await?;
-    let asked = answers.len();
-    canaries.check(&run.core, &run.campus).await?;
-    let mut birthdays = Birthdays::default();
-    let mut batch = Vec::with_capacity(asked);
-    for (pending, answer) in pending.iter().zip(answers) {
-        let finding = match answer {
-            Answer::Found(finding, birthday) => {
-                birthdays.note(&pending.member, birthday);
-                finding
-            }
-            // In this church the member is gone; who says so is the operator.
-            Answer::Moved if pending.is_allowed => Finding::ReadGone,
-            Answer::Moved => {
-                run.tally.undecided.counted(&pending.member, MOVED.to_owned());
-                continue;
-            }
-            Answer::Undecided(why) => {
-                run.tally.undecided.counted(&pending.member, why);
-                continue;
-            }
-        };
-        batch.push(observation(run, pending.member.clone(), seen_from, finding));
-    }
-    let allowed = pending.iter().filter(|pending| pending.is_allowed);
-    let allowed: HashSet<String> = allowed.map(|pending| pending.member.clone()).collect();
-    let limit = ArchiveLimit { most_a_day: most, allowed };
-    let scope = WriteScope { archives: Some(limit), ..run.write_scope() };
-    let batch: Vec<&Observation> = batch.iter().collect();
-    let BatchResult::Done(effects) = write(run, &batch, &scope).await? else {
-        return Ok(None);
+/// The kinds that are held: more wait than may be made today.
+fn over_limit(counts: PendingCounts, today: ArchivedToday, most: u64) -> Vec<ChangeKind> {
+    BOTH.into_iter()
+        .zip([(counts.archives, today.archived), (counts.returns, today.unarchived)])
+        .filter_map(|(kind, (wanted, made))| safety::is_held(wanted, made, most).then_some(kind))
+        .collect()
+}
+
+/// What the core said the second time, where that decides anything.
+fn confirm(
+    pending: &PendingArchive,
+    answer: CoreAnswer,
+    birthdays: &mut Birthdays,
+    counters: &mut RunCounters,
+) -> Option<Finding> {
+    let why = match answer {
+        CoreAnswer::Found(finding, birthday) => {
+            birthdays.note(&pending.member, birthday);
+            return Some(finding);
+        }
+        // In this church the member is gone; who says so is the operator.
+        CoreAnswer::Moved if pending.is_approved => return Some(Finding::ReadGone),
+        CoreAnswer::Moved => MOVED.to_owned(),
+        CoreAnswer::Undecided(why) => why,
     };
-    let mut decided = Vec::with_capacity(batch.len());
-    for observation in &batch {
-        let Some(effect) = effects.get(&observation.member) else {
-            run.tally.undecided.counted(&observation.member, NOT_TAKEN.to_owned());
+    counters.undecided.counted(&pending.member, why);
+    None
+}
+
+/// Writes what was confirmed of a batch, within the limit.
+async fn write(
+    run: &Run,
+    writer: &mut LiveWriter,
+    confirmed: &[Observation],
+    batch: &[PendingArchive],
+    most: u64,
+) -> Result<Option<Effects>, RunError> {
+    let approved = batch.iter().filter(|pending| pending.is_approved);
+    let allowed: HashSet<String> = approved.map(|pending| pending.member.clone()).collect();
+    let limit = ArchiveLimit { most_a_day: most, allowed };
+    let confirmed: Vec<&Observation> = confirmed.iter().collect();
+    writer.write(run, &confirmed, Some(limit)).await
+}
+
+/// Counts what was done. Answers whom it decides about.
+fn count<'a>(
+    counters: &mut RunCounters,
+    confirmed: &'a [Observation],
+    effects: &Effects,
+) -> Vec<&'a str> {
+    let mut decided = Vec::with_capacity(confirmed.len());
+    for Observation { member, .. } in confirmed {
+        let Some(effect) = effects.get(member) else {
+            counters.undecided.counted(member, NOT_TAKEN.to_owned());
             continue;
         };
         match &effect.archive {
             Some(ArchiveChange::Archive(reason)) => {
-                run.tally.count(ChangeKind::Archived, &observation.member, Some(reason));
+                counters.count(ChangeKind::Archived, member, Some(reason));
             }
-            Some(ArchiveChange::Lift) => {
-                run.tally.count(ChangeKind::Unarchived, &observation.member, None);
-            }
+            Some(ArchiveChange::Lift) => _ = counters.count(ChangeKind::Unarchived, member, None),
             None => {}
         }
         if !effect.refused {
-            decided.push(observation.member.as_str());
+            decided.push(member.as_str());
         }
     }
-    diff::remember(run.session.client(), question, &decided, &birthdays).await?;
-    Ok(Some(asked))
-}
-
-async fn made(run: &Run) -> Result<(u64, u64), RunError> {
-    let row = run
-        .session
-        .client()
-        .query_one(MADE, &[&run.campus.id])
-        .await
-        .map_err(DatabaseError::during("count the archives of the day"))?;
-    let count = |column: usize| row.get::<_, i64>(column).unsigned_abs();
-    Ok((count(0), count(1)))
+    decided
 }

@@ -6,9 +6,9 @@ use core_api::{CoreError, Keys};
 use database::{Client, DatabaseError};
 
 use crate::{
-    core_retry::{Core, Unanswered},
+    core_retry::{Core, CoreFailure},
     error::RunError,
-    list::row::Standing,
+    list::row::RowState,
     run::campus::Campus,
 };
 
@@ -17,7 +17,7 @@ const CANARIES: i64 = 5;
 
 /// Members to ask for before and after anybody is believed to be gone.
 #[derive(Debug)]
-pub(crate) struct Canaries(Vec<Canary>);
+pub(super) struct Canaries(Vec<Canary>);
 
 #[derive(Debug)]
 struct Canary {
@@ -27,12 +27,12 @@ struct Canary {
 
 impl Canaries {
     /// Picks members of the staged list, other ones in each run, active ones first.
-    pub(crate) async fn pick(client: &Client) -> Result<Self, DatabaseError> {
-        let (active, deleted) = (Standing::Active.letter(), Standing::Deleted.letter());
+    pub(super) async fn pick(client: &Client) -> Result<Self, DatabaseError> {
+        let (active, deleted) = (RowState::Active.letter(), RowState::Deleted.letter());
         let rows = client
             .query(
-                "SELECT member, standing = $1 AS is_active FROM listed WHERE standing <> $2
-                 ORDER BY standing = $1 DESC, random() LIMIT $3",
+                "SELECT member, state = $1 AS is_active FROM listed WHERE state <> $2
+                 ORDER BY state = $1 DESC, random() LIMIT $3",
                 &[&active, &deleted, &CANARIES],
             )
             .await
@@ -43,7 +43,7 @@ impl Canaries {
 
     /// Asks for each; an error unless the core knows them all as this church's, and as it listed them. One that
     /// it fails on, while it is well otherwise, says nothing; all of them do.
-    pub(crate) async fn check(&self, core: &Core, campus: &Campus) -> Result<(), RunError> {
+    pub(super) async fn check(&self, core: &Core, campus: &Campus) -> Result<(), RunError> {
         if self.0.is_empty() {
             let why = "it listed nobody who could be asked for.".to_owned();
             return Err(RunError::Canary { why });
@@ -61,14 +61,14 @@ impl Canaries {
                     return Err(dead("It answered that one it listed as active is not."));
                 }
                 Ok(_) => is_alive = true,
-                Err(Unanswered::Member(CoreError::NotFound { .. } | CoreError::Gone { .. })) => {
+                Err(CoreFailure::Member(CoreError::NotFound { .. } | CoreError::Gone { .. })) => {
                     return Err(dead("It answered that there is none."));
                 }
-                Err(Unanswered::Member(error @ CoreError::Forbidden { .. })) => {
+                Err(CoreFailure::Member(error @ CoreError::Forbidden { .. })) => {
                     return Err(dead(&format!("{error}.")));
                 }
-                Err(Unanswered::Member(error)) => trouble = Some(error),
-                Err(Unanswered::Core(error)) => return Err(RunError::silent(error)),
+                Err(CoreFailure::Member(error)) => trouble = Some(error),
+                Err(CoreFailure::Core(error)) => return Err(RunError::silent(error)),
             }
         }
         match trouble {

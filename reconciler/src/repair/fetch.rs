@@ -1,4 +1,4 @@
-//! Members asked for by id: the list finds, the id decides.
+//! Members asked for by id: the list finds, the id decides (rule reconciler-1).
 
 use std::sync::Arc;
 
@@ -10,7 +10,8 @@ use retry::{Cause, classify};
 use store::Finding;
 
 use crate::{
-    core_retry::Unanswered, error::RunError, repair::apply::HEAVIEST_BATCH, run::reconcile::Run,
+    core_retry::CoreFailure, error::RunError, repair::batches::HEAVIEST_BATCH,
+    report::counters::RunCounters, run::context::Run,
 };
 
 /// Requests under way at once: webhooks come first.
@@ -18,7 +19,7 @@ const AT_ONCE: usize = 8;
 
 /// What the core says of a member.
 #[derive(Debug, Clone)]
-pub(crate) enum Answer {
+pub(super) enum CoreAnswer {
     /// With the birthday on which the sync filter may decide otherwise about the same answer.
     Found(Finding, Option<NaiveDate>),
     /// It has the member in another church.
@@ -30,7 +31,11 @@ pub(crate) enum Answer {
 
 /// What the core says of the first of `members`, in their order: of all of them, or of as many as
 /// fit into memory with their photos.
-pub(crate) async fn answers(run: &mut Run, members: &[&str]) -> Result<Vec<Answer>, RunError> {
+pub(super) async fn answers(
+    run: &Run,
+    counters: &mut RunCounters,
+    members: &[&str],
+) -> Result<Vec<CoreAnswer>, RunError> {
     let core = Arc::clone(&run.core);
     let (campus, now) = (&run.campus, run.now);
     let keys = keys(&campus.config);
@@ -46,28 +51,28 @@ pub(crate) async fn answers(run: &mut Run, members: &[&str]) -> Result<Vec<Answe
                     if let Some(refusal) = photo_refusal(&finding) {
                         tracing::warn!(campus_id = %campus.id, %refusal, "a photo is not kept");
                     }
-                    Answer::Found(finding, campus.config.next_birthday(&member, now))
+                    CoreAnswer::Found(finding, campus.config.next_birthday(&member, now))
                 }
-                Err(failure) if failure.cause == Cause::WrongChurch => Answer::Moved,
-                Err(failure) => Answer::Undecided(failure.reason),
+                Err(failure) if failure.cause == Cause::WrongChurch => CoreAnswer::Moved,
+                Err(failure) => CoreAnswer::Undecided(failure.reason),
             },
-            Err(Unanswered::Member(CoreError::NotFound { .. } | CoreError::Gone { .. })) => {
-                Answer::Found(Finding::ReadGone, None)
+            Err(CoreFailure::Member(CoreError::NotFound { .. } | CoreError::Gone { .. })) => {
+                CoreAnswer::Found(Finding::ReadGone, None)
             }
-            Err(Unanswered::Member(error)) => {
+            Err(CoreFailure::Member(error)) => {
                 let failure = classify(&error);
                 if failure.cause == Cause::CoreRejectedLogin {
                     return Err(RunError::Silent(failure.reason));
                 }
-                Answer::Undecided(failure.reason)
+                CoreAnswer::Undecided(failure.reason)
             }
-            Err(Unanswered::Core(error)) => return Err(RunError::silent(error)),
+            Err(CoreFailure::Core(error)) => return Err(RunError::silent(error)),
         });
         if weight >= HEAVIEST_BATCH {
             break;
         }
     }
     drop(coming);
-    run.tally.asked += answers.len() as u64;
+    counters.asked += answers.len() as u64;
     Ok(answers)
 }

@@ -14,10 +14,11 @@ use member::Person;
 use store::{LinkEvidence, LinkPolicy};
 
 use crate::{
-    diff::Compared,
+    diff::Differences,
     error::RunError,
-    repair::fetch::{self, Answer},
-    run::reconcile::Run,
+    repair::fetch::{self, CoreAnswer},
+    report::counters::RunCounters,
+    run::context::Run,
 };
 
 /// Who of the list is not here, `$1` being the campus: the ones to be created, and those of whom only the id
@@ -58,8 +59,9 @@ const AT_A_TIME: usize = 256;
 
 /// Who may take over a row in a run.
 #[derive(Debug, Default)]
-pub(crate) struct Links {
-    is_on: bool,
+pub(super) struct Links {
+    /// Of everybody who is not contested.
+    policy: LinkPolicy,
     /// Several of the core's members are one person by phone and name: which of them is the one here is
     /// not to be told, and all are created.
     contested: HashSet<String>,
@@ -69,47 +71,76 @@ pub(crate) struct Links {
 
 impl Links {
     /// Whether this member may.
-    pub(crate) fn of(&self, run: &Run, member: &str) -> LinkPolicy {
-        let is_let = self.is_on && !self.contested.contains(member);
-        match run.campus.config.link() {
-            LinkPolicy::Allowed(asked) if is_let => {
-                LinkPolicy::Allowed(LinkEvidence { gone: Arc::clone(&self.gone), ..asked })
+    pub(super) fn of(&self, member: &str) -> LinkPolicy {
+        match &self.policy {
+            LinkPolicy::Allowed(evidence) if !self.contested.contains(member) => {
+                let gone = Arc::clone(&self.gone);
+                LinkPolicy::Allowed(LinkEvidence { gone, ..evidence.clone() })
             }
             _ => LinkPolicy::Never,
         }
     }
 
     /// Notes whom the core called gone.
-    pub(crate) fn note<'a>(&mut self, answers: impl Iterator<Item = (&'a str, &'a Answer)>) {
-        let is_gone =
-            |answer: &Answer| matches!(answer, Answer::Found(finding, _) if finding.is_gone());
+    pub(super) fn note<'a>(&mut self, answers: impl Iterator<Item = (&'a str, &'a CoreAnswer)>) {
+        let is_gone = |answer: &CoreAnswer| matches!(answer, CoreAnswer::Found(finding, _) if finding.is_gone());
         let mut gone = answers.filter(|(_, answer)| is_gone(answer)).peekable();
         if gone.peek().is_some() {
             Arc::make_mut(&mut self.gone).extend(gone.map(|(member, _)| member.to_owned()));
         }
     }
+
+    /// Asks whether the core still has these. Nothing is written of it: they are archived.
+    pub(super) async fn ask(
+        &mut self,
+        run: &Run,
+        counters: &mut RunCounters,
+        members: &[String],
+    ) -> Result<(), RunError> {
+        let mut rest: Vec<&str> = members.iter().map(String::as_str).collect();
+        while !rest.is_empty() {
+            let batch = &rest[..rest.len().min(AT_A_TIME)];
+            let answers = fetch::answers(run, counters, batch).await?;
+            self.note(rest.iter().copied().zip(&answers));
+            rest.drain(..answers.len());
+        }
+        Ok(())
+    }
 }
 
-/// Finds out what must be known before anybody is created, and answers who else is to be asked about.
-pub(crate) async fn prepare(run: &mut Run, compared: Compared) -> Result<Vec<String>, RunError> {
-    let client = run.session.client();
-    let campus = run.campus.id;
+/// Finds out what must be known before anybody is created, and who else is to be asked about.
+pub(super) async fn prepare(
+    run: &Run,
+    found: Differences,
+) -> Result<(Links, Vec<String>), RunError> {
+    let (client, campus) = (run.client(), run.campus.id);
     let failed = || DatabaseError::during("look for people who are here already");
-    if !run.campus.config.link_members || compared.unseen + compared.doubtful == 0 {
-        return Ok(Vec::new());
+    if !run.campus.config.link_members || found.unseen + found.doubtful == 0 {
+        return Ok(Default::default());
     }
     // Into an empty campus everybody is new.
     if !client.query_one(ANYBODY, &[&campus]).await.map_err(failed())?.get::<_, bool>(0) {
-        return Ok(Vec::new());
+        return Ok(Default::default());
     }
-    let rows = client.query_raw(SHARED_PHONES, [&campus]).await.map_err(failed())?;
+    let contested = contested(run).await?;
+    let archived = client.query(ARCHIVED, &[&campus]).await.map_err(failed())?;
+    let links = Links { policy: run.campus.config.link(), contested, gone: Arc::default() };
+    Ok((links, archived.iter().map(|row| row.get(0)).collect()))
+}
+
+/// Members of the core who are several, and one person by phone and name. One phone after the other: a list may
+/// have many.
+async fn contested(run: &Run) -> Result<HashSet<String>, DatabaseError> {
+    let failed = || DatabaseError::during("look for people who are here already");
+    let rows = run.client().query_raw(SHARED_PHONES, [&run.campus.id]).await.map_err(failed())?;
     let mut rows = pin!(rows);
+    let mut contested = HashSet::new();
     let mut people: HashMap<Person, Vec<String>> = HashMap::new();
     let mut phone: Option<String> = None;
     while let Some(row) = rows.try_next().await.map_err(failed())? {
         let own: Option<String> = row.get("phone");
         if phone != own {
-            contest(&mut run.links.contested, &mut people);
+            contest(&mut contested, &mut people);
             phone = own;
         }
         let person = Person::of(row.get("name"), row.get("phone"), run.campus.config.country);
@@ -117,21 +148,8 @@ pub(crate) async fn prepare(run: &mut Run, compared: Compared) -> Result<Vec<Str
             people.entry(person).or_default().push(row.get("member"));
         }
     }
-    contest(&mut run.links.contested, &mut people);
-    run.links.is_on = true;
-    let archived = client.query(ARCHIVED, &[&campus]).await.map_err(failed())?;
-    Ok(archived.iter().map(|row| row.get(0)).collect())
-}
-
-/// Asks whether the core still has these. Nothing is written of it: they are archived.
-pub(crate) async fn ask(run: &mut Run, members: &[String]) -> Result<(), RunError> {
-    let mut rest: Vec<&str> = members.iter().map(String::as_str).collect();
-    while !rest.is_empty() {
-        let answers = fetch::answers(run, &rest[..rest.len().min(AT_A_TIME)]).await?;
-        run.links.note(rest.iter().copied().zip(&answers));
-        rest.drain(..answers.len());
-    }
-    Ok(())
+    contest(&mut contested, &mut people);
+    Ok(contested)
 }
 
 /// Of people with one phone, those with one name too.

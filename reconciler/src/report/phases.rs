@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 pub(crate) enum Phase {
     /// Waiting for pages of the list, from the request to the last byte.
     Fetch,
-    /// Reading pages as JSON, and judging their rows.
+    /// Reading pages as JSON, and classifying their rows.
     Parse,
     /// Staging them in Postgres.
     Copy,

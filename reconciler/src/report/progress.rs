@@ -7,9 +7,9 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, P
 /// The part of a terminal with a line for each run under way, on stderr; nothing where that is no
 /// terminal, nor in a daemon.
 #[derive(Debug)]
-pub(crate) struct Screen(MultiProgress);
+pub(crate) struct Terminal(MultiProgress);
 
-impl Screen {
+impl Terminal {
     /// For a command.
     pub(crate) fn of_command() -> Self {
         if std::io::stderr().is_terminal() { Self(MultiProgress::new()) } else { Self::hidden() }

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     list::classify::Unreadable,
-    report::{counters::DRIFT, phases::Phase, run_report::Report, sync_log::Status},
+    report::{counters::DRIFT, phases::Phase, run_report::RunReport, sync_log::RunStatus},
 };
 
 pub(crate) struct RunMetrics {
@@ -83,7 +83,7 @@ impl RunMetrics {
                 .build(),
             last_look: Arc::default(),
         };
-        for status in [Status::Success, Status::Held, Status::Partial, Status::Error] {
+        for status in [RunStatus::Success, RunStatus::Held, RunStatus::Partial, RunStatus::Error] {
             metrics.runs.add(0, &[KeyValue::new("status", status.as_str())]);
         }
         metrics.asked.add(0, &[]);
@@ -125,18 +125,18 @@ impl RunMetrics {
     }
 
     /// A run came to its end.
-    pub(crate) fn ran(&self, report: &Report) {
+    pub(crate) fn ran(&self, report: &RunReport) {
         self.runs.add(1, &[KeyValue::new("status", report.outcome.as_str())]);
         self.duration.record(report.duration_seconds, &[]);
-        self.asked.add(report.tally.asked, &[]);
-        self.read(&report.tally.unreadable);
+        self.asked.add(report.counters.asked, &[]);
+        self.read(&report.counters.unreadable);
         for phase in Phase::ALL {
             let labels = [KeyValue::new("phase", phase.as_str())];
-            self.phases.add(report.tally.phases.seconds(phase), &labels);
+            self.phases.add(report.counters.phases.seconds(phase), &labels);
         }
         for kind in DRIFT {
             let labels = [campus(report.campus_id), KeyValue::new("kind", kind.as_str())];
-            self.drift.add(report.tally.of(kind), &labels);
+            self.drift.add(report.counters.of(kind), &labels);
         }
     }
 

@@ -11,10 +11,10 @@ use crate::{
     report::{
         counters::{DRIFT, RunCounters, SAMPLES, Sample},
         phases::Phases,
-        sync_log::Status,
+        sync_log::RunStatus,
         undecided::Named,
     },
-    run::locked::{Occasion, Order},
+    run::request::RunRequest,
 };
 
 /// Members of a kind that a person is shown.
@@ -22,7 +22,7 @@ const SHOWN: usize = 10;
 
 /// A run that came to an end, its keys named like the columns of `sync_logs`.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Report {
+pub(crate) struct RunReport {
     /// None of a dry run.
     id: Option<Uuid>,
     pub(crate) campus_id: Uuid,
@@ -51,18 +51,18 @@ pub(crate) struct Report {
     /// Samples of what is undecided.
     undecided: Vec<Named>,
     #[serde(skip)]
-    pub(crate) outcome: Status,
+    pub(crate) outcome: RunStatus,
     #[serde(skip)]
-    pub(crate) tally: RunCounters,
+    pub(crate) counters: RunCounters,
 }
 
-impl Report {
+impl RunReport {
     pub(crate) fn new(
-        order: Order,
+        request: RunRequest,
         id: Option<Uuid>,
         campus_name: String,
-        outcome: Status,
-        tally: RunCounters,
+        outcome: RunStatus,
+        counters: RunCounters,
         error_message: Option<String>,
         started_at: DateTime<Utc>,
     ) -> Self {
@@ -70,46 +70,43 @@ impl Report {
         let millis = (completed_at - started_at).num_milliseconds();
         Self {
             id,
-            campus_id: order.campus,
+            campus_id: request.campus,
             campus_name,
-            sync_type: match order.occasion {
-                Occasion::OnDemand => "manual",
-                Occasion::Due(_) => "reconciliation",
-            },
-            dry_run: order.dry_run,
+            sync_type: request.trigger.sync_type(),
+            dry_run: request.is_dry_run,
             status: outcome.as_str(),
-            members_fetched: tally.fetched,
-            members_created: tally.of(ChangeKind::Created),
-            members_linked: tally.of(ChangeKind::Linked),
-            members_updated: tally.of(ChangeKind::Updated),
-            members_archived: tally.of(ChangeKind::Archived),
-            members_unarchived: tally.of(ChangeKind::Unarchived),
-            members_unchanged: tally.unchanged(),
-            candidates_held: tally.held(),
-            foreign_rows: tally.foreign,
-            members_undecided: tally.undecided.count(),
-            members_asked: tally.asked,
+            members_fetched: counters.fetched,
+            members_created: counters.of(ChangeKind::Created),
+            members_linked: counters.of(ChangeKind::Linked),
+            members_updated: counters.of(ChangeKind::Updated),
+            members_archived: counters.of(ChangeKind::Archived),
+            members_unarchived: counters.of(ChangeKind::Unarchived),
+            members_unchanged: counters.unchanged(),
+            candidates_held: counters.held(),
+            foreign_rows: counters.foreign,
+            members_undecided: counters.undecided.count(),
+            members_asked: counters.asked,
             error_message,
             started_at,
             completed_at,
             #[allow(clippy::cast_precision_loss, reason = "runs last hours, not millennia")]
             duration_seconds: millis as f64 / 1000.0,
-            phase_seconds: tally.phases,
-            changes: tally.samples.clone(),
-            undecided: tally.undecided.names().take(SAMPLES).collect(),
+            phase_seconds: counters.phases,
+            changes: counters.samples.clone(),
+            undecided: counters.undecided.names().take(SAMPLES).collect(),
             outcome,
-            tally,
+            counters,
         }
     }
 
     /// Whether a dry run found core and campus unequal.
     pub(crate) fn is_drift(&self) -> bool {
-        self.dry_run && self.tally.is_drift()
+        self.dry_run && self.counters.is_drift()
     }
 
     /// Whether a run held archives back.
     pub(crate) fn is_held(&self) -> bool {
-        !self.dry_run && self.outcome == Status::Held
+        !self.dry_run && self.outcome == RunStatus::Held
     }
 
     /// For people.
@@ -124,7 +121,7 @@ impl Report {
         let name: String = self.campus_name.chars().filter(|c| !c.is_control()).collect();
         let what = if self.dry_run { "dry run, nothing was written" } else { self.status };
         writeln!(text, "{name} ({}): {what}, {:.1} s", self.campus_id, self.duration_seconds)?;
-        if self.outcome == Status::Error {
+        if self.outcome == RunStatus::Error {
             let message = self.error_message.as_deref().unwrap_or_default();
             writeln!(text, "  failed: {message}")?;
             if self.members_fetched == 0 {
@@ -166,7 +163,7 @@ impl Report {
     }
 
     fn write_kind(&self, text: &mut String, kind: ChangeKind) -> std::fmt::Result {
-        let number = self.tally.of(kind);
+        let number = self.counters.of(kind);
         let verb = match (kind, self.dry_run) {
             (ChangeKind::Created, false) => "created",
             (ChangeKind::Created, true) => "missing here: would be created",

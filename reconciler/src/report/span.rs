@@ -5,7 +5,7 @@ use runtime::{TRACES, Trace, number};
 use tracing::{Span, field::Empty};
 use uuid::Uuid;
 
-use crate::report::{counters::RunCounters, sync_log::Status};
+use crate::report::{counters::RunCounters, sync_log::RunStatus};
 
 /// A run of a campus; `log` is its row in `sync_logs`.
 pub(crate) fn run(campus: Uuid, log: Option<Uuid>) -> Span {
@@ -29,32 +29,32 @@ pub(crate) fn run(campus: Uuid, log: Option<Uuid>) -> Span {
 pub(crate) fn ended(
     trace: &Trace,
     (campus, log): (Uuid, Option<Uuid>),
-    status: Status,
-    tally: &RunCounters,
+    status: RunStatus,
+    counters: &RunCounters,
     reason: Option<&str>,
 ) {
     let span = trace.span();
     span.record("faithtracker.outcome", status.as_str());
-    span.record("faithtracker.members.fetched", number(tally.fetched));
-    span.record("faithtracker.members.asked", number(tally.asked));
-    span.record("faithtracker.members.held", number(tally.held()));
-    span.record("faithtracker.members.undecided", number(tally.undecided.count()));
-    if status == Status::Error {
+    span.record("faithtracker.members.fetched", number(counters.fetched));
+    span.record("faithtracker.members.asked", number(counters.asked));
+    span.record("faithtracker.members.held", number(counters.held()));
+    span.record("faithtracker.members.undecided", number(counters.undecided.count()));
+    if status == RunStatus::Error {
         span.record("otel.status_code", "ERROR");
     }
     macro_rules! tell {
         ($level:ident) => {
             tracing::$level!(
                 campus_id = %campus, run_id = log.map(tracing::field::display),
-                outcome = status.as_str(), reason, fetched = tally.fetched, asked = tally.asked,
-                held = tally.held(), undecided = tally.undecided.count(), trace_id = %trace.id(),
+                outcome = status.as_str(), reason, fetched = counters.fetched, asked = counters.asked,
+                held = counters.held(), undecided = counters.undecided.count(), trace_id = %trace.id(),
                 "a run has ended"
             )
         };
     }
     match status {
-        Status::Success => tell!(info),
-        Status::Held | Status::Partial | Status::Error => tell!(warn),
+        RunStatus::Success => tell!(info),
+        RunStatus::Held | RunStatus::Partial | RunStatus::Error => tell!(warn),
     }
 }
 

@@ -3,23 +3,27 @@
 use std::time::Duration;
 
 use database::{Client, DatabaseError};
-use store::ChangeKind;
+use store::{ChangeKind, SyncChange};
 use uuid::Uuid;
 
-use crate::{error::RunError, report::counters::RunCounters, run::lock};
+use crate::{
+    error::RunError,
+    report::{counters::RunCounters, undecided::Named},
+    run::lock,
+};
 
 /// How a run came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Status {
+pub(crate) enum RunStatus {
     Success,
-    /// The brake held archives or returns back, or somebody moved to another church; everything else was done.
+    /// The archive limit held archives or returns back, or somebody moved to another church; everything else was done.
     Held,
     /// Some members could not be decided about; everything else was done.
     Partial,
     Error,
 }
 
-impl Status {
+impl RunStatus {
     /// The text in `sync_logs.status`.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
@@ -48,7 +52,7 @@ const ABANDONED: &str = "The run ended without a word: its program was stopped, 
 pub(crate) async fn begin(
     client: &Client,
     campus: Uuid,
-    on_demand: bool,
+    sync_type: &str,
     permit: Option<&Permit>,
 ) -> Result<Uuid, DatabaseError> {
     let failed = || DatabaseError::during("begin the run's row");
@@ -61,7 +65,6 @@ pub(crate) async fn begin(
         )
         .await
         .map_err(failed())?;
-    let sync_type = if on_demand { "manual" } else { "reconciliation" };
     let archives = permit.map(|permit| i32::try_from(permit.archives).unwrap_or(i32::MAX));
     let row = client
         .query_one(
@@ -98,7 +101,7 @@ pub(crate) async fn end_abandoned(client: &Client) -> Result<u64, DatabaseError>
 }
 
 /// Forgets which members were changed longer ago than `retention`; the runs themselves stay. Two days are
-/// remembered at least: the brake counts one.
+/// remembered at least: the archive limit counts one.
 pub(crate) async fn forget(client: &Client, retention: Duration) -> Result<u64, DatabaseError> {
     client
         .execute(
@@ -128,12 +131,12 @@ pub(crate) async fn finish(
     client: &Client,
     run: Uuid,
     campus: Uuid,
-    status: Status,
-    tally: &RunCounters,
+    status: RunStatus,
+    counters: &RunCounters,
     message: Option<&str>,
 ) -> Result<(), DatabaseError> {
     let number = |count: u64| i32::try_from(count).unwrap_or(i32::MAX);
-    name_undecided(client, run, campus, tally).await?;
+    name_undecided(client, run, campus, counters).await?;
     client
         .execute(
             "WITH ended AS (
@@ -149,18 +152,18 @@ pub(crate) async fn finish(
             &[
                 &run,
                 &status.as_str(),
-                &number(tally.fetched),
-                &number(tally.of(ChangeKind::Created)),
-                &number(tally.of(ChangeKind::Updated)),
-                &number(tally.of(ChangeKind::Archived)),
-                &number(tally.of(ChangeKind::Unarchived)),
-                &number(tally.unchanged()),
-                &number(tally.held()),
+                &number(counters.fetched),
+                &number(counters.of(ChangeKind::Created)),
+                &number(counters.of(ChangeKind::Updated)),
+                &number(counters.of(ChangeKind::Archived)),
+                &number(counters.of(ChangeKind::Unarchived)),
+                &number(counters.unchanged()),
+                &number(counters.held()),
                 &message,
-                &message.map_or_else(|| tally.summary(), str::to_owned),
-                &number(tally.undecided.count()),
-                &tally.page_rows.map(|rows| number(rows.into())),
-                &number(tally.of(ChangeKind::Linked)),
+                &message.map_or_else(|| counters.summary(), str::to_owned),
+                &number(counters.undecided.count()),
+                &counters.page_rows.map(|rows| number(rows.into())),
+                &number(counters.of(ChangeKind::Linked)),
             ],
         )
         .await
@@ -173,44 +176,22 @@ async fn name_undecided(
     client: &Client,
     run: Uuid,
     campus: Uuid,
-    tally: &RunCounters,
+    counters: &RunCounters,
 ) -> Result<(), DatabaseError> {
-    let (names, reasons): (Vec<String>, Vec<String>) =
-        tally.undecided.names().map(|named| (named.member, named.reason)).unzip();
-    if names.is_empty() {
-        return Ok(());
-    }
-    client
-        .execute(
-            "INSERT INTO sync_changes (run_id, campus_id, external_member_id, kind, reason)
-             SELECT $1, $2, r.name, 'undecided', r.reason
-             FROM unnest($3::text[], $4::text[]) AS r(name, reason) ON CONFLICT DO NOTHING",
-            &[&run, &campus, &names, &reasons],
-        )
+    let names: Vec<Named> = counters.undecided.names().collect();
+    let changes: Vec<SyncChange<'_>> = names
+        .iter()
+        .map(|named| SyncChange {
+            campus,
+            member: &named.member,
+            kind: ChangeKind::Undecided,
+            reason: Some(&named.reason),
+            is_allowed: false,
+        })
+        .collect();
+    store::record_changes(client, Some(run), &changes)
         .await
         .map_err(DatabaseError::during("name the undecided"))?;
-    Ok(())
-}
-
-/// Records members that a run changed. Archives are recorded where they are made.
-pub(crate) async fn record(
-    client: &Client,
-    run: Uuid,
-    campus: Uuid,
-    kind: ChangeKind,
-    members: &[&str],
-) -> Result<(), DatabaseError> {
-    if members.is_empty() {
-        return Ok(());
-    }
-    client
-        .execute(
-            "INSERT INTO sync_changes (run_id, campus_id, external_member_id, kind)
-             SELECT $1, $2, member, $3 FROM unnest($4::text[]) AS member ON CONFLICT DO NOTHING",
-            &[&run, &campus, &kind.as_str(), &members],
-        )
-        .await
-        .map_err(DatabaseError::during("record what the run changed"))?;
     Ok(())
 }
 

@@ -15,13 +15,13 @@ macro_rules! key {
 pub(crate) use key;
 
 /// Whoever was killed a moment ago may hold it for that long still.
-const PATIENCE: Duration = Duration::from_secs(3);
+const WAIT_FOR_LOCK: Duration = Duration::from_secs(3);
 const GIVE_BACK_WITHIN: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Takes the campus's lock, waiting a moment for it; false where somebody else keeps it.
-pub(crate) async fn take_patiently(client: &Client, campus: Uuid) -> Result<bool, DatabaseError> {
-    let deadline = Instant::now() + PATIENCE;
+pub(crate) async fn take_or_wait(client: &Client, campus: Uuid) -> Result<bool, DatabaseError> {
+    let deadline = Instant::now() + WAIT_FOR_LOCK;
     while !take(client, campus).await? {
         if Instant::now() >= deadline {
             return Ok(false);

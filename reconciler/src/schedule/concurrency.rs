@@ -9,15 +9,15 @@ use uuid::Uuid;
 use crate::run::locked::Ended;
 
 /// The runs under way, and who comes next.
-pub(crate) struct SideBySide {
+pub(crate) struct ConcurrentRuns {
     most: usize,
     waiting: VecDeque<Uuid>,
     under_way: Vec<Uuid>,
-    /// In the task that waits for them: pages are read and judged in tasks of their own.
+    /// In the task that waits for them: pages are read and classified in tasks of their own.
     runs: FuturesUnordered<LocalBoxFuture<'static, (Uuid, Ended)>>,
 }
 
-impl SideBySide {
+impl ConcurrentRuns {
     /// At most so many at once.
     pub(crate) fn new(most: usize) -> Self {
         let (waiting, under_way) = (VecDeque::new(), Vec::new());

@@ -13,10 +13,14 @@ use uuid::Uuid;
 
 use crate::{
     Config, PROGRAM, housekeeping,
-    report::{metrics::Metrics, progress::Screen, sync_log},
-    run::locked::{Ended, Means, Occasion, Order, conduct},
+    report::{metrics::Metrics, progress::Terminal, sync_log},
+    run::{
+        context::RunContext,
+        locked::{Ended, run_locked},
+        request::{RunRequest, Trigger},
+    },
     schedule::{
-        concurrency::SideBySide,
+        concurrency::ConcurrentRuns,
         due::{self, Spread},
     },
 };
@@ -32,7 +36,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Everything the daemon works with.
 struct Reconciler {
     config: Config,
-    means: Arc<Means>,
+    context: Arc<RunContext>,
     metrics: Metrics,
 }
 
@@ -53,14 +57,14 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let telling = tokio::spawn(heartbeat.keep(pool.clone(), stop.clone()));
     let check = health.check("postgres");
-    let means = Means {
+    let context = RunContext {
         database: config.database.clone(),
         pool,
         cores,
-        screen: Screen::hidden(),
+        terminal: Terminal::hidden(),
         stop: shutdown,
     };
-    let reconciler = Reconciler { config, means: Arc::new(means), metrics };
+    let reconciler = Reconciler { config, context: Arc::new(context), metrics };
     tokio::select! {
         () = reconciler.watch(&check) => {}
         () = reconciler.keep_house() => {}
@@ -92,7 +96,7 @@ impl Reconciler {
     }
 
     async fn look(&self) -> Result<(), DatabaseError> {
-        let client = self.means.pool.get().await?;
+        let client = self.context.pool.get().await?;
         ensure_writable(&client).await?;
         // A campus whose run lost its program, or Postgres, is due again only when that is written down.
         sync_log::end_abandoned(&client).await?;
@@ -116,17 +120,17 @@ impl Reconciler {
     }
 
     async fn pass(&self) -> anyhow::Result<i32> {
-        let client = self.means.pool.get().await?;
+        let client = self.context.pool.get().await?;
         Ok(housekeeping::pass(&client, self.config.log_retention, &self.metrics).await?)
     }
 
     /// Reconciles what is due, a few campuses side by side, until a shutdown: the runs that are under
     /// way then write their ends down first.
     async fn reconcile(&self) {
-        let mut runs = SideBySide::new(self.config.side_by_side());
+        let mut runs = ConcurrentRuns::new(self.config.side_by_side());
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while !self.means.stop.is_cancelled() {
+        while !self.context.stop.is_cancelled() {
             tokio::select! {
                 Some((campus, ended)) = runs.next() => self.tell(campus, ended),
                 due = self.due(&mut looks) => match due {
@@ -135,7 +139,7 @@ impl Reconciler {
                         tracing::warn!(error = format!("{error:#}"), "cannot see which campuses are due");
                     }
                 },
-                () = self.means.stop.cancelled() => break,
+                () = self.context.stop.cancelled() => break,
             }
             runs.begin(|campus| self.run(campus));
         }
@@ -147,20 +151,20 @@ impl Reconciler {
     /// Who is due, looked at in the interval's pace.
     async fn due(&self, looks: &mut Interval) -> anyhow::Result<Vec<Uuid>> {
         looks.tick().await;
-        let client = self.means.pool.get().await?;
+        let client = self.context.pool.get().await?;
         instances::tidy(&client).await?;
         let due = due::campuses(&client, None, Spread::Jittered, Utc::now()).await?;
         Ok(due.into_iter().map(|due| due.campus).collect())
     }
 
     fn run(&self, campus: Uuid) -> impl Future<Output = Ended> + use<> {
-        let order = Order {
+        let request = RunRequest {
             campus,
-            occasion: Occasion::Due(Spread::Jittered),
-            dry_run: false,
+            trigger: Trigger::Due(Spread::Jittered),
+            is_dry_run: false,
             allow_archive: None,
         };
-        conduct(order, Arc::clone(&self.means))
+        run_locked(request, Arc::clone(&self.context))
     }
 
     fn tell(&self, campus: Uuid, ended: Ended) {

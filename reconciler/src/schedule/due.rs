@@ -33,7 +33,7 @@ const INTAKE_STANDS: &str = "
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Spread {
     Jittered,
-    OnTheDot,
+    Exact,
 }
 
 /// Every campus that is synced, whenever it is due.
@@ -65,19 +65,20 @@ pub(crate) async fn campuses(
     let failed = || DatabaseError::during("read which campuses are due");
     let rows = client.query(RUNS, &[&only]).await.map_err(failed())?;
     let stands = client.query_one(INTAKE_STANDS, &[]).await.map_err(failed())?.get(0);
-    let mut due: Vec<Due> = rows.iter().filter_map(|row| judge(row, spread, stands, now)).collect();
+    let mut due: Vec<Due> =
+        rows.iter().filter_map(|row| due_campus(row, spread, stands, now)).collect();
     due.sort_by_key(|due| (due.since, due.campus));
     Ok(due)
 }
 
-fn judge(row: &Row, spread: Spread, intake_stands: bool, now: DateTime<Utc>) -> Option<Due> {
+fn due_campus(row: &Row, spread: Spread, intake_stands: bool, now: DateTime<Utc>) -> Option<Due> {
     let campus: Uuid = row.get("id");
     let timetable = Timetable {
         time: row.get("reconciliation_time"),
         zone: row.get::<_, &str>("timezone").parse().ok()?,
         jitter: match spread {
             Spread::Jittered => jitter(campus),
-            Spread::OnTheDot => TimeDelta::zero(),
+            Spread::Exact => TimeDelta::zero(),
         },
         every: row.get::<_, Option<i64>>("every").map(TimeDelta::seconds),
         since: row.get("scheduled_from"),
@@ -85,7 +86,7 @@ fn judge(row: &Row, spread: Spread, intake_stands: bool, now: DateTime<Utc>) -> 
     // Cron, or whoever calls again, is the pause.
     let after_failure = match spread {
         Spread::Jittered => AfterFailure::Pauses,
-        Spread::OnTheDot => AfterFailure::AtOnce,
+        Spread::Exact => AfterFailure::AtOnce,
     };
     let started: Vec<DateTime<Utc>> = row.get("started");
     let failed: Vec<Option<DateTime<Utc>>> = row.get("failed");
