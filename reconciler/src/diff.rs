@@ -1,5 +1,6 @@
 //! The difference between the staged list and the campus's members: found by a join, before
 //! anything is written, so that a night without drift writes nothing at all.
+//! What an id decided is remembered (rule reconciler-3).
 
 use chrono::NaiveDate;
 use database::{Client, DatabaseError};

@@ -1,4 +1,4 @@
-//! Whether a list can be believed, and whether anybody may be archived: pure, and apart from every step that reads
+//! Whether a list can be believed (rule reconciler-6), and whether anybody may be archived: pure, and apart from every step that reads
 //! or writes.
 
 use thiserror::Error;

@@ -1,5 +1,5 @@
 //! Which fields a list has. Newer cores leave some out: these come back null, or with the same default for
-//! everybody, and only the single answer has what a member has.
+//! everybody, and only the single answer has what a member has (rule reconciler-2).
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 

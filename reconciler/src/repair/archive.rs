@@ -1,6 +1,7 @@
 //! Archives, and returns from them: the last step, and the only one that hides people or brings them back.
 //! Whoever comes here was found gone, inactive, filtered out or active again by id; is let through by the
-//! campus's limit or by an operator; is asked for once more, with canaries before and after; and only then changed.
+//! campus's limit or by an operator; is asked for once more, with canaries before and after; and only then changed
+//! (rules reconciler-4, reconciler-5 and reconciler-7).
 
 use std::collections::HashSet;
 

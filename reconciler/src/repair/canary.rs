@@ -1,4 +1,4 @@
-//! Canaries: members that the core has just listed. If it says by id that these are gone, or inactive though
+//! Canaries (rule reconciler-5): members that the core has just listed. If it says by id that these are gone, or inactive though
 //! it listed them as active, then what it says of others proves nothing: the account is a wrong one, or the
 //! path, or a proxy answers, or list and members are not of the same day.
 

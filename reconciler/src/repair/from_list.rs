@@ -1,5 +1,5 @@
 //! Members that were never heard of, created from their rows in the list. They are the only ones of whom a list is
-//! believed: nothing of theirs is here that it could spoil.
+//! believed (rule reconciler-2): nothing of theirs is here that it could spoil.
 
 use database::{DatabaseError, Row};
 use member::{Field, Photo, Profile, Verdict};

@@ -1,5 +1,5 @@
 //! Members that were never seen and are here already, by hand or under an id of the core's that is gone: what
-//! must be known of all of them before the first is created. Each is told and taken over in the transaction
+//! must be known of all of them before the first is created (rule reconciler-12). Each is told and taken over in the transaction
 //! that writes it (`store`), as for an event.
 
 use std::{

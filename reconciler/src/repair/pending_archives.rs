@@ -1,5 +1,5 @@
 //! Archives, and returns from them, that the ids asked for: put down while everything else is repaired, then
-//! held for an operator or made. No other file writes this table's name.
+//! held for an operator or made. No other file writes this table's name (rule reconciler-15).
 
 use database::{Client, DatabaseError, Row};
 use store::{ArchiveChange, ChangeKind};
@@ -205,5 +205,34 @@ impl<'a> PendingArchives<'a> {
     pub(super) fn done(&mut self, last: &PendingArchive) {
         let group = if last.is_approved { "approved" } else { "others" };
         self.batches.pass(group, &last.member);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    /// The files under `folder` with a statement about the table.
+    fn files_with_statements(folder: &Path, found: &mut Vec<String>) {
+        let words = ["TABLE", "INTO", "FROM", "UPDATE"];
+        let statements = words.map(|word| format!("{word} pending_archives"));
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                files_with_statements(&path, found);
+            } else {
+                let text = fs::read_to_string(&path).unwrap();
+                if statements.iter().any(|statement| text.contains(statement)) {
+                    found.push(path.file_name().unwrap().to_string_lossy().into_owned());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_other_file_writes_the_tables_name() {
+        let mut found = Vec::new();
+        files_with_statements(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+        assert_eq!(found, ["pending_archives.rs"]);
     }
 }

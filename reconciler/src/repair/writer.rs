@@ -1,5 +1,5 @@
 //! Where findings go: through the guarded write or, in a dry run, nowhere. What differs between the two is decided
-//! here and nowhere else.
+//! here (rule reconciler-15).
 
 use std::{collections::HashMap, ops::Range, sync::Arc};
 

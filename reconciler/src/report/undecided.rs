@@ -1,5 +1,5 @@
 //! Members and rows of the list that nothing could be decided about: each once, by its id where that is
-//! known, else by its place (interface §1).
+//! known, else by its place (rule reconciler-9).
 
 use std::collections::{BTreeMap, BTreeSet};
 

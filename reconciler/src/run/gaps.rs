@@ -1,4 +1,4 @@
-//! What the gateways could not take, as far as a run is concerned with it.
+//! What the gateways could not take, as far as a run is concerned with it (rule reconciler-14).
 
 use database::{Client, DatabaseError};
 use uuid::Uuid;

@@ -1,4 +1,4 @@
-//! One run a campus at a time: an advisory lock that a run's own session holds, so that it is given
+//! One run a campus at a time (rule reconciler-10): an advisory lock that a run's own session holds, so that it is given
 //! back whatever becomes of the run.
 
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
 //! The limit on archives and on returns from them: how many of each a campus allows in 24 hours. They are
-//! counted in the transaction that makes them, under a lock of the campus.
+//! counted in the transaction that makes them, under a lock of the campus (rule store-15).
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! The guarded write for events: one transaction for all that is ready.
+//! The guarded write for events: one transaction for all that is ready (rule store-11).
 
 use std::collections::{HashMap, HashSet};
 

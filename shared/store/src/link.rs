@@ -1,4 +1,4 @@
-//! Linked, not doubled: a member that was never seen takes over the row of the one person
+//! Linked, not doubled (rule store-16): a member that was never seen takes over the row of the one person
 //! here who has the same phone and name, and was made by hand or is gone from the core under the id that the
 //! row has. Any doubt creates.
 

@@ -1,5 +1,5 @@
 //! The guarded write as the reconciler uses it: the same claim, decision and columns as for a webhook, and a
-//! limit on archives and returns that is counted in the transaction that makes them.
+//! limit on archives and returns that is counted in the transaction that makes them (rule store-15).
 
 use std::collections::{HashMap, HashSet};
 

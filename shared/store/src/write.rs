@@ -1,5 +1,5 @@
-//! The guarded write of a batch of observations, inside the caller's transaction: claim, read, decide, write.
-//! Events and reconciliations go through it alike.
+//! The guarded write of a batch of observations, inside the caller's transaction: claim, read, decide, write
+//! (rule store-4). Events and reconciliations go through it alike.
 
 use std::collections::{HashMap, HashSet};
 

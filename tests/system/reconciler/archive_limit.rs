@@ -1,4 +1,4 @@
-//! The brake on archives and on returns.
+//! The limit on archives and on returns.
 
 use core_sim::{Endpoint, Fault, FaultKind, Webhook};
 use harness::{Role, TestSystem};

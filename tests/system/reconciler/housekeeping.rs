@@ -28,16 +28,19 @@ fn day(date: NaiveDate) -> String {
     format!("webhook_logs_{}", date.format("%Y%m%d"))
 }
 
+/// One day of the log that is too old, and none for the day after `today`.
+async fn with_days_to_tidy(system: &TestSystem, today: NaiveDate) -> (NaiveDate, NaiveDate) {
+    let (old, next) = (today - Days::new(200), today + Days::new(1));
+    let make = format!("SELECT make_webhook_log_partitions('{old}', '{old}')");
+    execute(system, &format!("{make}; DROP TABLE {}", day(next))).await;
+    (old, next)
+}
+
 #[tokio::test]
 async fn days_are_made_ahead_and_dropped_after_retention() {
     let system = campus_alone().await;
     let today = Utc::now().date_naive();
-    let (old, next) = (today - Days::new(200), today + Days::new(1));
-    execute(
-        &system,
-        &format!("SELECT make_webhook_log_partitions('{old}', '{old}'); DROP TABLE {}", day(next)),
-    )
-    .await;
+    let (old, next) = with_days_to_tidy(&system, today).await;
     // A row of the missing day went into the default partition meanwhile.
     execute(
         &system,
@@ -57,13 +60,7 @@ async fn days_are_made_ahead_and_dropped_after_retention() {
 #[tokio::test]
 async fn whoever_reads_the_log_for_long_makes_days_wait_and_nobody_else() {
     let system = TestSystem::builder().workers(1).spawn().await;
-    let today = Utc::now().date_naive();
-    let (old, next) = (today - Days::new(200), today + Days::new(1));
-    execute(
-        &system,
-        &format!("SELECT make_webhook_log_partitions('{old}', '{old}'); DROP TABLE {}", day(next)),
-    )
-    .await;
+    let (old, next) = with_days_to_tidy(&system, Utc::now().date_naive()).await;
     // As `pg_dump` does.
     let mut reader = system.database.connect().await;
     let reading = reader.transaction().await.unwrap();
