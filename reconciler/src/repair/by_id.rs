@@ -130,7 +130,7 @@ async fn write<'a>(
         let Candidate { id, is_listed } = candidate;
         match done.remove(id) {
             Some(effect) if effect.refused && reads < READS => again.push((candidate, reads)),
-            // Whoever is written again and again is in good hands: webhooks bring newer reads.
+            // Whom webhooks write again and again has newer reads than this one.
             Some(effect) if effect.refused => _ = effects.insert(id.as_str(), Effect::superseded()),
             Some(effect) => {
                 let is_there = !is_gone && !effect.superseded && effect.withheld.is_none();

@@ -133,7 +133,7 @@ async fn a_configuration_that_changes_during_the_run_ends_it() {
     let night = Night::imported(60).await;
     let members = active(&night).await;
     night.delete(&members[0]);
-    // Long enough for the change to be made on a busy machine, and short of the client's patience.
+    // Long enough for the change to be made on a busy machine, and less than the client's time-out.
     let held = FaultKind::Latency { ms: 8000, jitter_ms: 0, stale: false };
     let held = Fault::everywhere(held).at(Endpoint::Member).of_member(&members[0]);
     night.system.core.add_fault(held.with_times(1));
