@@ -1,5 +1,5 @@
-//! A campus's core, as this worker has met it lately: asked while it answers, and left alone, but
-//! for a probe now and then, while it does not.
+//! A circuit breaker for a campus's core (rule worker-11): closed while the core answers; open, but for a probe now and
+//! then, while it does not.
 
 use std::time::{Duration, Instant};
 
@@ -13,26 +13,26 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// is back must be found so before its people notice.
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// The longest that a core may ask to be left alone.
-const LONGEST_WISH: Duration = Duration::from_mins(10);
+const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(10);
 /// Until a doubt that nobody resolved is forgotten; longer than a request may take.
 const DOUBT_LIMIT: Duration = Duration::from_secs(15);
 /// Members kept in mind as those that the core could not answer about.
 const SUSPECTS: usize = 16;
 
-/// Whether the core may be asked.
+/// Whether a request may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Entry {
-    /// By everybody.
-    Open,
+pub(crate) enum Admit {
+    /// By everybody: the breaker is closed.
+    Allowed,
     /// By whoever got this answer, and by nobody else until it has said how it went.
     Probe,
     /// Not before the time has passed.
-    Shut(Duration),
+    Rejected(Duration),
 }
 
 /// What a request says of the core when it could not be answered as it should.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Trouble {
+pub(crate) enum CoreFailure {
     /// There was no answer, or a login that failed.
     Away,
     /// An answer of 5xx, or a page: perhaps about this member alone.
@@ -43,13 +43,13 @@ pub(crate) enum Trouble {
 
 /// What follows from a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum FailureScope {
     /// It may well be that member's own.
     Members,
     /// It is one too many: if a member that was readable before is readable now, it is those
     /// members' own: [`Breaker::dispel`], or else [`Breaker::confirm`].
     Doubtful,
-    /// The core, or the campus's account there, is in trouble.
+    /// The core fails, or the campus's account there has lost its right.
     Core,
 }
 
@@ -69,25 +69,25 @@ struct Tripped {
     next_probe: Instant,
     pause: Duration,
     probes: u32,
-    by: Trouble,
+    by: CoreFailure,
 }
 
 impl Breaker {
     /// Whether whoever comes at `now` may ask.
-    pub(crate) fn enter(&mut self, now: Instant) -> Entry {
+    pub(crate) fn admit(&mut self, now: Instant) -> Admit {
         match &mut self.tripped {
-            None => Entry::Open,
+            None => Admit::Allowed,
             Some(tripped) if tripped.next_probe <= now => {
                 tripped.next_probe = now + LONGEST_PAUSE;
                 tripped.probes += 1;
-                Entry::Probe
+                Admit::Probe
             }
-            Some(tripped) => Entry::Shut(tripped.next_probe.duration_since(now)),
+            Some(tripped) => Admit::Rejected(tripped.next_probe.duration_since(now)),
         }
     }
 
     /// How long nobody may ask; none where somebody may.
-    pub(crate) fn shut_for(&self, now: Instant) -> Option<Duration> {
+    pub(crate) fn rejects_for(&self, now: Instant) -> Option<Duration> {
         let wait = self.tripped.as_ref()?.next_probe.duration_since(now);
         Some(wait).filter(|wait| !wait.is_zero())
     }
@@ -112,52 +112,52 @@ impl Breaker {
         }
     }
 
-    /// The core could not answer about `member`, what was asked by leave of `entry`, and said for
-    /// how long, if it said so.
+    /// The core could not answer about `member`, asked by leave of `admit`; `retry_after` where it
+    /// said for how long.
     pub(crate) fn failed(
         &mut self,
         now: Instant,
-        entry: Entry,
+        admit: Admit,
         member: &str,
-        trouble: Trouble,
-        wish: Option<Duration>,
-    ) -> Verdict {
-        let (seen, most) = match trouble {
-            Trouble::Away | Trouble::Error => (&mut self.failed, OUTAGES),
-            Trouble::Forbidden => (&mut self.forbidden, FORBIDDEN),
+        failure: CoreFailure,
+        retry_after: Option<Duration>,
+    ) -> FailureScope {
+        let (seen, most) = match failure {
+            CoreFailure::Away | CoreFailure::Error => (&mut self.failed, OUTAGES),
+            CoreFailure::Forbidden => (&mut self.forbidden, FORBIDDEN),
         };
         remember(seen, member);
         let is_many = seen.len() >= most;
-        if trouble == Trouble::Forbidden {
+        if failure == CoreFailure::Forbidden {
             self.answered();
         }
         match &self.tripped {
-            // What was under way when it tripped fails too, and says nothing new but its wish.
-            Some(_) if entry != Entry::Probe && wish.is_none() => Verdict::Core,
+            // What was under way when it tripped fails too, and says nothing new but how long to wait.
+            Some(_) if admit != Admit::Probe && retry_after.is_none() => FailureScope::Core,
             Some(_) => {
-                self.trip(now, entry, trouble, wish);
-                Verdict::Core
+                self.trip(now, admit, failure, retry_after);
+                FailureScope::Core
             }
-            None if wish.is_some() || (is_many && trouble == Trouble::Away) => {
-                self.trip(now, entry, trouble, wish);
-                Verdict::Core
+            None if retry_after.is_some() || (is_many && failure == CoreFailure::Away) => {
+                self.trip(now, admit, failure, retry_after);
+                FailureScope::Core
             }
             None if is_many && self.doubt.is_none_or(|since| now >= since + DOUBT_LIMIT) => {
                 self.doubt = Some(now);
-                Verdict::Doubtful
+                FailureScope::Doubtful
             }
-            None => Verdict::Members,
+            None => FailureScope::Members,
         }
     }
 
     /// Resolves a doubt: a member that was readable before is so no more, or none is known.
-    pub(crate) fn confirm(&mut self, now: Instant, trouble: Trouble, by: Option<&str>) {
+    pub(crate) fn confirm(&mut self, now: Instant, failure: CoreFailure, by: Option<&str>) {
         self.doubt = None;
         if let Some(member) = by {
             remember(&mut self.failed, member);
         }
         if self.tripped.is_none() {
-            self.trip(now, Entry::Open, trouble, None);
+            self.trip(now, Admit::Allowed, failure, None);
         }
     }
 
@@ -168,16 +168,18 @@ impl Breaker {
         self.doubt = None;
     }
 
-    fn trip(&mut self, now: Instant, entry: Entry, by: Trouble, wish: Option<Duration>) {
+    fn trip(&mut self, now: Instant, admit: Admit, by: CoreFailure, retry_after: Option<Duration>) {
         let (pause, probes) = match &self.tripped {
-            Some(tripped) if entry == Entry::Probe => {
+            Some(tripped) if admit == Admit::Probe => {
                 ((tripped.pause * 2).min(LONGEST_PAUSE), tripped.probes)
             }
             Some(tripped) => (tripped.pause, tripped.probes),
             None => (FIRST_PAUSE, 0),
         };
-        let wish = wish.map_or(Duration::ZERO, |wish| wish.min(LONGEST_WISH));
-        self.tripped = Some(Tripped { next_probe: now + pause.max(wish), pause, probes, by });
+        let retry_after =
+            retry_after.map_or(Duration::ZERO, |retry_after| retry_after.min(LONGEST_RETRY_AFTER));
+        self.tripped =
+            Some(Tripped { next_probe: now + pause.max(retry_after), pause, probes, by });
     }
 
     /// The members that are not believed to be readable.
@@ -192,7 +194,7 @@ impl Breaker {
 
     /// Whether the campus's account has lost its right.
     fn is_forbidden(&self) -> bool {
-        self.tripped.as_ref().is_some_and(|tripped| tripped.by == Trouble::Forbidden)
+        self.tripped.as_ref().is_some_and(|tripped| tripped.by == CoreFailure::Forbidden)
     }
 }
 
@@ -206,15 +208,20 @@ fn remember(members: &mut Vec<String>, member: &str) {
 mod tests {
     use super::*;
 
-    fn fail(breaker: &mut Breaker, now: Instant, member: usize, trouble: Trouble) -> Verdict {
-        breaker.failed(now, Entry::Open, &member.to_string(), trouble, None)
+    fn fail(
+        breaker: &mut Breaker,
+        now: Instant,
+        member: usize,
+        failure: CoreFailure,
+    ) -> FailureScope {
+        breaker.failed(now, Admit::Allowed, &member.to_string(), failure, None)
     }
 
     fn tripped(now: Instant) -> Breaker {
         let mut breaker = Breaker::default();
         for member in 0..OUTAGES {
-            assert_eq!(breaker.enter(now), Entry::Open);
-            fail(&mut breaker, now, member, Trouble::Away);
+            assert_eq!(breaker.admit(now), Admit::Allowed);
+            fail(&mut breaker, now, member, CoreFailure::Away);
         }
         assert!(breaker.is_tripped());
         breaker
@@ -225,43 +232,48 @@ mod tests {
         let (mut breaker, now) = (Breaker::default(), Instant::now());
         for round in 0..100 {
             for member in 1..OUTAGES {
-                fail(&mut breaker, now, round * OUTAGES + member, Trouble::Away);
+                fail(&mut breaker, now, round * OUTAGES + member, CoreFailure::Away);
             }
             breaker.answered();
         }
-        assert_eq!(breaker.enter(now), Entry::Open);
+        assert_eq!(breaker.admit(now), Admit::Allowed);
     }
 
     #[test]
     fn one_member_that_cannot_be_shown_is_its_own_trouble_however_often() {
         let (mut breaker, now) = (Breaker::default(), Instant::now());
-        for trouble in [Trouble::Error, Trouble::Away, Trouble::Forbidden] {
+        for failure in [CoreFailure::Error, CoreFailure::Away, CoreFailure::Forbidden] {
             for _ in 0..100 {
-                assert_eq!(fail(&mut breaker, now, 7, trouble), Verdict::Members);
+                assert_eq!(fail(&mut breaker, now, 7, failure), FailureScope::Members);
             }
         }
-        assert_eq!(breaker.enter(now), Entry::Open);
+        assert_eq!(breaker.admit(now), Admit::Allowed);
     }
 
     #[test]
     fn many_members_with_errors_are_a_doubt_that_one_readable_member_resolves() {
         let now = Instant::now();
-        for (trouble, many) in [(Trouble::Error, OUTAGES), (Trouble::Forbidden, FORBIDDEN)] {
+        for (failure, many) in [(CoreFailure::Error, OUTAGES), (CoreFailure::Forbidden, FORBIDDEN)]
+        {
             let mut breaker = Breaker::default();
             for member in 1..many {
-                assert_eq!(fail(&mut breaker, now, member, trouble), Verdict::Members);
+                assert_eq!(fail(&mut breaker, now, member, failure), FailureScope::Members);
             }
-            assert_eq!(fail(&mut breaker, now, 0, trouble), Verdict::Doubtful);
-            assert_eq!(fail(&mut breaker, now, 99, trouble), Verdict::Members, "one asks");
+            assert_eq!(fail(&mut breaker, now, 0, failure), FailureScope::Doubtful);
+            assert_eq!(fail(&mut breaker, now, 99, failure), FailureScope::Members, "one asks");
             breaker.dispel();
-            assert_eq!(breaker.enter(now), Entry::Open);
+            assert_eq!(breaker.admit(now), Admit::Allowed);
             for member in 1..=many {
-                fail(&mut breaker, now, member, trouble);
+                fail(&mut breaker, now, member, failure);
             }
-            breaker.confirm(now, trouble, None);
-            assert_eq!(breaker.enter(now), Entry::Shut(FIRST_PAUSE));
-            assert_eq!(breaker.is_forbidden(), trouble == Trouble::Forbidden);
-            assert_eq!(fail(&mut breaker, now, 5, trouble), Verdict::Core, "under way meanwhile");
+            breaker.confirm(now, failure, None);
+            assert_eq!(breaker.admit(now), Admit::Rejected(FIRST_PAUSE));
+            assert_eq!(breaker.is_forbidden(), failure == CoreFailure::Forbidden);
+            assert_eq!(
+                fail(&mut breaker, now, 5, failure),
+                FailureScope::Core,
+                "under way meanwhile"
+            );
         }
     }
 
@@ -269,32 +281,35 @@ mod tests {
     fn a_doubt_whose_request_was_given_up_is_had_anew() {
         let (mut breaker, now) = (Breaker::default(), Instant::now());
         for member in 0..OUTAGES {
-            fail(&mut breaker, now, member, Trouble::Error);
+            fail(&mut breaker, now, member, CoreFailure::Error);
         }
-        assert_eq!(fail(&mut breaker, now, 9, Trouble::Error), Verdict::Members);
-        assert_eq!(fail(&mut breaker, now + DOUBT_LIMIT, 9, Trouble::Error), Verdict::Doubtful);
+        assert_eq!(fail(&mut breaker, now, 9, CoreFailure::Error), FailureScope::Members);
+        assert_eq!(
+            fail(&mut breaker, now + DOUBT_LIMIT, 9, CoreFailure::Error),
+            FailureScope::Doubtful
+        );
     }
 
     #[test]
     fn only_a_member_that_is_shown_ends_the_outage_of_an_account() {
         let (mut breaker, now) = (Breaker::default(), Instant::now());
-        breaker.confirm(now, Trouble::Forbidden, None);
+        breaker.confirm(now, CoreFailure::Forbidden, None);
         breaker.answered();
         assert!(breaker.is_forbidden());
         breaker.readable();
-        assert_eq!(breaker.enter(now), Entry::Open);
+        assert_eq!(breaker.admit(now), Admit::Allowed);
     }
 
     #[test]
     fn one_probe_at_a_time_finds_out_whether_it_is_back() {
         let now = Instant::now();
         let mut breaker = tripped(now);
-        assert_eq!(breaker.enter(now), Entry::Shut(FIRST_PAUSE));
+        assert_eq!(breaker.admit(now), Admit::Rejected(FIRST_PAUSE));
         let later = now + FIRST_PAUSE;
-        assert_eq!(breaker.enter(later), Entry::Probe);
-        assert!(matches!(breaker.enter(later), Entry::Shut(_)));
+        assert_eq!(breaker.admit(later), Admit::Probe);
+        assert!(matches!(breaker.admit(later), Admit::Rejected(_)));
         breaker.answered();
-        assert_eq!(breaker.enter(later), Entry::Open);
+        assert_eq!(breaker.admit(later), Admit::Allowed);
     }
 
     #[test]
@@ -302,11 +317,11 @@ mod tests {
         let mut now = Instant::now();
         let mut breaker = tripped(now);
         for (number, pause) in [1, 2, 4, 5, 5].into_iter().enumerate() {
-            assert_eq!(breaker.enter(now), Entry::Shut(Duration::from_secs(pause)));
+            assert_eq!(breaker.admit(now), Admit::Rejected(Duration::from_secs(pause)));
             now += Duration::from_secs(pause);
-            assert_eq!(breaker.enter(now), Entry::Probe);
+            assert_eq!(breaker.admit(now), Admit::Probe);
             assert_eq!(breaker.probes_by_known(), number % 2 == 0);
-            breaker.failed(now, Entry::Probe, "1", Trouble::Away, None);
+            breaker.failed(now, Admit::Probe, "1", CoreFailure::Away, None);
         }
     }
 
@@ -314,27 +329,29 @@ mod tests {
     fn a_probe_that_never_ends_is_followed_by_another() {
         let now = Instant::now();
         let mut breaker = tripped(now);
-        assert_eq!(breaker.enter(now + FIRST_PAUSE), Entry::Probe);
-        assert_eq!(breaker.enter(now + FIRST_PAUSE + LONGEST_PAUSE), Entry::Probe);
+        assert_eq!(breaker.admit(now + FIRST_PAUSE), Admit::Probe);
+        assert_eq!(breaker.admit(now + FIRST_PAUSE + LONGEST_PAUSE), Admit::Probe);
     }
 
     #[test]
     fn what_was_under_way_when_it_tripped_prolongs_nothing() {
         let now = Instant::now();
         let mut breaker = tripped(now);
-        fail(&mut breaker, now + FIRST_PAUSE / 2, 9, Trouble::Away);
-        assert_eq!(breaker.enter(now + FIRST_PAUSE), Entry::Probe);
+        fail(&mut breaker, now + FIRST_PAUSE / 2, 9, CoreFailure::Away);
+        assert_eq!(breaker.admit(now + FIRST_PAUSE), Admit::Probe);
     }
 
     #[test]
     fn a_core_that_asks_for_a_pause_gets_it_at_once() {
         let (mut breaker, now) = (Breaker::default(), Instant::now());
-        let mut wish = |wish| breaker.failed(now, Entry::Open, "1", Trouble::Away, Some(wish));
-        wish(Duration::from_mins(2));
-        wish(Duration::from_hours(9));
-        assert_eq!(breaker.enter(now), Entry::Shut(LONGEST_WISH));
+        let mut fail = |retry_after| {
+            breaker.failed(now, Admit::Allowed, "1", CoreFailure::Away, Some(retry_after))
+        };
+        fail(Duration::from_mins(2));
+        fail(Duration::from_hours(9));
+        assert_eq!(breaker.admit(now), Admit::Rejected(LONGEST_RETRY_AFTER));
         let mut breaker = Breaker::default();
-        breaker.failed(now, Entry::Open, "1", Trouble::Away, Some(Duration::from_mins(2)));
-        assert_eq!(breaker.enter(now), Entry::Shut(Duration::from_mins(2)));
+        breaker.failed(now, Admit::Allowed, "1", CoreFailure::Away, Some(Duration::from_mins(2)));
+        assert_eq!(breaker.admit(now), Admit::Rejected(Duration::from_mins(2)));
     }
 }

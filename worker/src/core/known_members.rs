@@ -12,12 +12,12 @@ const KNOWN_PAUSE: Duration = Duration::from_secs(1);
 
 /// Members that were readable, those first that were not asked for again for longest.
 #[derive(Debug, Default)]
-pub(crate) struct Known {
+pub(crate) struct KnownMembers {
     ids: VecDeque<String>,
     remembered: Option<Instant>,
 }
 
-impl Known {
+impl KnownMembers {
     pub(crate) fn remember(&mut self, member: &str, now: Instant) {
         if self.remembered.is_some_and(|at| now.saturating_duration_since(at) < KNOWN_PAUSE)
             || self.ids.iter().any(|id| id == member)
@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn members_that_were_readable_are_asked_for_in_turn_unless_they_are_suspected() {
-        let (mut known, now) = (Known::default(), Instant::now());
+        let (mut known, now) = (KnownMembers::default(), Instant::now());
         assert_eq!(known.next(&[]), None);
         known.remember("a", now);
         known.remember("too soon", now);
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn few_are_remembered() {
-        let (mut known, mut now) = (Known::default(), Instant::now());
+        let (mut known, mut now) = (KnownMembers::default(), Instant::now());
         for member in 0..100 {
             known.remember(&member.to_string(), now);
             now += KNOWN_PAUSE;

@@ -1,8 +1,8 @@
-//! How much of a worker one campus may take.
+//! How much of a worker one campus may take (rule worker-12).
 
 /// What one campus may hold of a worker.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Share {
+pub(crate) struct Limits {
     /// What the worker holds at most.
     pub(crate) prefetch: usize,
     /// Requests under way.
@@ -12,8 +12,8 @@ pub(crate) struct Share {
     pub(crate) waiting: usize,
 }
 
-impl Share {
-    /// The share of a worker that holds `prefetch` events and may send a core `concurrency`
+impl Limits {
+    /// The limits in a worker that holds `prefetch` events and may send a core `concurrency`
     /// requests at once: at least half of the worker is not under way to one core, and of what is
     /// left the others keep three eighths.
     pub(crate) fn of(prefetch: usize, concurrency: usize) -> Self {
@@ -35,10 +35,10 @@ mod tests {
     #[test]
     fn others_keep_their_part_of_a_worker() {
         for (prefetch, concurrency) in [(1, 1), (2, 16), (8, 16), (256, 16), (256, 1000)] {
-            let share = Share::of(prefetch, concurrency);
-            assert!(share.requests >= 1 && share.requests <= concurrency);
-            assert!(share.requests <= (prefetch / 2).max(1), "{prefetch}");
-            let others = prefetch - share.requests - share.waiting;
+            let limits = Limits::of(prefetch, concurrency);
+            assert!(limits.requests >= 1 && limits.requests <= concurrency);
+            assert!(limits.requests <= (prefetch / 2).max(1), "{prefetch}");
+            let others = prefetch - limits.requests - limits.waiting;
             assert!(others >= prefetch * 3 / 16, "{others} of {prefetch}");
         }
     }

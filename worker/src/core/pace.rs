@@ -1,4 +1,4 @@
-//! How fast a campus's core works off what waits for it, and when somebody who is put off should be
+//! How fast a campus's core works off what waits for it, and when an event that is deferred should be
 //! back so that its slots do not run dry.
 
 use std::{
@@ -13,7 +13,7 @@ const WEIGHT: f64 = 64.0;
 /// while, without a word, and say nothing of how many will be answered after it.
 const RATE_WEIGHT: f64 = 1024.0;
 
-/// What a worker holds of a core is worked off within so long: nothing is gained by putting off.
+/// What a worker holds of a core is worked off within so long: nothing is gained by deferring.
 const FAST: f64 = 2.0;
 
 /// Supply is kept for a core that is this much faster than it was lately.
@@ -36,7 +36,7 @@ pub(crate) struct Pace {
     long: Average,
     /// Since when no answer has come, while any is waited for.
     silent_since: Instant,
-    /// How many that were put off return when.
+    /// How many that were deferred return when.
     away: BTreeMap<u128, usize>,
 }
 
@@ -129,8 +129,8 @@ impl Pace {
         Duration::try_from_secs_f64(supply * each).unwrap_or(Duration::MAX)
     }
 
-    /// Somebody was put off, and is back after `delay`.
-    pub(crate) fn put_off(&mut self, now: Instant, delay: Duration) {
+    /// An event was deferred, and is back after `delay`.
+    pub(crate) fn deferred(&mut self, now: Instant, delay: Duration) {
         let part = self.part(now + delay);
         *self.away.entry(part).or_default() += 1;
     }
@@ -230,11 +230,11 @@ mod tests {
         // Ten a second, and half as many again for a core that may be faster.
         assert_eq!(pace.dry_in(now, 30), SECOND * 2);
         for _ in 0..60 {
-            pace.put_off(now, SECOND);
+            pace.deferred(now, SECOND);
         }
         assert_eq!(pace.dry_in(now, 30), SECOND * 6);
         // Those come too late to count.
-        pace.put_off(now, SECOND * 9);
+        pace.deferred(now, SECOND * 9);
         assert_eq!(pace.dry_in(now, 30), SECOND * 6);
         assert_eq!(pace.dry_in(now + SECOND * 2, 90), SECOND * 6, "they are back");
     }

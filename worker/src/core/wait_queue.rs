@@ -1,6 +1,6 @@
 //! Those who wait for one of a core's requests: the oldest event goes first, whenever it came here,
-//! and where others need the room the youngest leave. So an event that is put off again and again
-//! grows old, and has its turn.
+//! and where others need the room the youngest leave. So an event that is deferred again and again
+//! grows old, and comes first in the end.
 
 use std::{
     collections::BTreeMap,
@@ -13,12 +13,12 @@ use tokio::sync::oneshot;
 
 /// So many requests, and who waits for them.
 #[derive(Debug)]
-pub(crate) struct Line(Mutex<State>);
+pub(crate) struct WaitQueue(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
     free: usize,
-    waiting: BTreeMap<Place, oneshot::Sender<Turn>>,
+    waiting: BTreeMap<Place, oneshot::Sender<Answer>>,
     /// Tells apart those who are equally old.
     came: u64,
 }
@@ -27,32 +27,32 @@ struct State {
 type Place = (DateTime<Utc>, u64);
 
 /// What whoever waits is told.
-type Turn = Result<Slot, Duration>;
+type Answer = Result<Slot, Duration>;
 
 /// Leave to have one request under way, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Slot(Option<Arc<Line>>);
+pub(crate) struct Slot(Option<Arc<WaitQueue>>);
 
-impl Line {
+impl WaitQueue {
     pub(crate) fn new(slots: usize) -> Arc<Self> {
         Arc::new(Self(Mutex::new(State { free: slots, waiting: BTreeMap::new(), came: 0 })))
     }
 
     /// A slot, waited for by an event of `since`; or, after how long to come again.
-    pub(crate) async fn slot(self: &Arc<Self>, since: DateTime<Utc>) -> Turn {
-        let (place, turn) = {
+    pub(crate) async fn slot(self: &Arc<Self>, since: DateTime<Utc>) -> Answer {
+        let (place, answer) = {
             let mut state = self.state();
             if state.free > 0 {
                 state.free -= 1;
                 return Ok(Slot(Some(Arc::clone(self))));
             }
             state.came += 1;
-            let (place, (sender, turn)) = ((since, state.came), oneshot::channel());
+            let (place, (sender, answer)) = ((since, state.came), oneshot::channel());
             state.waiting.insert(place, sender);
-            (place, turn)
+            (place, answer)
         };
-        let _leaves = Leaves { line: self, place };
-        turn.await.unwrap_or(Err(Duration::ZERO))
+        let _leaves = Leaves { queue: self, place };
+        answer.await.unwrap_or(Err(Duration::ZERO))
     }
 
     /// How many wait.
@@ -90,21 +90,21 @@ impl Line {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        if let Some(line) = self.0.take() {
-            line.release();
+        if let Some(queue) = self.0.take() {
+            queue.release();
         }
     }
 }
 
-/// Takes whoever waits no longer out of the line.
+/// Takes whoever waits no longer out of the queue.
 struct Leaves<'a> {
-    line: &'a Line,
+    queue: &'a WaitQueue,
     place: Place,
 }
 
 impl Drop for Leaves<'_> {
     fn drop(&mut self) {
-        self.line.state().waiting.remove(&self.place);
+        self.queue.state().waiting.remove(&self.place);
     }
 }
 
@@ -115,19 +115,19 @@ mod tests {
 
     use super::*;
 
-    fn wait(line: &Arc<Line>, age: i64) -> JoinHandle<Turn> {
-        let line = Arc::clone(line);
+    fn wait(queue: &Arc<WaitQueue>, age: i64) -> JoinHandle<Answer> {
+        let queue = Arc::clone(queue);
         let since = DateTime::UNIX_EPOCH - TimeDelta::seconds(age);
-        tokio::spawn(async move { line.slot(since).await })
+        tokio::spawn(async move { queue.slot(since).await })
     }
 
     #[tokio::test]
     async fn the_oldest_goes_first_whenever_it_came() {
-        let line = Line::new(1);
-        let first = line.slot(Utc::now()).await.unwrap();
+        let queue = WaitQueue::new(1);
+        let first = queue.slot(Utc::now()).await.unwrap();
         let mut waiting = Vec::new();
         for age in [1, 3, 2] {
-            waiting.push((age, wait(&line, age)));
+            waiting.push((age, wait(&queue, age)));
             yield_now().await;
         }
         waiting.sort_by_key(|(age, _)| -*age);
@@ -137,18 +137,18 @@ mod tests {
             slot = one.await.unwrap().unwrap_or_else(|_| panic!("{age} was sent away"));
         }
         drop(slot);
-        assert!(line.slot(Utc::now()).await.is_ok());
+        assert!(queue.slot(Utc::now()).await.is_ok());
     }
 
     #[tokio::test]
     async fn the_youngest_leave_where_others_need_the_room() {
-        let line = Line::new(1);
-        let _under_way = line.slot(Utc::now()).await.unwrap();
-        let mut waiting: Vec<_> = (0..5).map(|age| wait(&line, age)).collect();
+        let queue = WaitQueue::new(1);
+        let _under_way = queue.slot(Utc::now()).await.unwrap();
+        let mut waiting: Vec<_> = (0..5).map(|age| wait(&queue, age)).collect();
         yield_now().await;
-        line.send_away(2, || Duration::from_secs(7));
+        queue.send_away(2, || Duration::from_secs(7));
         yield_now().await;
-        assert_eq!(line.length(), 2);
+        assert_eq!(queue.length(), 2);
         for young in waiting.drain(..3) {
             assert_eq!(young.await.unwrap().unwrap_err(), Duration::from_secs(7));
         }
@@ -157,21 +157,21 @@ mod tests {
 
     #[tokio::test]
     async fn a_slot_that_nobody_takes_any_more_goes_to_the_next() {
-        let line = Line::new(1);
-        let slot = line.slot(Utc::now()).await.unwrap();
-        let gone = wait(&line, 9);
-        let next = wait(&line, 1);
+        let queue = WaitQueue::new(1);
+        let slot = queue.slot(Utc::now()).await.unwrap();
+        let gone = wait(&queue, 9);
+        let next = wait(&queue, 1);
         yield_now().await;
-        // Neither whoever left the line, nor whoever leaves with the slot already sent.
+        // Neither whoever left the queue, nor whoever leaves with the slot already sent.
         gone.abort();
         drop(slot);
         let slot = next.await.unwrap().unwrap();
-        let gone = wait(&line, 9);
+        let gone = wait(&queue, 9);
         yield_now().await;
         drop(slot);
         gone.abort();
         yield_now().await;
-        assert_eq!(line.length(), 0);
-        assert!(line.slot(Utc::now()).await.is_ok());
+        assert_eq!(queue.length(), 0);
+        assert!(queue.slot(Utc::now()).await.is_ok());
     }
 }

@@ -1,121 +1,82 @@
-//! Leaving nothing behind. The worker never lets the broker take an event back by itself: that
-//! counts towards the delivery limit, as if the event had crashed somebody (CORRECTNESS §6).
+//! Leaving nothing behind. The worker never lets the broker take an event back by itself: that counts towards the
+//! delivery limit, as if the event had crashed somebody (rule worker-2).
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use futures_util::{StreamExt, future::join_all};
-use queue::{
-    ReceivedHeaders,
-    lapin::{Channel, Consumer, message::Delivery, options::BasicCancelOptions},
-};
+use futures_util::future::join_all;
 use runtime::TraceContext;
-use tokio_util::task::TaskTracker;
 
-use crate::{
-    Worker,
-    event::{
-        consume::{self, Intake},
-        settle,
-    },
-};
+use crate::event::{consumer::WorkConsumer, intake::Intake, settle::WorkDelivery};
 
-/// How long a drain waits for what the broker sent before it heard of it.
-const CANCEL_LIMIT: Duration = Duration::from_secs(3);
-/// Nothing is on its way when nothing came for so long.
-const QUIET: Duration = Duration::from_millis(100);
-/// How long what is under way at a shutdown may take; the rest then goes back to the queue, by
-/// publish and ack, within the 25 s of the drain.
+/// How long what is under way at a shutdown may take; the rest then goes back to the queue, by publish and ack, within
+/// the 25 s of the drain.
 pub(crate) const FINISH_LIMIT: Duration = Duration::from_secs(12);
 const RETURN_LIMIT: Duration = Duration::from_secs(6);
 
-/// Takes no more than the broker has sent already, and waits until all that is held is settled,
-/// or, after the limit, returned.
+/// Takes no more than the broker has sent already, and waits until all that is held is settled, or, after the limit,
+/// returned.
 pub(crate) async fn drain(
-    channel: &Channel,
-    mut consumer: Consumer,
-    worker: &Worker,
-    intake: &Intake,
-    held: TaskTracker,
+    consumer: &mut WorkConsumer,
+    intake: &Intake<'_>,
     finish_limit: Duration,
 ) {
-    for delivery in cancel(channel, &mut consumer, worker).await {
-        consume::take(delivery, worker, intake, &held).await;
+    for delivery in consumer.cancel(&intake.worker.settler).await {
+        intake.take(delivery).await;
     }
-    held.close();
-    tracing::info!(held = held.len(), "finishing what is held");
-    if tokio::time::timeout(finish_limit, held.wait()).await.is_ok() {
+    intake.held.close();
+    tracing::info!(held = intake.held.len(), "finishing what is held");
+    if tokio::time::timeout(finish_limit, intake.held.wait()).await.is_ok() {
         return;
     }
-    tracing::warn!(held = held.len(), "returning the rest to the queue");
-    worker.give_back.load().cancel();
-    if tokio::time::timeout(RETURN_LIMIT, held.wait()).await.is_err() {
-        tracing::error!(held = held.len(), "not all could be returned, the broker takes them back");
+    tracing::warn!(held = intake.held.len(), "returning the rest to the queue");
+    if !give_back(intake, RETURN_LIMIT).await {
+        tracing::error!(
+            held = intake.held.len(),
+            "not all could be returned, the broker takes them back"
+        );
     }
-    worker.give_back.store(Arc::default());
 }
 
-/// Works on one delivery while nothing else is held: if it crashes the worker, it does so alone,
-/// and in the end only its own count reaches the delivery limit. The others go back to the queue.
-pub(crate) async fn alone(
-    suspect: Delivery,
-    channel: &Channel,
-    mut consumer: Consumer,
-    worker: &Worker,
-    intake: &Intake,
-    held: TaskTracker,
+/// Works on one delivery while nothing else is held: if it crashes the worker, it does so alone, and in the end only
+/// its own count reaches the delivery limit (rule worker-16). The others go back to the queue.
+pub(crate) async fn work_alone(
+    suspect: WorkDelivery,
+    consumer: &mut WorkConsumer,
+    intake: &Intake<'_>,
 ) {
-    let returned = cancel(channel, &mut consumer, worker).await.into_iter().map(async |delivery| {
-        if let Some(job) = consume::read(delivery, worker, &held) {
-            settle::give_back(worker, &job).await;
-        }
-    });
-    join_all(returned).await;
-    held.close();
-    finish(worker, intake, &held).await;
-    let trace = ReceivedHeaders::read(&suspect.properties).traceparent;
+    let sent = consumer.cancel(&intake.worker.settler).await;
+    join_all(sent.into_iter().map(|delivery| intake.give_back(delivery))).await;
+    intake.held.close();
+    finish(intake).await;
+    let trace = suspect.headers().traceparent;
     let trace = trace.as_deref().and_then(TraceContext::parse).map(|trace| trace.trace_id());
     tracing::warn!(
-        delivery_id = settle::id_of(&suspect),
+        delivery_id = suspect.loggable_id(),
         trace_id = trace.map(tracing::field::display),
         "an event that came back too often is worked on alone"
     );
-    held.reopen();
-    consume::take(suspect, worker, intake, &held).await;
-    held.close();
-    finish(worker, intake, &held).await;
+    intake.held.reopen();
+    intake.take(suspect).await;
+    intake.held.close();
+    finish(intake).await;
 }
 
-/// Waits until all that is held is settled, however long that takes; after a shutdown, no longer
-/// than a drain does.
-async fn finish(worker: &Worker, intake: &Intake, held: &TaskTracker) {
+/// Waits until all that is held is settled, however long that takes; after a shutdown, no longer than a drain does.
+async fn finish(intake: &Intake<'_>) {
     tokio::select! {
-        () = held.wait() => return,
+        () = intake.held.wait() => return,
         () = intake.shutdown.cancelled() => {}
     }
-    if tokio::time::timeout(FINISH_LIMIT / 2, held.wait()).await.is_err() {
-        worker.give_back.load().cancel();
-        tokio::time::timeout(RETURN_LIMIT / 2, held.wait()).await.ok();
-        worker.give_back.store(Arc::default());
+    if tokio::time::timeout(FINISH_LIMIT / 2, intake.held.wait()).await.is_err() {
+        give_back(intake, RETURN_LIMIT / 2).await;
     }
 }
 
-/// Stops to consume, and answers what the broker had sent by then.
-async fn cancel(channel: &Channel, consumer: &mut Consumer, worker: &Worker) -> Vec<Delivery> {
-    let mut sent = Vec::new();
-    let stop = async {
-        // What the broker sends and nobody takes it returns to the queue, and counts. It sends on
-        // until the cancellation has reached the queue, and lapin drops what comes after its
-        // confirmation. So hold the acks, which make room for more, and cancel when nothing is on
-        // its way.
-        let _closed = worker.acks.write().await;
-        while let Ok(Some(Ok(delivery))) = tokio::time::timeout(QUIET, consumer.next()).await {
-            sent.push(delivery);
-        }
-        channel.basic_cancel(consumer.tag(), BasicCancelOptions::default()).await.ok();
-        while let Some(Ok(delivery)) = consumer.next().await {
-            sent.push(delivery);
-        }
-    };
-    tokio::time::timeout(CANCEL_LIMIT, stop).await.ok();
-    sent
+/// Has whatever is held return to the queue; false where it has not within the limit.
+async fn give_back(intake: &Intake<'_>, limit: Duration) -> bool {
+    let signal = &intake.worker.give_back;
+    signal.raise();
+    let is_returned = tokio::time::timeout(limit, intake.held.wait()).await.is_ok();
+    signal.renew();
+    is_returned
 }

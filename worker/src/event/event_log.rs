@@ -1,5 +1,4 @@
-//! What is told of an event: one log line for each end that it comes to here, found by any of its
-//! ids, and its span brought to the same end.
+//! Log lines of events: one for each end that an event comes to here, found by any of its ids, and the same in its span.
 
 use retry::Failure;
 use store::DeliveryStatus;
@@ -7,7 +6,7 @@ use store::DeliveryStatus;
 use crate::event::job::Job;
 
 /// A line about an event: which one, in whose trace, what became of it, and how long that took.
-macro_rules! tell {
+macro_rules! log_event {
     ($level:ident, $job:expr, $outcome:expr, $($rest:tt)+) => {
         tracing::$level!(
             event_id = $job.envelope.event_id.as_str(),
@@ -24,48 +23,48 @@ macro_rules! tell {
     };
 }
 
-/// It came to a good end. No status: it had come to one before, and the broker brought it again.
+/// It came to a good end. No status: it had come to one before, and the broker delivered it again.
 pub(crate) fn done(job: &Job, status: Option<DeliveryStatus>) {
     let outcome = status.map_or("done_before", DeliveryStatus::as_str);
     ended(job, outcome, "OK");
-    tell!(info, job, outcome, "an event is done");
+    log_event!(info, job, outcome, "an event is done");
 }
 
 /// An attempt failed and another follows.
 pub(crate) fn retrying(job: &Job, failure: &Failure, delay: &str) {
     failed(job, "retrying", failure);
     let (cause, reason) = (failure.cause.as_str(), failure.reason.as_str());
-    tell!(info, job, "retrying", cause, reason, delay, "an event failed and is tried again");
+    log_event!(info, job, "retrying", cause, reason, delay, "an event failed and is tried again");
 }
 
 /// No attempt follows.
 pub(crate) fn dead(job: &Job, failure: &Failure) {
     failed(job, "dead", failure);
     let (cause, reason) = (failure.cause.as_str(), failure.reason.as_str());
-    tell!(warn, job, "dead", cause, reason, "an event goes to the dead letters");
+    log_event!(warn, job, "dead", cause, reason, "an event goes to the dead letters");
 }
 
-/// Nothing was tried: its campus's core is in trouble, or somebody has locked its row. What circles for
-/// a day is told once.
-pub(crate) fn put_off(job: &Job, bounces: u32, delay: &str) {
+/// Nothing was tried: its campus's core is not asked now, or somebody has locked its row. What circles for a day is
+/// written once, and at debug from then on.
+pub(crate) fn deferred(job: &Job, deferrals: u32, delay: &str) {
     ended(job, "put_off", "OK");
-    if bounces == 1 {
-        tell!(info, job, "put_off", delay, "an event is put off");
+    if deferrals == 1 {
+        log_event!(info, job, "put_off", delay, "an event is deferred");
     } else {
-        tell!(debug, job, "put_off", delay, bounces, "an event is put off again");
+        log_event!(debug, job, "put_off", delay, deferrals, "an event is deferred again");
     }
 }
 
 /// It goes back to the queue as it was.
 pub(crate) fn returned(job: &Job) {
     ended(job, "returned", "OK");
-    tell!(debug, job, "returned", "an event is returned to the queue");
+    log_event!(debug, job, "returned", "an event is returned to the queue");
 }
 
-/// It could not be settled: the channel that it came by is gone, and the broker brings it again.
+/// It could not be settled: the channel that it came by is gone, and the broker delivers it again.
 pub(crate) fn redelivered(job: &Job) {
     job.trace.span().record("faithtracker.outcome", "redelivered");
-    tell!(debug, job, "redelivered", "an event is brought again by the broker");
+    log_event!(debug, job, "redelivered", "an event is delivered again by the broker");
 }
 
 /// Its member's photo is not one that is kept.

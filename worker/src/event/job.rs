@@ -1,17 +1,19 @@
-//! A delivery in the worker's hands, and the groups that share one read of the core.
+//! A delivery that is worked on, with its event.
 
 use std::{fmt, sync::Arc, time::Instant};
 
 use chrono::Utc;
 use event::{Envelope, EventType, History};
-use queue::{ReceivedHeaders, WORK, lapin::message::Delivery};
+use queue::ReceivedHeaders;
 use runtime::Trace;
 use store::{Entry, Happened};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use uuid::Uuid;
 
+use crate::event::settle::WorkDelivery;
+
 /// A member, by campus and the core's id.
-pub(crate) type Key = (Uuid, String);
+pub(crate) type MemberKey = (Uuid, String);
 
 /// One delivery, from the queue to its settlement.
 pub(crate) struct Job {
@@ -20,7 +22,7 @@ pub(crate) struct Job {
     /// Its processing; the parent is the span that sent it here.
     pub(crate) trace: Trace,
     began: Instant,
-    delivery: Delivery,
+    delivery: WorkDelivery,
     /// Tells the drain that something is still held.
     _held: TaskTrackerToken,
 }
@@ -29,10 +31,10 @@ impl Job {
     pub(crate) fn new(
         envelope: Envelope,
         headers: ReceivedHeaders,
-        delivery: Delivery,
+        delivery: WorkDelivery,
         held: TaskTrackerToken,
     ) -> Self {
-        let trace = queue::process(&delivery, &headers, WORK);
+        let trace = delivery.begin_trace(&headers);
         let span = trace.span();
         span.record("faithtracker.event.id", envelope.event_id.as_str());
         span.record("faithtracker.event.type", envelope.event_type.label());
@@ -51,7 +53,7 @@ impl Job {
     }
 
     /// The member that it speaks of; none for tests and unknown types.
-    pub(crate) fn key(&self) -> Option<Key> {
+    pub(crate) fn key(&self) -> Option<MemberKey> {
         if !self.envelope.event_type.is_member() {
             return None;
         }
@@ -67,7 +69,7 @@ impl Job {
         Happened { occurred_at, received_at: Some(received_at) }
     }
 
-    /// The delivery as its log row tells it, while this attempt is made.
+    /// The delivery as its log row has it, while this attempt is made.
     pub(crate) fn entry(&self) -> Entry {
         Entry {
             envelope: Arc::clone(&self.envelope),
@@ -91,39 +93,14 @@ impl Job {
         (Utc::now() - self.envelope.received_at).num_milliseconds().max(0).unsigned_abs()
     }
 
-    /// Takes the message off the queue. False where the channel it came by is gone: the broker
-    /// brings it again then.
-    pub(crate) async fn acknowledge(&self) -> bool {
-        self.delivery.ack(queue::lapin::options::BasicAckOptions::default()).await.unwrap_or(false)
-    }
-
-    /// Whether the channel that the message came by still stands.
-    pub(crate) fn is_acknowledgeable(&self) -> bool {
-        self.delivery.usable()
+    /// What only the settler can do something with.
+    pub(crate) fn delivery(&self) -> &WorkDelivery {
+        &self.delivery
     }
 }
 
 impl fmt::Debug for Job {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_tuple("Job").field(&self.envelope.delivery_id).finish()
-    }
-}
-
-/// Deliveries that share one read of the core: all that waited for the same member. One group a
-/// member is under way in a worker, from draw to commit (CORRECTNESS §4).
-#[derive(Debug)]
-pub(crate) struct Group {
-    /// None for tests and unknown types, which are alone.
-    pub(crate) key: Option<Key>,
-    pub(crate) jobs: Vec<Job>,
-    /// The number first drawn, where a later read of ours was refused.
-    pub(crate) first_drawn: Option<i64>,
-    /// A delete that could not be taken at its word.
-    pub(crate) must_ask: bool,
-}
-
-impl Group {
-    pub(crate) fn new(key: Option<Key>) -> Self {
-        Self { key, jobs: Vec::new(), first_drawn: None, must_ask: false }
     }
 }

@@ -14,7 +14,7 @@ use std::{
 
 use chrono::Utc;
 use core_api::AnswerMemory;
-use event::EventType;
+use event::{Envelope, EventType, History};
 use member::Column;
 use opentelemetry::{
     KeyValue,
@@ -24,7 +24,10 @@ use retry::{Cause, Failure, FailureKind};
 use runtime::metrics::{BATCH_SIZES, EVENT_SECONDS, LATENCY_SECONDS, Reading, meter, observe_each};
 use store::DeliveryStatus;
 
-use crate::{Worker, core::cores::CoreState, event::job::Job, metrics::backlog::LastTaken};
+use crate::{
+    core::cores::{CoreState, Cores},
+    metrics::backlog::LastTaken,
+};
 
 /// Upper bounds for attempts; an outage of a day makes some thirty.
 const ATTEMPTS: [f64; 9] = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 10.0, 20.0, 50.0];
@@ -138,10 +141,10 @@ impl Metrics {
         self.commits.add(0, &[]);
     }
 
-    pub(crate) fn received(&self, job: &Job) {
+    pub(crate) fn received(&self, envelope: &Envelope, history: &History) {
         self.held.fetch_add(1, Ordering::Relaxed);
-        self.last_taken.take(job.envelope.received_at, job.history.is_first_attempt());
-        self.received.add(1, &[KeyValue::new("event_type", job.envelope.event_type.label())]);
+        self.last_taken.take(envelope.received_at, history.is_first_attempt());
+        self.received.add(1, &[KeyValue::new("event_type", envelope.event_type.label())]);
     }
 
     /// The core's answer has values in these columns that cannot be read.
@@ -174,13 +177,18 @@ impl Metrics {
 
     /// A delivery is committed: how long that took since the gateway received it, by two clocks. No
     /// status: it had come to its end before, and the broker brought it again.
-    pub(crate) fn finished(&self, job: &Job, status: Option<DeliveryStatus>) {
+    pub(crate) fn finished(
+        &self,
+        envelope: &Envelope,
+        history: &History,
+        status: Option<DeliveryStatus>,
+    ) {
         if let Some(status) = status {
             self.ended.add(1, &[KeyValue::new("status", status.as_str())]);
         }
-        let age = (Utc::now() - job.envelope.received_at).to_std().unwrap_or_default();
+        let age = (Utc::now() - envelope.received_at).to_std().unwrap_or_default();
         self.event_seconds.record(age.as_secs_f64(), &[]);
-        self.event_attempts.record(u64::from(job.history.failed_attempts()) + 1, &[]);
+        self.event_attempts.record(u64::from(history.failed_attempts()) + 1, &[]);
     }
 
     /// A delivery goes to the dead letters after so many attempts.
@@ -215,12 +223,12 @@ pub(crate) fn observe_answers(memory: &Arc<AnswerMemory>) {
 }
 
 /// Shows how the campuses' cores are dealt with, whenever the metrics are asked for.
-pub(crate) fn observe_cores(worker: &Arc<Worker>) {
+pub(crate) fn observe_cores(cores: &Arc<Cores>) {
     let each = |value: fn(&CoreState) -> f64| {
-        let worker = Arc::downgrade(worker);
+        let cores = Arc::downgrade(cores);
         move || -> Vec<Reading> {
-            let Some(worker) = worker.upgrade() else { return Vec::new() };
-            let states = worker.cores.states().into_iter();
+            let Some(cores) = cores.upgrade() else { return Vec::new() };
+            let states = cores.states().into_iter();
             states
                 .map(|state| (vec![("campus", state.campus.to_string())], value(&state)))
                 .collect()

@@ -13,7 +13,7 @@ use queue::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::event::consume;
+use crate::channel::consume_queue;
 
 /// How long a drain may take to handle what is held; the broker brings the rest again.
 const FINISH_LIMIT: Duration = Duration::from_secs(5);
@@ -33,8 +33,7 @@ pub(crate) async fn consume_batches<F>(
 where
     F: Future<Output = Result<Vec<Delivery>, QueueError>>,
 {
-    let channel = consume::open(connection, prefetch).await?;
-    let mut consumer = consume::start(&channel, queue).await?;
+    let (channel, mut consumer) = consume_queue(connection, queue, prefetch).await?;
     loop {
         let first = tokio::select! {
             () = stop.cancelled() => break,
@@ -54,7 +53,7 @@ where
             let batch = with_what_waits(first, &mut consumer, prefetch);
             acknowledge(handle(batch).await?).await?;
         }
-        // As in `consume`: not left to its drop.
+        // Not left to its drop: see `WorkConsumer::close`.
         channel.close(200, "drained".into()).await.ok();
         Ok(())
     };

@@ -1,5 +1,5 @@
-//! The collector: from the dead queue, which survives Postgres being away, into `dead_letters`,
-//! where an operator can group, filter and replay.
+//! The collector: from the dead queue, which survives Postgres being away, into the table `dead_letters`, where an operator
+//! can group, filter and replay (rule worker-15).
 
 use std::time::Duration;
 

@@ -18,7 +18,7 @@ const PREFETCH: u16 = 256;
 const POSTGRES_PAUSE: Duration = Duration::from_secs(1);
 
 /// Records what gateways refused, on one connection until it is lost or `stop`.
-pub(crate) async fn audit(
+pub(crate) async fn drain(
     connection: &Connection,
     pool: &Pool,
     stop: &CancellationToken,

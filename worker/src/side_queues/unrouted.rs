@@ -1,70 +1,81 @@
-//! Draining `member-events.unrouted`: events that found no queue, because someone deleted a queue
-//! or its binding, go back on their way.
+//! `member-events.unrouted`: events that found no queue, because someone deleted a queue or its binding, go back on their
+//! way (rule worker-14).
 
 use std::time::Duration;
 
 use event::{DecodeError, Envelope};
 use queue::{
-    DEAD, Link, Message, QueueError, ReceivedHeaders, RetryQueue, Route, UNROUTED,
-    lapin::{Connection, message::Delivery},
+    DEAD, Link, Message, Publisher, QueueError, ReceivedHeaders, RetryQueue, Route, UNROUTED,
+    lapin::{Connection, message::Delivery, types::ShortString},
 };
+use retry::RetrySchedule;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Worker, event::settle, side_queues::consumer::consume_batches};
+use crate::{
+    publish::publish_while, side_queues::consumer::consume_batches, undecodable::route_undecodable,
+};
 
 const PREFETCH: u16 = 64;
 /// Before a batch goes back: where the way is still not there, it circles no faster than this.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Drains on one connection until it is lost or `stop`.
-pub(crate) async fn drain(
-    connection: &Connection,
-    link: &Link,
-    worker: &Worker,
-    stop: &CancellationToken,
-) -> Result<(), QueueError> {
-    consume_batches(connection, UNROUTED, PREFETCH, stop, async |batch| {
-        tracing::warn!(
-            events = batch.len(),
-            "events found no queue and are sent on their way again"
-        );
-        tokio::time::sleep(PAUSE).await;
-        // They would only come back if what they miss were not there again first.
-        link.declare(connection).await?;
-        let mut passed_on = Vec::with_capacity(batch.len());
-        for delivery in batch {
-            let message = again(&delivery, worker);
-            if settle::publish(&worker.publisher, message, stop).await {
-                passed_on.push(delivery);
-            }
-        }
-        Ok(passed_on)
-    })
-    .await
+/// What sends events on their way again.
+#[derive(Clone)]
+pub(crate) struct Unrouted {
+    pub(crate) publisher: Publisher,
+    pub(crate) schedule: RetrySchedule,
 }
 
-/// The message that was meant, built anew.
-fn again(delivery: &Delivery, worker: &Worker) -> Message {
-    let headers = ReceivedHeaders::read(&delivery.properties);
-    let trace = queue::process(delivery, &headers, UNROUTED);
-    let route = route(delivery.routing_key.as_str(), &worker.schedule.delays());
-    let envelope = match Envelope::decode(&delivery.data) {
-        Ok(envelope) => envelope,
-        // Whoever consumes it there may know it.
-        Err(DecodeError::Version(_)) => {
-            let message = settle::bytes(delivery, route, &trace);
-            return with_headers(message, headers, route);
-        }
-        Err(error) => {
-            return settle::unreadable(&worker.schedule, delivery, &headers, &error, &trace);
-        }
-    };
-    tracing::info!(
-        event_id = envelope.event_id, delivery_id = %envelope.delivery_id,
-        campus_id = %envelope.campus_id, route = route.key(), trace_id = %trace.id(),
-        "an event that found no queue is sent on its way again"
-    );
-    with_headers(Message::new(&envelope, route, trace.context()), headers, route)
+impl Unrouted {
+    /// Drains on one connection until it is lost or `stop`.
+    pub(crate) async fn drain(
+        &self,
+        connection: &Connection,
+        link: &Link,
+        stop: &CancellationToken,
+    ) -> Result<(), QueueError> {
+        consume_batches(connection, UNROUTED, PREFETCH, stop, async |batch| {
+            tracing::warn!(
+                events = batch.len(),
+                "events found no queue and are sent on their way again"
+            );
+            tokio::time::sleep(PAUSE).await;
+            // They would only come back if what they miss were not there again first.
+            link.declare(connection).await?;
+            let mut passed_on = Vec::with_capacity(batch.len());
+            for delivery in batch {
+                let message = self.message(&delivery);
+                if publish_while(&self.publisher, message, || !stop.is_cancelled()).await {
+                    passed_on.push(delivery);
+                }
+            }
+            Ok(passed_on)
+        })
+        .await
+    }
+
+    /// The message that was meant, built anew.
+    fn message(&self, delivery: &Delivery) -> Message {
+        let headers = ReceivedHeaders::read(&delivery.properties);
+        let trace = queue::process(delivery, &headers, UNROUTED);
+        let route = route(delivery.routing_key.as_str(), &self.schedule.delays());
+        let id = delivery.properties.message_id().as_ref().map(ShortString::as_str);
+        let copy = |route| Message::of_bytes(delivery.data.clone(), id, route, trace.context());
+        let envelope = match Envelope::decode(&delivery.data) {
+            Ok(envelope) => envelope,
+            // Whoever consumes it there may know it.
+            Err(DecodeError::Version(_)) => return with_headers(copy(route), headers, route),
+            Err(error) => {
+                return route_undecodable(&self.schedule, &headers.history, &error, copy);
+            }
+        };
+        tracing::info!(
+            event_id = envelope.event_id, delivery_id = %envelope.delivery_id,
+            campus_id = %envelope.campus_id, route = route.key(), trace_id = %trace.id(),
+            "an event that found no queue is sent on its way again"
+        );
+        with_headers(Message::new(&envelope, route, trace.context()), headers, route)
+    }
 }
 
 /// What was tried, and why it is dead where it goes there.

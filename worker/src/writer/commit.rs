@@ -1,24 +1,12 @@
-//! Group commit: whatever is ready goes into one transaction. There is no timer: alone, an event
-//! commits at once; under load batches form while the one before is on its way to disk.
+//! What is to be committed, what became of it, and the way to whoever commits.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
 use retry::{Cause, Failure, FailureKind};
 use runtime::TRACES;
-use store::{Commit, DeliveryStatus, Outcome, SyncWriter};
+use store::{Commit, DeliveryStatus, Outcome};
 use tokio::sync::{mpsc, oneshot};
-use tracing::{Instrument, Span, field::Empty};
-
-use crate::{
-    metrics::Metrics,
-    writer::{committer::Committer, session::Live},
-};
-
-/// Commits in one transaction; more than this would only make a failure dearer.
-const LARGEST_BATCH: usize = 256;
+use tracing::{Span, field::Empty};
 
 /// Before what was locked is tried once more: most locks are another worker's, and gone by then.
 const LOCK_PAUSE: Duration = Duration::from_millis(300);
@@ -32,29 +20,36 @@ pub(crate) enum Committed {
     Refused,
     /// The campus's configuration is another one by now: read again, under that.
     Outdated,
-    /// Members here have the same phone and name: whether they are gone from the core is to be asked, and the
-    /// same committed again. Nothing was written.
+    /// Members here have the same phone and name: whether they are gone from the core is to be asked, and the same
+    /// committed again. Nothing was written.
     Namesakes(Vec<String>),
     /// Somebody else has locked what it would write: nothing is wrong with it, and nothing was written.
     Locked(Failure),
     /// Postgres does not take its row.
     Failed(Failure),
-    /// The session was lost; nobody knows whether it was written. Draw and read again.
+    /// The session was lost; nobody knows whether it was written. Draw and read again (rule worker-9).
     Lost,
 }
 
 /// Something to commit, and who waits for it.
 pub(crate) struct Request {
-    commit: Commit,
-    /// In the trace of the event: from the wish to the disk.
-    span: Span,
+    pub(crate) commit: Commit,
+    /// In the trace of the event: from here to the disk.
+    pub(crate) span: Span,
     /// What became of it, and the commit itself, which may be tried once more.
-    answer: oneshot::Sender<(Committed, Commit)>,
+    pub(crate) answer: oneshot::Sender<(Committed, Commit)>,
 }
 
-impl Live {
-    /// Commits with whatever else is ready, for the event that `parent` is the span of. Answers the commit too,
-    /// as long as the session stands.
+/// Where commits of one session are sent to.
+pub(crate) struct CommitSender(mpsc::Sender<Request>);
+
+impl CommitSender {
+    pub(crate) fn new(requests: mpsc::Sender<Request>) -> Self {
+        Self(requests)
+    }
+
+    /// Commits with whatever else is ready, for the event that `parent` is the span of. Answers the commit too, as long
+    /// as the session stands.
     pub(crate) async fn commit(
         &self,
         commit: Commit,
@@ -87,50 +82,13 @@ impl Live {
     async fn try_to_commit(&self, commit: Commit, span: &Span) -> (Committed, Option<Commit>) {
         let (answer, answered) = oneshot::channel();
         let request = Request { commit, span: span.clone(), answer };
-        if self.writer.send(request).await.is_err() {
+        if self.0.send(request).await.is_err() {
             return (Committed::Lost, None);
         }
         answered
             .await
             .map_or((Committed::Lost, None), |(committed, commit)| (committed, Some(commit)))
     }
-}
-
-/// Commits requests until nobody can send any, or the session is lost.
-pub(crate) async fn commit(
-    writer: SyncWriter,
-    mut requests: mpsc::Receiver<Request>,
-    metrics: Arc<Metrics>,
-) {
-    let mut committer = Committer::new(writer);
-    let mut batch = Vec::with_capacity(LARGEST_BATCH);
-    while requests.recv_many(&mut batch, LARGEST_BATCH).await > 0 {
-        let begin = Instant::now();
-        let commits: Vec<&Commit> = batch.iter().map(|request| &request.commit).collect();
-        let results = committer.commit(&commits).instrument(span_of(&batch)).await;
-        metrics.committed(commits.len(), begin.elapsed());
-        for (request, result) in batch.drain(..).zip(results) {
-            request.answer.send((result, request.commit)).ok();
-        }
-        if committer.is_lost() {
-            // Dropping the receiver tells those who wait, and those who come.
-            return;
-        }
-    }
-}
-
-/// One transaction for many events: shown in the trace of one, and linked with all.
-fn span_of(batch: &[Request]) -> Span {
-    let spans = || batch.iter().map(|request| &request.span);
-    let span = tracing::info_span!(
-        target: TRACES,
-        parent: runtime::leader(spans()).and_then(Span::id),
-        "commit batch",
-        db.system.name = "postgresql",
-        db.operation.batch.size = runtime::number(batch.len()),
-    );
-    runtime::share(&span, spans(), "committed together");
-    span
 }
 
 impl Committed {

@@ -11,7 +11,7 @@ use retry::{Cause, Failure, FailureKind};
 use store::{Commit, LockPolicy, Outcome, SyncWriter};
 use uuid::Uuid;
 
-use crate::{event::job::Key, writer::commit::Committed};
+use crate::writer::commit::Committed;
 
 /// How often a batch is repeated after a deadlock, and a single row after a refusal that may pass.
 const REPEATS: usize = 3;
@@ -28,7 +28,7 @@ pub(crate) struct Committer {
     writer: SyncWriter,
     wary_until: Option<Instant>,
     /// Members that were refused, for reasons that may be everybody's, since something was written.
-    refused: HashSet<Key>,
+    refused: HashSet<(Uuid, String)>,
 }
 
 /// Why a part of a batch was not written.
@@ -95,6 +95,9 @@ impl Committer {
             }
         }
         self.blame(batch, unclear, &mut results);
+        if !self.is_lost() && results.iter().any(Option::is_none) {
+            tracing::error!(commits = batch.len(), "commits have no result; they are read again");
+        }
         results.into_iter().map(|result| result.unwrap_or(Committed::Lost)).collect()
     }
 

@@ -7,13 +7,17 @@ use std::{
 
 use database::DatabaseConfig;
 use runtime::Check;
-use store::{Reads, Session};
+use store::{Commit, Reads, Session};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use crate::{
     metrics::Metrics,
-    writer::commit::{self, Request},
+    writer::{
+        commit::{CommitSender, Committed},
+        group_commit::commit_requests,
+    },
 };
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -25,18 +29,29 @@ const STEADY: Duration = Duration::from_secs(5);
 const WAITING: usize = 1024;
 
 /// A session that stood when somebody looked.
-pub(crate) struct Live {
+pub(crate) struct WriteSession {
     /// Draws numbers.
-    pub(crate) session: Session,
-    /// Commits what was drawn here, and nothing else.
-    pub(crate) writer: mpsc::Sender<Request>,
+    pub(crate) numbers: Session,
+    /// Commits what was drawn here, and nothing else (rule worker-4).
+    commits: CommitSender,
+}
+
+impl WriteSession {
+    /// Commits what was read under a number of this session, with whatever else is ready; see [`CommitSender::commit`].
+    pub(crate) async fn commit(
+        &self,
+        commit: Commit,
+        parent: &Span,
+    ) -> (Committed, Option<Commit>) {
+        self.commits.commit(commit, parent).await
+    }
 }
 
 /// The session that stands now, if any.
 #[derive(Clone)]
-pub(crate) struct Sessions(watch::Receiver<Option<Arc<Live>>>);
+pub(crate) struct SessionWatch(watch::Receiver<Option<Arc<WriteSession>>>);
 
-impl Sessions {
+impl SessionWatch {
     /// Keeps a session open until `stop`.
     pub(crate) fn start(
         config: DatabaseConfig,
@@ -55,7 +70,7 @@ impl Sessions {
     }
 
     /// Resolves when there has been no session for so long.
-    pub(crate) async fn away_for(&self, patience: Duration) {
+    pub(crate) async fn away_for(&self, limit: Duration) {
         let mut receiver = self.0.clone();
         loop {
             if receiver.wait_for(Option::is_none).await.is_err() {
@@ -63,21 +78,21 @@ impl Sessions {
                 return std::future::pending().await;
             }
             let back = receiver.wait_for(Option::is_some);
-            if tokio::time::timeout(patience, back).await.is_err() {
+            if tokio::time::timeout(limit, back).await.is_err() {
                 return;
             }
         }
     }
 
     /// The session that stands, waited for; none once `give_up`.
-    pub(crate) async fn live(&self, give_up: &CancellationToken) -> Option<Arc<Live>> {
+    pub(crate) async fn current(&self, give_up: &CancellationToken) -> Option<Arc<WriteSession>> {
         let mut receiver = self.0.clone();
         tokio::select! {
             biased;
             () = give_up.cancelled() => None,
-            live = receiver.wait_for(|live| {
-                live.as_ref().is_some_and(|live| !live.session.lost().is_cancelled())
-            }) => live.ok()?.clone(),
+            session = receiver.wait_for(|session| {
+                session.as_ref().is_some_and(|session| !session.numbers.lost().is_cancelled())
+            }) => session.ok()?.clone(),
         }
     }
 }
@@ -86,18 +101,19 @@ async fn keep(
     config: &DatabaseConfig,
     check: &Check,
     metrics: &Arc<Metrics>,
-    current: &watch::Sender<Option<Arc<Live>>>,
+    current: &watch::Sender<Option<Arc<WriteSession>>>,
 ) {
     let mut pause = FIRST_PAUSE;
     loop {
         let begun = Instant::now();
         match Session::open(config, Reads::ByKeys).await {
-            Ok((session, writer)) => {
+            Ok((numbers, writer)) => {
                 let opened = Instant::now();
                 let (sender, requests) = mpsc::channel(WAITING);
-                tokio::spawn(commit::commit(writer, requests, Arc::clone(metrics)));
-                let lost = session.lost().clone();
-                current.send_replace(Some(Arc::new(Live { session, writer: sender })));
+                tokio::spawn(commit_requests(writer, requests, Arc::clone(metrics)));
+                let lost = numbers.lost().clone();
+                let session = WriteSession { numbers, commits: CommitSender::new(sender) };
+                current.send_replace(Some(Arc::new(session)));
                 check.well();
                 lost.cancelled().await;
                 // One that is lost at once, time and again, is refused what it asks: reconnecting hotly

@@ -5,47 +5,47 @@ use std::time::Duration;
 use core_api::{CoreError, SessionError};
 use retry::{Cause, Failure, FailureKind, classify};
 
-use crate::core::breaker::Trouble;
+use crate::core::breaker::CoreFailure;
 
 /// The longest that a refused or crowded login keeps a campus's events away from its core: an
 /// operator may mend it at any moment, and asking the session costs the core nothing.
 const LOGIN_PAUSE: Duration = Duration::from_secs(5);
 
 /// What a failure says of the core; none where it answered, and about this member alone.
-pub(crate) fn trouble(error: &CoreError, failure: &Failure) -> Option<Trouble> {
+pub(crate) fn core_failure(error: &CoreError, failure: &Failure) -> Option<CoreFailure> {
     match error {
-        CoreError::Forbidden { .. } => Some(Trouble::Forbidden),
-        CoreError::Server { .. } | CoreError::NotAnApi { .. } => Some(Trouble::Error),
-        _ if failure.kind == FailureKind::Outage => Some(Trouble::Away),
+        CoreError::Forbidden { .. } => Some(CoreFailure::Forbidden),
+        CoreError::Server { .. } | CoreError::NotAnApi { .. } => Some(CoreFailure::Error),
+        _ if failure.kind == FailureKind::Outage => Some(CoreFailure::Away),
         _ => None,
     }
 }
 
-/// Whether a member that was readable before confirms the trouble that others met.
+/// Whether a member that was readable before confirms the failure that others met.
 pub(crate) fn fails<T, E: std::error::Error + 'static>(
     answer: &Result<T, SessionError<E>>,
-    met: Trouble,
+    met: CoreFailure,
 ) -> bool {
     let Err(SessionError::Core(error)) = answer else { return false };
-    trouble(error, &classify(error))
-        .is_some_and(|now| (now == Trouble::Forbidden) == (met == Trouble::Forbidden))
+    core_failure(error, &classify(error))
+        .is_some_and(|now| (now == CoreFailure::Forbidden) == (met == CoreFailure::Forbidden))
 }
 
 /// The failure as what it is where it is not of one member alone.
-pub(crate) fn of_core(trouble: Trouble, failure: &Failure) -> Failure {
-    match trouble {
-        Trouble::Forbidden => Failure::new(
+pub(crate) fn of_core(kind: CoreFailure, failure: &Failure) -> Failure {
+    match kind {
+        CoreFailure::Forbidden => Failure::new(
             Cause::CoreForbidden,
             FailureKind::Outage,
             "The core lets the campus's account see no member any more.",
         ),
-        Trouble::Away | Trouble::Error => failure.clone(),
+        CoreFailure::Away | CoreFailure::Error => failure.clone(),
     }
 }
 
 /// For how long the core, or the way to its login, asks to be left alone; at least a moment where
 /// it says that there was too much.
-pub(crate) fn wish(error: &CoreError) -> Option<Duration> {
+pub(crate) fn retry_after(error: &CoreError) -> Option<Duration> {
     match error {
         CoreError::RateLimited { retry_after, .. } => Some(retry_after.unwrap_or_default()),
         CoreError::LoginPaused { retry_after, .. } => Some((*retry_after).min(LOGIN_PAUSE)),

@@ -1,0 +1,191 @@
+//! The worker as a whole: its parts are built, started, and ended in the order that leaves nothing behind.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use core_api::AnswerMemory;
+use database::Pool;
+use instances::Heartbeat;
+use queue::{
+    Broker, DEAD, Declarations, Link, Publisher, PublisherOptions, QueueWatch, REJECTIONS,
+    RetryQueue, UNROUTED, WORK,
+};
+use runtime::{Daemon, Health, Program, variables};
+use tokio::{sync::mpsc, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::Config,
+    context::{GiveBackSignal, WorkerContext},
+    core::{cores::Cores, limits::Limits},
+    event::{
+        admit::admit,
+        consume::{Consuming, consume},
+        settle::Settler,
+    },
+    metrics::{self, Metrics, backlog, dead_letters},
+    side_queues::{dead_letters::collect, serve::serve, unrouted::Unrouted},
+    writer::session::SessionWatch,
+};
+
+/// The worker, to what runs daemons.
+pub const PROGRAM: Program =
+    Program { name: "worker", admin_listen: variables::WORKER_ADMIN_LISTEN };
+
+/// Works until the daemon is told to stop, then drains: stop consuming, finish or give back what is held, and only then
+/// close what settling needs.
+pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
+    tracing::info!(
+        admin_address = %daemon.admin_address,
+        version = env!("CARGO_PKG_VERSION"),
+        "worker started, admin on {}", daemon.admin_address
+    );
+    let Daemon { shutdown, health, .. } = daemon;
+    let stop = CancellationToken::new();
+    let built = Built::new(&config, &health, &shutdown, &stop)?;
+    let (parts, jobs) = built.spawn(&config, &health, &stop);
+    let consumer = link(&config, &health, "worker", "rabbitmq_consumer");
+    let consuming = Consuming {
+        prefetch: config.prefetch,
+        jobs,
+        shutdown: shutdown.clone(),
+        check: consumer.check.clone(),
+    };
+    consumer.keep(&shutdown, |connection| consume(connection, &built.worker, &consuming)).await;
+
+    // Only now, when nothing is held any more.
+    stop.cancel();
+    for part in parts.into_iter().chain([built.publishing]) {
+        part.await.context("a part of the worker panicked")?;
+    }
+    Ok(())
+}
+
+/// The worker's parts, before anything is consumed.
+struct Built {
+    worker: Arc<WorkerContext>,
+    pool: Pool,
+    unrouted: Unrouted,
+    queues: QueueWatch,
+    publishing: JoinHandle<()>,
+}
+
+impl Built {
+    fn new(
+        config: &Config,
+        health: &Health,
+        shutdown: &CancellationToken,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let metrics = Arc::new(Metrics::new());
+        let pool = Pool::new(&config.database).context("cannot make the database pool")?;
+        let (publisher, publishing) = Publisher::start(
+            link(config, health, "worker publisher", "rabbitmq_publisher"),
+            PublisherOptions::default(),
+            stop.clone(),
+        );
+        let sessions = SessionWatch::start(
+            config.database.clone(),
+            health.check("postgres"),
+            Arc::clone(&metrics),
+            stop.clone(),
+        );
+        let cores = build_cores(config, &pool, shutdown)?;
+        let unrouted = Unrouted { publisher: publisher.clone(), schedule: config.schedule.clone() };
+        let settler = Settler::new(publisher, config.schedule.clone(), Arc::clone(&metrics));
+        let give_back = GiveBackSignal::default();
+        let worker = Arc::new(WorkerContext { settler, sessions, cores, metrics, give_back });
+        let delays = config.schedule.delays().into_iter().map(|delay| RetryQueue(delay).name());
+        let queues = QueueWatch::new(
+            [WORK, DEAD, UNROUTED, REJECTIONS].map(str::to_owned).into_iter().chain(delays),
+        );
+        pool.observe();
+        metrics::observe_cores(&worker.cores);
+        backlog::observe_backlog(&worker.metrics.last_taken, &queues);
+        Ok(Self { worker, pool, unrouted, queues, publishing })
+    }
+
+    /// Starts whatever runs beside the consumer; answers it, and the way to admission.
+    fn spawn(
+        &self,
+        config: &Config,
+        health: &Health,
+        stop: &CancellationToken,
+    ) -> (Vec<JoinHandle<()>>, mpsc::Sender<crate::event::job::Job>) {
+        tokio::spawn(dead_letters::count(self.pool.clone(), stop.clone()));
+        let heartbeat = Heartbeat::new(PROGRAM.name, env!("CARGO_PKG_VERSION"), health.clone());
+        let (jobs, waiting) = mpsc::channel(usize::from(config.prefetch));
+        let parts = vec![
+            tokio::spawn(admit(Arc::clone(&self.worker), waiting, stop.clone())),
+            self.spawn_collector(config, health, stop),
+            self.spawn_side_queues(config, health, stop),
+            tokio::spawn(heartbeat.keep(self.pool.clone(), stop.clone())),
+        ];
+        (parts, jobs)
+    }
+
+    fn spawn_collector(
+        &self,
+        config: &Config,
+        health: &Health,
+        stop: &CancellationToken,
+    ) -> JoinHandle<()> {
+        let link = link(config, health, "worker collector", "rabbitmq_collector");
+        let (pool, stop) = (self.pool.clone(), stop.clone());
+        let metrics = Arc::clone(&self.worker.metrics);
+        tokio::spawn(async move {
+            link.keep(&stop, |connection| {
+                link.check.well();
+                collect(connection, &pool, &metrics, &stop)
+            })
+            .await;
+        })
+    }
+
+    fn spawn_side_queues(
+        &self,
+        config: &Config,
+        health: &Health,
+        stop: &CancellationToken,
+    ) -> JoinHandle<()> {
+        let link = link(config, health, "worker side queues", "rabbitmq_side_queues");
+        let (pool, stop) = (self.pool.clone(), stop.clone());
+        let (unrouted, queues) = (self.unrouted.clone(), self.queues.clone());
+        tokio::spawn(async move {
+            link.keep(&stop, |connection| {
+                link.check.well();
+                serve(connection, &link, &unrouted, &pool, &queues, &stop)
+            })
+            .await;
+        })
+    }
+}
+
+fn build_cores(
+    config: &Config,
+    pool: &Pool,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<Arc<Cores>> {
+    let memory = AnswerMemory::new(config.answer_bytes);
+    metrics::observe_answers(&memory);
+    let cores = Cores::new(
+        pool.clone(),
+        config.sealer.clone(),
+        config.allowed_hosts.clone(),
+        Limits::of(usize::from(config.prefetch), config.core_concurrency),
+        memory,
+        shutdown.clone(),
+    );
+    Ok(Arc::new(cores.context("cannot make the client of the core")?))
+}
+
+/// A connection of its own for a part of the worker, with its check.
+fn link(config: &Config, health: &Health, name: &'static str, check: &'static str) -> Link {
+    Link {
+        broker: Broker::new(config.amqp.clone(), name),
+        declarations: Declarations::of_events(config.topology)
+            .and_retries(config.schedule.delays().into_iter().map(RetryQueue).collect())
+            .and_rejections(),
+        check: health.check(check),
+    }
+}
