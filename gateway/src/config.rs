@@ -10,7 +10,10 @@ use runtime::{
     variables::{self, ranges},
 };
 
-use crate::{BODY_BUDGET_BYTES, intake::tls::Tls, webhook::origin::TrustedProxies};
+use crate::{
+    intake::{budget::BODY_BYTES, tls::Tls},
+    webhook::origin::TrustedProxies,
+};
 
 /// The variables that the gateway reads.
 pub const VARIABLES: &[Variable] = &[
@@ -56,7 +59,7 @@ impl Config {
         Ok(Self {
             listen: settings.address(variables::GATEWAY_LISTEN)?,
             tls: Tls::from_settings(settings)?,
-            max_body_bytes: usize::try_from(max_body_bytes).unwrap_or(BODY_BUDGET_BYTES),
+            max_body_bytes: usize::try_from(max_body_bytes).unwrap_or(BODY_BYTES),
             trusted_proxies: TrustedProxies::from_settings(settings)?,
             database: DatabaseConfig::from_settings(settings, "gateway")?,
             amqp: AmqpConfig::from_settings(settings)?,
@@ -73,6 +76,6 @@ mod tests {
     #[test]
     fn a_body_that_the_budget_of_them_all_cannot_take_is_not_allowed() {
         let largest = usize::try_from(*ranges::GATEWAY_MAX_BODY_BYTES.end());
-        assert_eq!(largest, Ok(BODY_BUDGET_BYTES));
+        assert_eq!(largest, Ok(BODY_BYTES));
     }
 }

@@ -1,4 +1,4 @@
-//! Taking a body in: bounded in size, and in what all of them hold together.
+//! Reads a request's body: bounded in size, and in what all bodies hold together (rule gateway-4).
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,7 +10,7 @@ use crate::{
     intake::{
         budget::{Budget, Charge},
         connections::{Connections, READ_BUFFER_BYTES},
-        timed_body::Arriving,
+        timed_body::TimedBody,
     },
     webhook::refusal::{Refusal, Unavailable},
 };
@@ -23,7 +23,7 @@ const LOOKS_FOR_ROOM: usize = 10;
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// What bounds the bodies of all requests.
-pub(crate) struct Intake {
+pub(crate) struct BodyReader {
     /// `GATEWAY_MAX_BODY_BYTES`.
     pub(crate) max_body_bytes: usize,
     /// What they hold together.
@@ -33,17 +33,17 @@ pub(crate) struct Intake {
 }
 
 /// A whole body, and its share of the budget.
-pub(crate) struct Received {
+pub(crate) struct ReceivedBody {
     /// The raw bytes, as signed.
     pub(crate) bytes: Bytes,
-    /// When the last of them arrived; the sender's patience counts from here.
+    /// When the last of them arrived; the time to answer counts from here.
     pub(crate) ended_at: Instant,
     _charge: Charge,
 }
 
-impl Intake {
+impl BodyReader {
     /// Reads `body` to its end.
-    pub(crate) async fn read<B>(&self, body: &mut Arriving<B>) -> Result<Received, Refusal>
+    pub(crate) async fn read<B>(&self, body: &mut TimedBody<B>) -> Result<ReceivedBody, Refusal>
     where
         B: Body<Data = Bytes> + Unpin,
     {
@@ -52,12 +52,12 @@ impl Intake {
         }
         let mut charge = self.budget.charge();
         let bytes = self.collect(body, &mut charge).await?;
-        Ok(Received { bytes, ended_at: Instant::now(), _charge: charge })
+        Ok(ReceivedBody { bytes, ended_at: Instant::now(), _charge: charge })
     }
 
     async fn collect<B>(
         &self,
-        body: &mut Arriving<B>,
+        body: &mut TimedBody<B>,
         charge: &mut Charge,
     ) -> Result<Bytes, Refusal>
     where
@@ -113,46 +113,47 @@ mod tests {
     use http_body_util::{Full, channel::Channel};
 
     use super::*;
-    use crate::{intake::connection_state::Seat, metrics::Metrics};
+    use crate::{intake::connection_state::ConnectionState, metrics::Metrics};
 
-    fn intake(max_body_bytes: usize, budget: usize) -> Intake {
+    fn body_reader(max_body_bytes: usize, budget: usize) -> BodyReader {
         let connections = Connections::limited(10, Arc::new(Metrics::new()));
-        Intake { max_body_bytes, budget: Budget::new(budget, 0), connections }
+        BodyReader { max_body_bytes, budget: Budget::new(budget, 0), connections }
     }
 
-    fn arriving<B: Body<Data = Bytes> + Unpin>(body: B) -> Arriving<B> {
-        Arriving::new(body, Seat::new())
+    fn timed<B: Body<Data = Bytes> + Unpin>(body: B) -> TimedBody<B> {
+        TimedBody::new(body, ConnectionState::new())
     }
 
     #[tokio::test]
     async fn a_body_in_one_piece_is_not_copied() {
         let bytes = Bytes::from_static(b"{}");
-        let received = intake(10, 10).read(&mut arriving(Full::new(bytes.clone()))).await.unwrap();
+        let received =
+            body_reader(10, 10).read(&mut timed(Full::new(bytes.clone()))).await.unwrap();
         assert_eq!(received.bytes.as_ptr(), bytes.as_ptr());
     }
 
     #[tokio::test]
     async fn an_announced_body_beyond_the_limit_is_not_read() {
-        let mut body = arriving(Full::new(Bytes::from_static(b"12345")));
-        assert_eq!(intake(4, 10).read(&mut body).await.err(), Some(Refusal::BodyTooLarge));
+        let mut body = timed(Full::new(Bytes::from_static(b"12345")));
+        assert_eq!(body_reader(4, 10).read(&mut body).await.err(), Some(Refusal::BodyTooLarge));
         assert!(!body.has_ended());
     }
 
     #[tokio::test]
     async fn pieces_are_joined_and_counted() {
         let (mut sender, body) = Channel::<Bytes>::new(8);
-        let intake = intake(1_000_000, 1_000_000);
+        let bodies = body_reader(1_000_000, 1_000_000);
         let send = async move {
             for _ in 0..10 {
                 sender.send_data(Bytes::from(vec![7; 10_000])).await.unwrap();
             }
         };
-        let (received, ()) = tokio::join!(async { intake.read(&mut arriving(body)).await }, send);
+        let (received, ()) = tokio::join!(async { bodies.read(&mut timed(body)).await }, send);
         let received = received.unwrap();
         assert_eq!(received.bytes.len(), 100_000);
-        assert!(intake.budget.used() >= 100_000);
+        assert!(bodies.budget.used() >= 100_000);
         drop(received);
-        assert_eq!(intake.budget.used(), 0);
+        assert_eq!(bodies.budget.used(), 0);
     }
 
     #[tokio::test]
@@ -165,45 +166,45 @@ mod tests {
             for _ in 0..3 {
                 sender.send_data(Bytes::from(vec![7; 50])).await.unwrap();
             }
-            let intake = intake(max, budget);
-            assert_eq!(intake.read(&mut arriving(body)).await.err(), Some(expected));
-            assert_eq!(intake.budget.used(), 0);
+            let bodies = body_reader(max, budget);
+            assert_eq!(bodies.read(&mut timed(body)).await.err(), Some(expected));
+            assert_eq!(bodies.budget.used(), 0);
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_trickles_is_charged_what_is_held_of_it() {
         let (mut sender, body) = Channel::<Bytes>::new(8);
-        let intake = Arc::new(intake(1_000_000, 1_000_000));
-        let reader = Arc::clone(&intake);
-        let reading = tokio::spawn(async move { reader.read(&mut arriving(body)).await.err() });
+        let bodies = Arc::new(body_reader(1_000_000, 1_000_000));
+        let reader = Arc::clone(&bodies);
+        let reading = tokio::spawn(async move { reader.read(&mut timed(body)).await.err() });
         for _ in 0..5 {
             sender.send_data(Bytes::from_static(b" ")).await.unwrap();
             sleep(Duration::from_secs(4)).await;
         }
-        assert_eq!(intake.budget.used(), 2 * FIRST_ROOM);
+        assert_eq!(bodies.budget.used(), 2 * FIRST_ROOM);
         assert_eq!(reading.await.unwrap(), Some(Refusal::SlowBody));
-        assert_eq!(intake.budget.used(), 0);
+        assert_eq!(bodies.budget.used(), 0);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_stalled_body_gives_its_room_to_one_that_moves() {
-        let intake = Arc::new(intake(100_000, 150_000));
-        let connections = Arc::clone(&intake.connections);
-        let place = connections.open(connections.try_permit().unwrap());
+        let bodies = Arc::new(body_reader(100_000, 150_000));
+        let connections = Arc::clone(&bodies.connections);
+        let connection = connections.open(connections.try_permit().unwrap());
         let (mut sender, body) = Channel::<Bytes>::new(8);
         sender.send_data(Bytes::from(vec![7; 99_999])).await.unwrap();
-        let mut stalled = Arriving::new(body, Arc::clone(&place.seat));
-        let reader = Arc::clone(&intake);
+        let mut stalled = TimedBody::new(body, Arc::clone(&connection.state));
+        let reader = Arc::clone(&bodies);
         let stalled = tokio::spawn(async move {
-            let _place = place;
+            let _connection = connection;
             reader.read(&mut stalled).await.err()
         });
 
         for (waited, refused) in [(1, Some(Refusal::Unavailable(Unavailable::Memory))), (3, None)] {
             sleep(Duration::from_secs(waited)).await;
             let whole = Full::new(Bytes::from(vec![7; 100_000]));
-            assert_eq!(intake.read(&mut arriving(whole)).await.err(), refused);
+            assert_eq!(bodies.read(&mut timed(whole)).await.err(), refused);
         }
         assert_eq!(stalled.await.unwrap(), Some(Refusal::SlowBody));
     }

@@ -1,9 +1,15 @@
-//! How many bytes of bodies may be in memory at once.
+//! How many bytes of bodies may be in memory at once (rule gateway-4).
 
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
 };
+
+/// Bytes of bodies that may be in memory at once: sixteen of the largest that are usual.
+pub(crate) const BODY_BYTES: usize = 256 * 1024 * 1024;
+
+/// Bytes beyond them that only small bodies may take: honest webhooks pass by whatever fills the rest.
+pub(crate) const SMALL_BODY_RESERVE_BYTES: usize = 32 * 1024 * 1024;
 
 /// A body that holds no more is small; nearly every webhook's is.
 const SMALL: usize = 64 * 1024;

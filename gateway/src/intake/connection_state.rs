@@ -1,4 +1,4 @@
-//! One open connection: whose turn it is, and since when its peer has kept us waiting.
+//! One open connection: whether a request of it is being answered, and since when its peer has kept us waiting.
 
 use std::{
     sync::{
@@ -10,70 +10,70 @@ use std::{
 
 use tokio::{sync::Notify, time::Instant};
 
-/// What [`Seat::turns`] grows by when a turn begins: one change, and one request at work.
+/// What the phase grows by when a request begins: one change, and one request in flight.
 const BEGIN: u64 = CHANGE + 1;
-/// What it grows by when a turn ends: one change, and one request less.
+/// What it grows by when a request ends: one change, and one in flight less.
 const END: u64 = CHANGE - 1;
 const CHANGE: u64 = 1 << 32;
 
-const STAYS: u8 = 0;
-const LEAVES: u8 = 1;
+const OPEN: u8 = 0;
+const ENDING: u8 = 1;
 const CUT: u8 = 2;
 
-/// What a connection's stream, its requests and those who look for room know of each other. A
-/// request costs three stores to it.
-pub(crate) struct Seat {
+/// What a connection's stream, its requests and those who look for room know of each other. A request costs three stores
+/// to it.
+pub(crate) struct ConnectionState {
     opened_at: Instant,
-    /// Changes of turn in the upper half, requests at work in the lower: the stream sees turns that
-    /// began and ended between two of its reads.
-    turns: AtomicU64,
-    /// Milliseconds from the opening to when the peer began to keep us waiting, and one; 0 where it
-    /// does not.
+    /// Changes in the upper half, requests in flight in the lower: the stream sees requests that began and ended between
+    /// two of its reads.
+    phase: AtomicU64,
+    /// Milliseconds from the opening to when the peer began to keep us waiting, and one; 0 where it does not.
     waits_since: AtomicU64,
     /// Bytes held of the body that is waited for.
     body_bytes: AtomicUsize,
-    told: AtomicU8,
-    telling: Notify,
+    /// Whether it is asked to end, and how.
+    end: AtomicU8,
+    end_changed: Notify,
 }
 
-/// Our turn to answer, until it is dropped.
-pub(crate) struct OurTurn(Arc<Seat>);
+/// A request that is being answered, until it is dropped.
+pub(crate) struct InFlightGuard(Arc<ConnectionState>);
 
-/// The turns at one moment.
+/// How many requests began and ended, and whether one is in flight, at one moment.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Turns(u64);
+pub(crate) struct RequestPhase(u64);
 
-impl Turns {
+impl RequestPhase {
     /// Before the first request.
-    pub(crate) const NONE: Self = Self(0);
+    pub(crate) const BEFORE_FIRST: Self = Self(0);
 
     /// Whether we owe an answer, and the peer nothing but the body.
-    pub(crate) fn is_ours(self) -> bool {
+    pub(crate) fn is_in_flight(self) -> bool {
         self.0 & (CHANGE - 1) != 0
     }
 }
 
-impl Seat {
+impl ConnectionState {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             opened_at: Instant::now(),
-            turns: AtomicU64::new(0),
+            phase: AtomicU64::new(0),
             waits_since: AtomicU64::new(0),
             body_bytes: AtomicUsize::new(0),
-            told: AtomicU8::new(STAYS),
-            telling: Notify::new(),
+            end: AtomicU8::new(OPEN),
+            end_changed: Notify::new(),
         })
     }
 
     /// A request has arrived.
-    pub(crate) fn ours(self: &Arc<Self>) -> OurTurn {
+    pub(crate) fn begin_request(self: &Arc<Self>) -> InFlightGuard {
         self.works();
-        self.turns.fetch_add(BEGIN, Ordering::Relaxed);
-        OurTurn(Arc::clone(self))
+        self.phase.fetch_add(BEGIN, Ordering::Relaxed);
+        InFlightGuard(Arc::clone(self))
     }
 
-    pub(crate) fn turns(&self) -> Turns {
-        Turns(self.turns.load(Ordering::Relaxed))
+    pub(crate) fn phase(&self) -> RequestPhase {
+        RequestPhase(self.phase.load(Ordering::Relaxed))
     }
 
     /// The peer keeps us waiting since then.
@@ -112,52 +112,52 @@ impl Seat {
     }
 
     /// Asks for the end: what is under way is finished, nothing new begins.
-    pub(crate) fn leave(&self) {
-        self.tell(LEAVES);
+    pub(crate) fn ask_to_end(&self) {
+        self.set_end(ENDING);
     }
 
     /// Ends whatever waits for the peer at once; its place is needed.
     pub(crate) fn cut(&self) {
-        self.tell(CUT);
+        self.set_end(CUT);
     }
 
     pub(crate) fn is_cut(&self) -> bool {
-        self.told.load(Ordering::Acquire) == CUT
+        self.end.load(Ordering::Acquire) == CUT
     }
 
-    fn tell(&self, what: u8) {
-        self.told.fetch_max(what, Ordering::Release);
-        self.telling.notify_waiters();
+    fn set_end(&self, end: u8) {
+        self.end.fetch_max(end, Ordering::Release);
+        self.end_changed.notify_waiters();
     }
 
     /// Waits until the connection is asked to end, in either way.
-    pub(crate) async fn until_told(&self) {
-        let telling = self.telling.notified();
-        if self.told.load(Ordering::Acquire) == STAYS {
-            telling.await;
+    pub(crate) async fn until_ending(&self) {
+        let changed = self.end_changed.notified();
+        if self.end.load(Ordering::Acquire) == OPEN {
+            changed.await;
         }
     }
 
     /// Waits until the connection is cut.
     pub(crate) async fn until_cut(&self) {
         loop {
-            let telling = self.telling.notified();
-            match self.told.load(Ordering::Acquire) {
+            let changed = self.end_changed.notified();
+            match self.end.load(Ordering::Acquire) {
                 CUT => return,
-                _ => telling.await,
+                _ => changed.await,
             }
         }
     }
 }
 
-impl OurTurn {
-    pub(crate) fn seat(&self) -> &Arc<Seat> {
+impl InFlightGuard {
+    pub(crate) fn connection(&self) -> &Arc<ConnectionState> {
         &self.0
     }
 }
 
-impl Drop for OurTurn {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
-        self.0.turns.fetch_add(END, Ordering::Relaxed);
+        self.0.phase.fetch_add(END, Ordering::Relaxed);
     }
 }

@@ -1,4 +1,4 @@
-//! How many connections may be open at once, and who gives way when there are more.
+//! How many connections may be open at once, and who gives way when there are more (rule gateway-5).
 //!
 //! Nobody is kept out by those who say nothing: when all places are taken, those go whose peers
 //! have kept us waiting longest, whatever for: a TLS handshake, a head, a body, the next request,
@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use crate::{
-    intake::connection_state::Seat,
+    intake::connection_state::ConnectionState,
     metrics::{Cut, Metrics},
 };
 
@@ -42,14 +42,14 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 pub(crate) struct Connections {
     permits: Arc<Semaphore>,
     limit: usize,
-    seats: Mutex<HashMap<u64, Arc<Seat>>>,
+    states: Mutex<HashMap<u64, Arc<ConnectionState>>>,
     next: AtomicU64,
     metrics: Arc<Metrics>,
 }
 
 /// An open connection's place, until it is dropped.
-pub(crate) struct Place {
-    pub(crate) seat: Arc<Seat>,
+pub(crate) struct OpenConnection {
+    pub(crate) state: Arc<ConnectionState>,
     number: u64,
     connections: Arc<Connections>,
     _permit: OwnedSemaphorePermit,
@@ -70,7 +70,7 @@ impl Connections {
         Arc::new(Self {
             permits: Arc::new(Semaphore::new(limit)),
             limit,
-            seats: Mutex::default(),
+            states: Mutex::default(),
             next: AtomicU64::new(0),
             metrics,
         })
@@ -96,32 +96,32 @@ impl Connections {
     }
 
     /// Takes the place of a permit.
-    pub(crate) fn open(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Place {
+    pub(crate) fn open(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> OpenConnection {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let seat = Seat::new();
-        self.seats().insert(number, Arc::clone(&seat));
-        Place { seat, number, connections: Arc::clone(self), _permit: permit }
+        let state = ConnectionState::new();
+        self.states().insert(number, Arc::clone(&state));
+        OpenConnection { state, number, connections: Arc::clone(self), _permit: permit }
     }
 
     /// Asks all to end after the request that they are in.
-    pub(crate) fn leave(&self) {
-        self.seats().values().for_each(|seat| seat.leave());
+    pub(crate) fn ask_to_end(&self) {
+        self.states().values().for_each(|state| state.ask_to_end());
     }
 
     /// Cuts off those who have kept us waiting longest, one in a hundred places at once.
     fn make_room(&self) {
         let most = (self.limit / 100).max(1);
         let now = Instant::now();
-        let seats = self.seats();
+        let states = self.states();
         let mut going = 0;
         let mut waiting = Vec::new();
-        for seat in seats.values() {
-            if seat.is_cut() {
+        for state in states.values() {
+            if state.is_cut() {
                 going += 1;
-            } else if let Some(since) = seat.waiting_since()
+            } else if let Some(since) = state.waiting_since()
                 && now.saturating_duration_since(since) >= SHORTEST_WAIT
             {
-                waiting.push((since, seat));
+                waiting.push((since, state));
             }
         }
         // Those who are cut off need a moment to be gone.
@@ -130,32 +130,32 @@ impl Connections {
             return;
         }
         waiting.select_nth_unstable_by_key(wanted - 1, |(since, _)| *since);
-        waiting.iter().take(wanted).for_each(|(_, seat)| seat.cut());
+        waiting.iter().take(wanted).for_each(|(_, state)| state.cut());
         self.metrics.cut(Cut::Crowded, wanted);
     }
 
     /// Cuts off the stalled body of which most is held. False where no body has stalled.
     pub(crate) fn cut_stalled_body(&self) -> bool {
         let now = Instant::now();
-        let seats = self.seats();
-        let mut largest: Option<(usize, &Arc<Seat>)> = None;
-        for seat in seats.values() {
-            let bytes = seat.body_bytes();
+        let states = self.states();
+        let mut largest: Option<(usize, &Arc<ConnectionState>)> = None;
+        for state in states.values() {
+            let bytes = state.body_bytes();
             if bytes == 0 {
                 continue;
             }
-            if seat.is_cut() {
+            if state.is_cut() {
                 return true;
             }
-            let has_stalled = seat
+            let has_stalled = state
                 .waiting_since()
                 .is_some_and(|since| now.saturating_duration_since(since) >= STALLED);
             if has_stalled && largest.is_none_or(|(most, _)| most < bytes) {
-                largest = Some((bytes, seat));
+                largest = Some((bytes, state));
             }
         }
-        let Some((_, seat)) = largest else { return false };
-        seat.cut();
+        let Some((_, state)) = largest else { return false };
+        state.cut();
         self.metrics.cut(Cut::Memory, 1);
         true
     }
@@ -164,14 +164,14 @@ impl Connections {
         self.limit
     }
 
-    fn seats(&self) -> MutexGuard<'_, HashMap<u64, Arc<Seat>>> {
-        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    fn states(&self) -> MutexGuard<'_, HashMap<u64, Arc<ConnectionState>>> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Place {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
-        self.connections.seats().remove(&self.number);
+        self.connections.states().remove(&self.number);
     }
 }
 
@@ -195,7 +195,7 @@ mod tests {
         Connections::limited(limit, Arc::new(Metrics::new()))
     }
 
-    fn open(connections: &Arc<Connections>) -> Place {
+    fn open(connections: &Arc<Connections>) -> OpenConnection {
         connections.open(connections.try_permit().unwrap())
     }
 
@@ -204,44 +204,44 @@ mod tests {
         let connections = connections(3);
         let (works, waits, waits_longest) =
             (open(&connections), open(&connections), open(&connections));
-        waits_longest.seat.waits(Instant::now());
+        waits_longest.state.waits(Instant::now());
         tokio::time::sleep(Duration::from_secs(1)).await;
-        waits.seat.waits(Instant::now());
+        waits.state.waits(Instant::now());
         tokio::time::sleep(Duration::from_secs(1)).await;
 
-        let seat = Arc::clone(&waits_longest.seat);
+        let state = Arc::clone(&waits_longest.state);
         tokio::spawn(async move {
-            seat.until_cut().await;
+            state.until_cut().await;
             drop(waits_longest);
         });
         assert!(connections.permit().await.is_some());
-        assert!(!works.seat.is_cut() && !waits.seat.is_cut());
+        assert!(!works.state.is_cut() && !waits.state.is_cut());
     }
 
     #[tokio::test(start_paused = true)]
     async fn nobody_gives_way_who_is_at_work_or_has_only_begun_to_wait() {
         let connections = connections(2);
         let (works, waits) = (open(&connections), open(&connections));
-        waits.seat.waits(Instant::now());
+        waits.state.waits(Instant::now());
         connections.make_room();
-        assert!(!works.seat.is_cut() && !waits.seat.is_cut());
+        assert!(!works.state.is_cut() && !waits.state.is_cut());
         tokio::time::sleep(SHORTEST_WAIT).await;
         connections.make_room();
-        assert!(!works.seat.is_cut() && waits.seat.is_cut());
+        assert!(!works.state.is_cut() && waits.state.is_cut());
     }
 
     #[tokio::test(start_paused = true)]
     async fn of_stalled_bodies_the_largest_gives_way() {
         let connections = connections(4);
         let [idle, small, large, moving] = [0; 4].map(|_| open(&connections));
-        idle.seat.waits(Instant::now());
-        small.seat.waits_for_body(Instant::now(), 10);
-        large.seat.waits_for_body(Instant::now(), 20);
+        idle.state.waits(Instant::now());
+        small.state.waits_for_body(Instant::now(), 10);
+        large.state.waits_for_body(Instant::now(), 20);
         assert!(!connections.cut_stalled_body());
         tokio::time::sleep(STALLED).await;
-        moving.seat.waits_for_body(Instant::now(), 30);
+        moving.state.waits_for_body(Instant::now(), 30);
         assert!(connections.cut_stalled_body());
-        assert!(large.seat.is_cut());
-        assert!(!idle.seat.is_cut() && !small.seat.is_cut() && !moving.seat.is_cut());
+        assert!(large.state.is_cut());
+        assert!(!idle.state.is_cut() && !small.state.is_cut() && !moving.state.is_cut());
     }
 }

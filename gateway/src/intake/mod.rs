@@ -1,4 +1,6 @@
-//! Connections of senders, and the bodies that come on them: bounded in number, time and memory.
+//! Connections of senders, and the bodies that come on them: bounded in number, time and memory. `server` accepts within
+//! the cap of `connections`, `connection_handler` serves one over `tls` and a `timed_stream`; a body comes as a `timed_body`
+//! and is read by `body` within the `budget`.
 
 pub(crate) mod body;
 pub(crate) mod budget;
@@ -8,4 +10,5 @@ pub(crate) mod server;
 pub(crate) mod timed_body;
 pub(crate) mod tls;
 
+mod connection_handler;
 mod timed_stream;

@@ -8,7 +8,7 @@ use hyper::body::{Body, Frame};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::{
-    intake::connection_state::{OurTurn, Seat},
+    intake::connection_state::{ConnectionState, InFlightGuard},
     webhook::refusal::Refusal,
 };
 
@@ -23,9 +23,9 @@ const DISCARD_LIMIT: Duration = Duration::from_secs(1);
 const PACE: u32 = 16 * 1024;
 
 /// A body, and the connection that it comes on.
-pub(crate) struct Arriving<B> {
+pub(crate) struct TimedBody<B> {
     body: B,
-    seat: Arc<Seat>,
+    state: Arc<ConnectionState>,
     /// None as long as everything was there when it was asked for.
     pace: Option<Pace>,
     received: usize,
@@ -37,9 +37,9 @@ struct Pace {
     behind_since: Instant,
 }
 
-impl<B: Body<Data = Bytes> + Unpin> Arriving<B> {
-    pub(crate) fn new(body: B, seat: Arc<Seat>) -> Self {
-        Self { body, seat, pace: None, received: 0 }
+impl<B: Body<Data = Bytes> + Unpin> TimedBody<B> {
+    pub(crate) fn new(body: B, state: Arc<ConnectionState>) -> Self {
+        Self { body, state, pace: None, received: 0 }
     }
 
     /// The next bytes; none at the end.
@@ -73,14 +73,14 @@ impl<B: Body<Data = Bytes> + Unpin> Arriving<B> {
         // Nobody gets ahead of the pace, to rest on it later.
         pace.behind_since = pace.behind_since.min(now);
         let limit = pace.deadline.min(now + STALL_LIMIT);
-        self.seat.waits_for_body(pace.behind_since, self.received);
+        self.state.waits_for_body(pace.behind_since, self.received);
         let frame = tokio::select! {
             biased;
             frame = self.body.frame() => Ok(frame),
-            () = self.seat.until_cut() => Err(Refusal::SlowBody),
+            () = self.state.until_cut() => Err(Refusal::SlowBody),
             () = sleep_until(limit) => Err(Refusal::SlowBody),
         };
-        self.seat.works_on_body();
+        self.state.works_on_body();
         frame
     }
 
@@ -107,12 +107,11 @@ impl<B: Body<Data = Bytes> + Unpin> Arriving<B> {
         self.body.size_hint().exact()
     }
 
-    /// Reads on after an early answer and throws away what comes; only then is it the peer's turn
-    /// again.
-    pub(crate) async fn discard(mut self, ours: OurTurn) {
+    /// Reads on after an early answer and throws away what comes (rule gateway-6); the request is in flight until then.
+    pub(crate) async fn discard(mut self, in_flight: InFlightGuard) {
         let rest = async { while let Ok(Some(_)) = self.next().await {} };
         timeout(DISCARD_LIMIT, rest).await.ok();
-        drop(ours);
+        drop(in_flight);
     }
 }
 
@@ -122,13 +121,13 @@ mod tests {
 
     use super::*;
 
-    fn arriving() -> (Sender<Bytes>, Arriving<Channel<Bytes>>, Arc<Seat>) {
+    fn timed() -> (Sender<Bytes>, TimedBody<Channel<Bytes>>, Arc<ConnectionState>) {
         let (sender, body) = Channel::<Bytes>::new(8);
-        let seat = Seat::new();
-        (sender, Arriving::new(body, Arc::clone(&seat)), seat)
+        let state = ConnectionState::new();
+        (sender, TimedBody::new(body, Arc::clone(&state)), state)
     }
 
-    async fn to_its_end(body: &mut Arriving<Channel<Bytes>>) -> Result<(), Refusal> {
+    async fn to_its_end(body: &mut TimedBody<Channel<Bytes>>) -> Result<(), Refusal> {
         while body.next().await?.is_some() {}
         Ok(())
     }
@@ -143,7 +142,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_stalled_body_is_given_up_after_ten_seconds() {
-        let (mut sender, mut body, _seat) = arriving();
+        let (mut sender, mut body, _state) = timed();
         sender.send_data(Bytes::from_static(b"{")).await.unwrap();
         let start = Instant::now();
         assert_eq!(to_its_end(&mut body).await, Err(Refusal::SlowBody));
@@ -152,7 +151,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_trickling_body_is_given_up_after_a_minute() {
-        let (sender, mut body, _seat) = arriving();
+        let (sender, mut body, _state) = timed();
         trickle(sender, 1, Duration::from_secs(9));
         let start = Instant::now();
         assert_eq!(to_its_end(&mut body).await, Err(Refusal::SlowBody));
@@ -163,35 +162,35 @@ mod tests {
     async fn a_body_that_trickles_keeps_us_waiting_from_its_beginning_and_one_that_flows_does_not()
     {
         for (bytes, seconds) in [(1, 5), (20 * 1024, 0)] {
-            let (sender, mut body, seat) = arriving();
+            let (sender, mut body, state) = timed();
             trickle(sender, bytes, Duration::from_secs(1));
             tokio::spawn(async move { to_its_end(&mut body).await });
             tokio::time::sleep(Duration::from_millis(5_500)).await;
-            let waited = seat.waiting_since().unwrap().elapsed();
+            let waited = state.waiting_since().unwrap().elapsed();
             assert_eq!(waited.as_secs(), seconds, "{waited:?}");
-            assert!(seat.body_bytes() >= 5 * bytes);
+            assert!(state.body_bytes() >= 5 * bytes);
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_whose_connection_is_cut_is_given_up_at_once() {
-        let (_sender, mut body, seat) = arriving();
+        let (_sender, mut body, state) = timed();
         let start = Instant::now();
         let (ended, ()) = tokio::join!(to_its_end(&mut body), async {
             tokio::time::sleep(Duration::from_secs(1)).await;
-            seat.cut();
+            state.cut();
         });
         assert_eq!(ended, Err(Refusal::SlowBody));
         assert_eq!(start.elapsed().as_secs(), 1);
-        assert_eq!(seat.body_bytes(), 0);
+        assert_eq!(state.body_bytes(), 0);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_rest_that_does_not_end_is_discarded_for_a_second() {
-        let (_sender, body, seat) = arriving();
+        let (_sender, body, state) = timed();
         let start = Instant::now();
-        body.discard(seat.ours()).await;
+        body.discard(state.begin_request()).await;
         assert_eq!(start.elapsed().as_secs(), 1);
-        assert!(!seat.turns().is_ours());
+        assert!(!state.phase().is_in_flight());
     }
 }

@@ -1,4 +1,4 @@
-//! A connection that is not waited for without end.
+//! A connection whose peer is not waited for without end.
 //!
 //! hyper has one timer for both a head that trickles and a connection that idles between
 //! requests, and none for a peer that never reads. Proxies keep idle connections for a minute, so
@@ -18,7 +18,7 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-use crate::intake::connection_state::{Seat, Turns};
+use crate::intake::connection_state::{ConnectionState, RequestPhase};
 
 /// From the first byte of a request (of the first, from the connection's opening) to the end of
 /// its headers.
@@ -55,27 +55,27 @@ impl Owed {
 /// A stream whose reads and writes end with an error when the peer takes too long.
 pub(crate) struct TimedStream<S> {
     stream: S,
-    seat: Arc<Seat>,
-    seen: Turns,
+    state: Arc<ConnectionState>,
+    seen: RequestPhase,
     owed: Owed,
     write_waits_since: Option<Instant>,
     alarm: Pin<Box<Sleep>>,
 }
 
 impl<S> TimedStream<S> {
-    pub(crate) fn new(stream: S, seat: Arc<Seat>) -> Self {
+    pub(crate) fn new(stream: S, state: Arc<ConnectionState>) -> Self {
         Self {
             stream,
-            seat,
-            seen: Turns::NONE,
+            state,
+            seen: RequestPhase::BEFORE_FIRST,
             owed: Owed::RestOfHead(Instant::now()),
             write_waits_since: None,
             alarm: Box::pin(sleep(TICK)),
         }
     }
 
-    fn note_turn(&mut self) {
-        let turns = self.seat.turns();
+    fn note_phase(&mut self) {
+        let turns = self.state.phase();
         if turns != self.seen {
             self.seen = turns;
             self.owed = Owed::Request(Instant::now());
@@ -83,8 +83,8 @@ impl<S> TimedStream<S> {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        // In our turn the peer owes us the body at most, and that has limits of its own.
-        let owed = (!self.seen.is_ours()).then(|| self.owed.deadline());
+        // While a request is in flight the peer owes us the body at most, and that has limits of its own.
+        let owed = (!self.seen.is_in_flight()).then(|| self.owed.deadline());
         let write = self.write_waits_since.map(|since| since + WRITE_LIMIT);
         owed.into_iter().chain(write).min()
     }
@@ -105,8 +105,8 @@ impl<S> TimedStream<S> {
 
     /// The same for what the peer owes since then, unless the place is needed for others.
     fn wait_since<T>(&mut self, since: Instant, context: &mut Context<'_>) -> Poll<io::Result<T>> {
-        self.seat.waits(since);
-        if self.seat.is_cut() {
+        self.state.waits(since);
+        if self.state.is_cut() {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         self.wait(context)
@@ -119,7 +119,7 @@ impl<S> TimedStream<S> {
     ) -> Poll<io::Result<T>> {
         if written.is_ready() {
             if self.write_waits_since.take().is_some() {
-                self.seat.works();
+                self.state.works();
             }
             return written;
         }
@@ -134,10 +134,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for TimedStream<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.note_turn();
+        self.note_phase();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         if read.is_pending() {
-            if self.seen.is_ours() {
+            if self.seen.is_in_flight() {
                 return self.wait(context);
             }
             let since = self.owed.since();
@@ -190,10 +190,10 @@ mod tests {
 
     use super::*;
 
-    fn timed() -> (TimedStream<DuplexStream>, DuplexStream, Arc<Seat>) {
-        let (ours, theirs) = duplex(16);
-        let seat = Seat::new();
-        (TimedStream::new(ours, Arc::clone(&seat)), theirs, seat)
+    fn timed() -> (TimedStream<DuplexStream>, DuplexStream, Arc<ConnectionState>) {
+        let (in_flight, theirs) = duplex(16);
+        let state = ConnectionState::new();
+        (TimedStream::new(in_flight, Arc::clone(&state)), theirs, state)
     }
 
     async fn seconds_until_given_up(stream: &mut TimedStream<DuplexStream>) -> u64 {
@@ -211,7 +211,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_first_head_has_ten_seconds_however_it_trickles() {
-        let (mut stream, mut peer, _seat) = timed();
+        let (mut stream, mut peer, _state) = timed();
         tokio::spawn(async move {
             while peer.write_u8(b'P').await.is_ok() {
                 sleep(Duration::from_secs(1)).await;
@@ -222,17 +222,17 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn between_requests_there_is_more_time_but_not_within_one() {
-        let (mut stream, mut peer, seat) = timed();
+        let (mut stream, mut peer, state) = timed();
         peer.write_u8(b'P').await.unwrap();
         stream.read_u8().await.unwrap();
-        drop(seat.ours());
+        drop(state.begin_request());
         let idle = seconds_until_given_up(&mut stream).await;
         assert_eq!(idle, 75);
 
-        let (mut stream, mut peer, seat) = timed();
+        let (mut stream, mut peer, state) = timed();
         peer.write_u8(b'P').await.unwrap();
         stream.read_u8().await.unwrap();
-        drop(seat.ours());
+        drop(state.begin_request());
         tokio::spawn(async move {
             sleep(Duration::from_secs(20)).await;
             peer.write_u8(b'P').await.unwrap();
@@ -243,34 +243,34 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_the_peer_owes_is_known_and_a_cut_ends_the_waiting_for_it() {
-        let (mut stream, mut peer, seat) = timed();
-        assert_eq!(seat.waiting_since(), None);
+        let (mut stream, mut peer, state) = timed();
+        assert_eq!(state.waiting_since(), None);
         peer.write_u8(b'P').await.unwrap();
         let reading = tokio::spawn(async move { seconds_until_given_up(&mut stream).await });
         sleep(Duration::from_secs(3)).await;
-        assert_eq!(seat.waiting_since().unwrap().elapsed().as_secs(), 3);
-        seat.cut();
+        assert_eq!(state.waiting_since().unwrap().elapsed().as_secs(), 3);
+        state.cut();
         // In the gateway it is the cut that wakes the connection; here it is the next byte.
         peer.write_u8(b'P').await.unwrap();
         assert_eq!(reading.await.unwrap(), 3);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn our_own_turn_is_not_timed() {
-        let (mut stream, mut peer, seat) = timed();
-        let ours = seat.ours();
+    async fn a_request_in_flight_is_not_timed() {
+        let (mut stream, mut peer, state) = timed();
+        let in_flight = state.begin_request();
         tokio::spawn(async move {
             sleep(Duration::from_mins(5)).await;
             peer.write_u8(b'P').await.unwrap();
         });
         assert_eq!(stream.read_u8().await.unwrap(), b'P');
-        drop(ours);
+        drop(in_flight);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_does_not_read_is_given_up() {
-        let (mut stream, _peer, seat) = timed();
-        let _ours = seat.ours();
+        let (mut stream, _peer, state) = timed();
+        let _ours = state.begin_request();
         let start = Instant::now();
         let error = stream.write_all(&[0; 100]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);

@@ -18,7 +18,10 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::{
-    intake::{budget::Budget, tls::Tls},
+    intake::{
+        budget::{BODY_BYTES, Budget, SMALL_BODY_RESERVE_BYTES},
+        tls::Tls,
+    },
     webhook::refusal::Refusal,
 };
 
@@ -203,7 +206,7 @@ pub(crate) fn observe(
     let used = Arc::clone(budget);
     gauge("gateway_body_bytes_in_flight", "Bytes of bodies in memory", move || used.used());
     gauge("gateway_body_bytes_limit", "Bytes of bodies that may be in memory at once", || {
-        crate::BODY_BUDGET_BYTES + crate::SMALL_BODY_RESERVE_BYTES
+        BODY_BYTES + SMALL_BODY_RESERVE_BYTES
     });
     let ages = directory.clone();
     observe_each(

@@ -1,5 +1,5 @@
-//! The checks of a webhook that need nothing but its bytes and the campuses (CONTRACT §2, rows 3 to
-//! 10), and who is told when one of them refuses.
+//! The checks of a webhook that need nothing but its bytes and the campuses (interface §2, rows 3 to 10), and who is told when
+//! one of them refuses.
 
 use std::{net::IpAddr, sync::Arc, time::Instant};
 
@@ -21,7 +21,7 @@ use crate::webhook::{
     timestamp,
 };
 
-/// What the checks count with, and tell.
+/// What the checks count with, and whom they tell.
 pub(crate) struct Checks {
     pub(crate) limiter: Limiter<Uuid>,
     pub(crate) audit: Audit,
@@ -30,14 +30,14 @@ pub(crate) struct Checks {
 
 /// What comes with a body.
 #[derive(Clone)]
-pub(crate) struct Cover {
+pub(crate) struct RequestContext {
     pub(crate) signature: Signature,
     pub(crate) origin: IpAddr,
     pub(crate) trace: Trace,
 }
 
 /// A verified event, and whose it is.
-pub(crate) struct Delivery {
+pub(crate) struct VerifiedEvent {
     pub(crate) campus: Arc<Campus>,
     pub(crate) payload: Payload,
     pub(crate) received_at: DateTime<Utc>,
@@ -46,19 +46,19 @@ pub(crate) struct Delivery {
 impl Checks {
     pub(crate) fn pass(
         &self,
-        cover: &Cover,
+        context: &RequestContext,
         body: &[u8],
         directory: Option<&Directory>,
-    ) -> Result<Delivery, Declined> {
+    ) -> Result<VerifiedEvent, Declined> {
         let received_at = timestamp::to_microseconds(Utc::now());
         let address = Address::read(body)?;
         let directory = directory.ok_or(Unavailable::NoCampuses)?;
         let campus = directory.find(address.name()).ok_or(Refusal::UnknownCampus)?;
         // From here on the campus is known, and its operator wants to know what is refused.
         let payload = self
-            .open(cover.signature, body, campus, received_at)
-            .map_err(|refusal| self.decline(refusal, cover, body, campus, received_at))?;
-        Ok(Delivery { campus: Arc::clone(campus), payload, received_at })
+            .open(context.signature, body, campus, received_at)
+            .map_err(|refusal| self.decline(refusal, context, body, campus, received_at))?;
+        Ok(VerifiedEvent { campus: Arc::clone(campus), payload, received_at })
     }
 
     /// What a campus's own sender wrote.
@@ -90,28 +90,28 @@ impl Checks {
             .map_err(|retry_after| Refusal::RateLimited { retry_after })
     }
 
-    /// Tells the campus's operator, within what a flood may cost.
+    /// Tells the campus's operator, within what a flood may cost (rule gateway-9).
     fn decline(
         &self,
         refusal: Refusal,
-        cover: &Cover,
+        context: &RequestContext,
         body: &[u8],
         campus: &Campus,
         received_at: DateTime<Utc>,
     ) -> Declined {
-        let is_told = self.audit.takes(campus.id, refusal);
+        let is_audited = self.audit.admits(campus.id, refusal);
         let clue = match refusal {
-            Refusal::InvalidSignature if is_told => {
+            Refusal::InvalidSignature if is_audited => {
                 let secrets: Vec<_> = campus.secrets.good_at(received_at).collect();
-                self.examiner.examine(cover.signature, body, &secrets)
+                self.examiner.examine(context.signature, body, &secrets)
             }
-            Refusal::InvalidSignature => Clue::of_form(cover.signature),
+            Refusal::InvalidSignature => Clue::of_form(context.signature),
             _ => None,
         };
         let declined = Declined { refusal, campus: Some(campus.id), clue };
-        if is_told {
-            let Cover { origin, ref trace, .. } = *cover;
-            self.audit.tell(&Refused {
+        if is_audited {
+            let RequestContext { origin, ref trace, .. } = *context;
+            self.audit.send(&Refused {
                 campus: campus.id,
                 declined,
                 origin,

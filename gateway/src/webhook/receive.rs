@@ -1,4 +1,4 @@
-//! The story of one webhook, from its headers to the answer.
+//! One webhook, from its headers to the answer: read, check, publish.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -9,17 +9,16 @@ use hyper::{HeaderMap, body::Body};
 use queue::{Message, PublishError, Publisher, Route};
 use runtime::Trace;
 use tokio::time::{Instant, sleep, timeout_at};
-use tracing::Span;
 use uuid::Uuid;
 
 use crate::{
     intake::{
-        body::{Intake, Received},
-        timed_body::Arriving,
+        body::{BodyReader, ReceivedBody},
+        timed_body::TimedBody,
     },
     metrics::Metrics,
     webhook::{
-        checks::{Checks, Cover, Delivery},
+        checks::{Checks, RequestContext, VerifiedEvent},
         refusal::{Refusal, Unavailable},
         refused::declined::Declined,
         reply::Accepted,
@@ -30,8 +29,7 @@ use crate::{
 
 const SIGNATURE: &str = "x-webhook-signature";
 
-/// From the last byte of a body to our answer; the contract allows 1.5 s, and the answer needs a
-/// moment to get there.
+/// From the last byte of a body to our answer; interface §2 allows 1.5 s, and the answer needs a moment to get there.
 const ANSWER_LIMIT: Duration = Duration::from_millis(1300);
 
 /// Between a queue's refusal and the second try.
@@ -44,21 +42,21 @@ const LARGE: usize = 256 * 1024;
 /// Takes webhooks in, one call of [`Receiver::receive`] each.
 pub(crate) struct Receiver {
     pub(crate) directory: DirectoryHandle,
-    pub(crate) intake: Intake,
+    pub(crate) bodies: BodyReader,
     pub(crate) checks: Arc<Checks>,
     pub(crate) publisher: Publisher,
     pub(crate) metrics: Arc<Metrics>,
 }
 
 impl Receiver {
-    /// Look up, verify, decode, publish; the checks come in CONTRACT §2's order.
+    /// Look up, verify, decode, publish; the checks come in the order of interface §2.
     ///
-    /// `Ok` only once RabbitMQ has the event on the disks of a majority of its nodes.
+    /// `Ok` only once RabbitMQ has the event on the disks of a majority of its nodes (rule gateway-1).
     pub(crate) async fn receive<B>(
         &self,
         headers: &HeaderMap,
         origin: IpAddr,
-        body: &mut Arriving<B>,
+        body: &mut TimedBody<B>,
         trace: &Trace,
     ) -> Result<Accepted, Declined>
     where
@@ -66,21 +64,21 @@ impl Receiver {
     {
         let header = headers.get(SIGNATURE).map(hyper::header::HeaderValue::as_bytes);
         let signature = Signature::from_header(header)?;
-        let received = self.intake.read(body).await?;
+        let received = self.bodies.read(body).await?;
         let deadline = received.ended_at + ANSWER_LIMIT;
         self.metrics.received(received.bytes.len());
 
-        let cover = Cover { signature, origin, trace: trace.clone() };
-        let delivery = self.check(cover, &received, deadline).await?;
-        let declined = Declined::by(delivery.campus.id);
+        let context = RequestContext { signature, origin, trace: trace.clone() };
+        let event = self.check(context, &received, deadline).await?;
+        let declined = Declined::by(event.campus.id);
         span::link_sender(trace, headers);
         // All that is needed of it is in the envelope: its memory is the connection's again.
         drop(received);
-        let envelope = delivery.into_envelope();
-        tell_span(trace.span(), &envelope);
+        let envelope = event.into_envelope();
+        span::record_event(trace, &envelope);
         self.publish(&envelope, deadline, trace).await.map_err(declined)?;
         self.metrics.accepted(&envelope.event_type);
-        // The worker writes a line of each event's fate; this one is for following a single event.
+        // The worker logs what becomes of each event; this line is for following a single one.
         tracing::debug!(
             event_id = envelope.event_id,
             delivery_id = %envelope.delivery_id,
@@ -94,17 +92,17 @@ impl Receiver {
 
     async fn check(
         &self,
-        cover: Cover,
-        received: &Received,
+        context: RequestContext,
+        received: &ReceivedBody,
         deadline: Instant,
-    ) -> Result<Delivery, Declined> {
+    ) -> Result<VerifiedEvent, Declined> {
         let directory = self.directory.snapshot();
         if received.bytes.len() <= LARGE {
-            return self.checks.pass(&cover, &received.bytes, directory.as_deref());
+            return self.checks.pass(&context, &received.bytes, directory.as_deref());
         }
         let (body, checks) = (received.bytes.clone(), Arc::clone(&self.checks));
         let passed =
-            tokio::task::spawn_blocking(move || checks.pass(&cover, &body, directory.as_deref()));
+            tokio::task::spawn_blocking(move || checks.pass(&context, &body, directory.as_deref()));
         match timeout_at(deadline, passed).await {
             Ok(Ok(passed)) => passed,
             // Too much to do; a panic, which there is none, would be told as the same.
@@ -119,7 +117,7 @@ impl Receiver {
         trace: &Trace,
     ) -> Result<(), Refusal> {
         let started = Instant::now();
-        // On time-out the event may be queued nonetheless; its twin is told apart later.
+        // On time-out the event may be queued nonetheless; its duplicate is found by the worker.
         let confirmed = timeout_at(deadline, self.publish_twice(envelope, trace)).await;
         self.metrics.published(started.elapsed());
         match confirmed {
@@ -129,8 +127,8 @@ impl Receiver {
         }
     }
 
-    /// A queue refuses what comes while its leader is elected, or a moment before there is room again:
-    /// nobody sends it a second time but we.
+    /// A queue refuses what comes while its leader is elected, or a moment before there is room again, and the sender does
+    /// not send it a second time (rule gateway-8).
     async fn publish_twice(&self, envelope: &Envelope, trace: &Trace) -> Result<(), PublishError> {
         let message = || Message::new(envelope, Route::Work, trace.context());
         match self.publisher.publish(message()).await {
@@ -143,16 +141,7 @@ impl Receiver {
     }
 }
 
-/// Whose event it is, where spans are exported; no member's id, since traces are kept elsewhere.
-fn tell_span(span: &Span, envelope: &Envelope) {
-    if !span.is_disabled() {
-        span.record("faithtracker.event.id", envelope.event_id.as_str());
-        span.record("faithtracker.event.type", envelope.event_type.label());
-        span.record("faithtracker.campus.id", envelope.campus_id.to_string());
-    }
-}
-
-impl Delivery {
+impl VerifiedEvent {
     fn into_envelope(self) -> Envelope {
         Envelope {
             schema_version: SCHEMA_VERSION,

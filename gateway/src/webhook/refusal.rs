@@ -1,4 +1,4 @@
-//! Why a webhook is not accepted: every status and text of CONTRACT §2's table of checks.
+//! Why a webhook is not accepted: every status and text of interface §2's table of checks.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The answers: CONTRACT §2's table of what is accepted, and how any answer is put on the wire.
+//! The answers: interface §2's table of what is accepted, and how any answer is put on the wire.
 
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -36,7 +36,7 @@ pub(crate) enum Accepted {
     },
 }
 
-/// The body of an answer to what was accepted, in the order of CONTRACT's texts.
+/// The body of an answer to what was accepted, in the order of the texts in interface §2.
 #[derive(Serialize)]
 struct Body<'text> {
     success: bool,
@@ -141,7 +141,7 @@ mod tests {
     use crate::webhook::refusal::Unavailable;
 
     #[test]
-    fn the_texts_are_those_of_the_contract() {
+    fn the_texts_are_those_of_the_interface() {
         let at = "2025-11-20T01:40:03.519522Z".parse().unwrap();
         for (accepted, status, body) in [
             (

@@ -15,10 +15,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::{
-    intake::{connection_state::OurTurn, timed_body::Arriving},
+    intake::{connection_state::InFlightGuard, timed_body::TimedBody},
     metrics::Metrics,
     webhook::{
-        origin::TrustedProxies, receive::Receiver, refusal::Refusal, refused::record::Reports,
+        origin::TrustedProxies, receive::Receiver, refusal::Refusal, refused::record::Refusals,
         reply, span,
     },
 };
@@ -31,23 +31,23 @@ pub(crate) struct Service {
     pub(crate) receiver: Receiver,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) proxies: TrustedProxies,
-    pub(crate) reports: Reports,
+    pub(crate) refusals: Refusals,
     /// Once cancelled, every answer asks the sender to come back on a new connection.
     pub(crate) shutdown: CancellationToken,
 }
 
 impl Service {
-    /// Answers one request; our turn ends with it, or with the rest of a body that is not wanted.
+    /// Answers one request. It is in flight until then, or until the rest of a body that is not wanted is read.
     pub(crate) async fn answer(
         &self,
         request: Request<Incoming>,
         peer: IpAddr,
-        ours: OurTurn,
+        in_flight: InFlightGuard,
     ) -> Response<Full<Bytes>> {
         let started = Instant::now();
         let (head, body) = request.into_parts();
         let origin = self.proxies.origin(peer, &head.headers);
-        let mut body = Arriving::new(body, Arc::clone(ours.seat()));
+        let mut body = TimedBody::new(body, Arc::clone(in_flight.connection()));
         let (outcome, trace) = match route(&head) {
             Ok(path) => {
                 let trace = Trace::of(span::begin(path, &head));
@@ -59,11 +59,11 @@ impl Service {
             Err(refusal) => (Err(refusal.into()), None),
         };
         let outcome = outcome.map_err(|declined| {
-            self.reports.refused(declined, origin, trace.as_ref());
+            self.refusals.record(declined, origin, trace.as_ref());
             declined.refusal
         });
         if !body.has_ended() {
-            tokio::spawn(body.discard(ours));
+            tokio::spawn(body.discard(in_flight));
         }
         self.metrics.answered(reply::status(&outcome), started.elapsed());
         let mut response = reply::response(&outcome);

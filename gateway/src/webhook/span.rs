@@ -1,6 +1,7 @@
 //! The span of a webhook's request, by OpenTelemetry's conventions for HTTP servers
 //! (<https://opentelemetry.io/docs/specs/semconv/http/http-spans/>).
 
+use event::Envelope;
 use hyper::{header::HOST, http::request::Parts};
 use runtime::{TRACES, Trace, TraceContext};
 use tracing::{Span, field::Empty};
@@ -12,7 +13,7 @@ const TRACEPARENT: &str = "traceparent";
 /// A longer name than this is no host's (RFC 1035).
 const LONGEST_HOST: usize = 253;
 
-/// Begins it. A trace begins here, whatever the sender says: see [`end`].
+/// Begins the span. A trace begins here, whatever the sender says: see [`link_sender`].
 pub(crate) fn begin(route: &'static str, head: &Parts) -> Span {
     let span = tracing::info_span!(
         target: TRACES,
@@ -43,9 +44,19 @@ pub(crate) fn begin(route: &'static str, head: &Parts) -> Span {
     span
 }
 
+/// Notes whose event it is; no member's id, since traces are kept elsewhere.
+pub(crate) fn record_event(trace: &Trace, envelope: &Envelope) {
+    let span = trace.span();
+    if !span.is_disabled() {
+        span.record("faithtracker.event.id", envelope.event_id.as_str());
+        span.record("faithtracker.event.type", envelope.event_type.label());
+        span.record("faithtracker.campus.id", envelope.campus_id.to_string());
+    }
+}
+
 /// Links a webhook that was verified with the trace that its sender says it comes from.
 ///
-/// It is not continued: the header is not part of what is signed, FaithFlow sends none, and whoever
+/// It is not continued (rule gateway-11): the header is not part of what is signed, FaithFlow sends none, and whoever
 /// is on the way could put all of a church's events into one endless trace, or decide that none of
 /// them is recorded.
 pub(crate) fn link_sender(trace: &Trace, head: &hyper::HeaderMap) {

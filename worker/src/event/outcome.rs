@@ -60,7 +60,7 @@ impl Outcomes {
         let outcome = match committed {
             Committed::Done(statuses) => {
                 let ids = jobs.iter().map(|job| job.envelope.delivery_id);
-                return Self(ids.zip(statuses.into_iter().map(JobOutcome::Done)).collect());
+                return Self::done(ids, statuses);
             }
             Committed::Refused => JobOutcome::ReadAgain(ReadAgain::default()),
             Committed::Locked(failure) => {
@@ -72,6 +72,14 @@ impl Outcomes {
         Self::all(jobs.iter().copied(), &outcome)
     }
 
+    /// Done, each with its own status; one that Postgres says nothing of has no outcome.
+    fn done(
+        deliveries: impl Iterator<Item = Uuid>,
+        statuses: impl IntoIterator<Item = Option<Status>>,
+    ) -> Self {
+        Self(deliveries.zip(statuses.into_iter().map(JobOutcome::Done)).collect())
+    }
+
     pub(crate) fn set(&mut self, job: &Job, outcome: JobOutcome) {
         self.0.insert(job.envelope.delivery_id, outcome);
     }
@@ -80,14 +88,34 @@ impl Outcomes {
         self.0.extend(others.0);
     }
 
-    /// A delivery's own. One without is an error of ours, and read again: nothing is acked that has no outcome.
+    /// A delivery's own. One without is an error of ours, and read again: nothing is acked that has no outcome (rule
+    /// worker-18).
     pub(crate) fn of(&self, job: &Job) -> JobOutcome {
-        self.0.get(&job.envelope.delivery_id).cloned().unwrap_or_else(|| {
+        self.find(job.envelope.delivery_id).unwrap_or_else(|| {
             tracing::error!(
                 delivery_id = %job.envelope.delivery_id, trace_id = %job.trace.id(),
                 "a delivery was worked on and has no outcome; it is read again"
             );
             JobOutcome::UNKNOWN
         })
+    }
+
+    fn find(&self, delivery: Uuid) -> Option<JobOutcome> {
+        self.0.get(&delivery).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delivery_that_nothing_is_said_of_has_no_outcome_and_shifts_no_other() {
+        let ids = [1, 2, 3].map(Uuid::from_u128);
+        let mut outcomes = Outcomes::done(ids[..2].iter().copied(), [Some(Status::Stale)]);
+        outcomes.extend(Outcomes::done(ids[2..].iter().copied(), [None]));
+        assert!(matches!(outcomes.find(ids[0]), Some(JobOutcome::Done(Some(Status::Stale)))));
+        assert!(outcomes.find(ids[1]).is_none());
+        assert!(matches!(outcomes.find(ids[2]), Some(JobOutcome::Done(None))));
     }
 }

@@ -1,6 +1,6 @@
-//! The audit of refused deliveries: told to `webhook-rejections`, as far as that costs nobody
-//! anything. An attacker fills neither memory nor the database with it, and nobody waits for it:
-//! where it fails, a metric counts what was not told.
+//! The audit of refused deliveries: sent to `webhook-rejections`, as far as that costs nobody anything (rule gateway-9). An
+//! attacker fills neither memory nor the database with it, and nobody waits for it: where it fails, a metric counts what was
+//! not sent.
 
 use std::{
     net::IpAddr,
@@ -20,7 +20,7 @@ use crate::webhook::{
     limiter::Limiter, payload::Claims, refusal::Refusal, refused::declined::Declined,
 };
 
-/// Refusals told of each campus and reason, in the long run, a second: a flood of bad signatures
+/// Refusals sent of each campus and reason, in the long run, a second: a flood of bad signatures
 /// does not hide what its own sender does wrong.
 const RATE: u32 = 1;
 /// How many seconds' worth may come at once: a person who tries out a secret sees every attempt.
@@ -28,14 +28,14 @@ const BURST: Duration = Duration::from_secs(30);
 /// Refusals that may wait for the publisher, of all campuses.
 const WAITING: usize = 256;
 
-/// What is told, and where in a trace that was.
-type Told = (Rejection, TraceContext);
+/// What is sent, and where in a trace that was.
+type Queued = (Rejection, TraceContext);
 
-/// Where refusals are told to.
+/// Where refusals are sent to.
 pub(crate) struct Audit {
     limiter: Limiter<(Uuid, &'static str)>,
     rate: Option<RateLimit>,
-    rejections: mpsc::Sender<Told>,
+    rejections: mpsc::Sender<Queued>,
     failures: Counter<u64>,
 }
 
@@ -58,18 +58,18 @@ impl Audit {
             .build();
         failures.add(0, &[]);
         let (rejections, waiting) = mpsc::channel(WAITING);
-        tokio::spawn(tell(waiting, publisher, failures.clone()));
+        tokio::spawn(publish(waiting, publisher, failures.clone()));
         Self { limiter: Limiter::new(BURST), rate: RateLimit::new(RATE), rejections, failures }
     }
 
-    /// Whether a refusal is told of: not all of a flood are, and asking counts as telling.
-    pub(crate) fn takes(&self, campus: Uuid, refusal: Refusal) -> bool {
+    /// Whether a refusal is sent: not all of a flood are, and asking counts as sending.
+    pub(crate) fn admits(&self, campus: Uuid, refusal: Refusal) -> bool {
         let key = (campus, refusal.label());
         self.rate.is_some_and(|rate| self.limiter.take(key, rate, Instant::now()).is_ok())
     }
 
-    /// Tells that a webhook for a known campus was refused; best effort.
-    pub(crate) fn tell(&self, refused: &Refused<'_>) {
+    /// Sends that a webhook for a known campus was refused; best effort.
+    pub(crate) fn send(&self, refused: &Refused<'_>) {
         let Refused { campus, declined, origin, body, received_at, trace } = *refused;
         let claims = Claims::read(body);
         let rejection = Rejection {
@@ -99,7 +99,11 @@ fn reason(declined: Declined, origin: IpAddr) -> String {
 }
 
 /// Publishes one after another; says once that it fails, and once that it works again.
-async fn tell(mut waiting: mpsc::Receiver<Told>, publisher: Publisher, failures: Counter<u64>) {
+async fn publish(
+    mut waiting: mpsc::Receiver<Queued>,
+    publisher: Publisher,
+    failures: Counter<u64>,
+) {
     let mut is_failing = false;
     while let Some((rejection, trace)) = waiting.recv().await {
         match publisher.publish(Message::rejection(&rejection, &trace)).await {

@@ -11,7 +11,7 @@ use crate::webhook::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Declined {
     pub(crate) refusal: Refusal,
-    /// Whose it says it is, once that was looked up.
+    /// The campus that it names, once that was looked up.
     pub(crate) campus: Option<Uuid>,
     /// What its signature looks like, where that was what was wrong.
     pub(crate) clue: Option<Clue>,
@@ -23,8 +23,7 @@ impl Declined {
         move |refusal| Self { refusal, campus: Some(campus), clue: None }
     }
 
-    /// Whether a change is missed with it that only a reconciliation finds: the sender does not try
-    /// again. Nobody who cannot sign may bring one about, but where no signature can be checked.
+    /// Whether a change is missed with it that only a reconciliation finds (rule gateway-7): the sender does not try again. Nobody who cannot sign may bring one about, but where no signature can be checked.
     pub(crate) fn leaves_gap(self) -> bool {
         match self.refusal {
             Refusal::RateLimited { .. } | Refusal::Unavailable(Unavailable::NoCampuses) => true,

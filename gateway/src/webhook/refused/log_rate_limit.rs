@@ -13,7 +13,7 @@ const LINES: u32 = 5;
 const WINDOW: Duration = Duration::from_secs(1);
 
 /// Decides which of many like lines are written.
-pub(crate) struct Throttle<Kind> {
+pub(crate) struct LogRateLimit<Kind> {
     state: Mutex<State<Kind>>,
     most: usize,
 }
@@ -31,8 +31,8 @@ struct Lines {
     left_out: u64,
 }
 
-impl<Kind: Hash + Eq> Throttle<Kind> {
-    /// A throttle that tells so many kinds apart; the others share what one may write.
+impl<Kind: Hash + Eq> LogRateLimit<Kind> {
+    /// A limit that distinguishes so many kinds; the others share what one may write.
     pub(crate) fn new(most: usize) -> Self {
         let state = State { kinds: HashMap::new(), rest: Lines::begin(Instant::now()) };
         Self { state: Mutex::new(state), most }
@@ -80,38 +80,38 @@ impl Lines {
 mod tests {
     use super::*;
 
-    fn written(throttle: &Throttle<u32>, kind: u32, now: Instant) -> usize {
-        (0..1000).filter(|_| throttle.line(kind, now).is_some()).count()
+    fn written(limit: &LogRateLimit<u32>, kind: u32, now: Instant) -> usize {
+        (0..1000).filter(|_| limit.line(kind, now).is_some()).count()
     }
 
     #[test]
     fn a_flood_writes_a_few_lines_and_counts_the_rest() {
-        let (throttle, now) = (Throttle::new(10), Instant::now());
-        assert_eq!(written(&throttle, 1, now), 5);
-        assert_eq!(throttle.line(1, now + WINDOW), Some(995));
-        assert_eq!(throttle.line(1, now + WINDOW), Some(0));
+        let (limit, now) = (LogRateLimit::new(10), Instant::now());
+        assert_eq!(written(&limit, 1, now), 5);
+        assert_eq!(limit.line(1, now + WINDOW), Some(995));
+        assert_eq!(limit.line(1, now + WINDOW), Some(0));
     }
 
     #[test]
     fn a_flood_of_one_kind_hides_no_other() {
-        let (throttle, now) = (Throttle::new(10), Instant::now());
-        written(&throttle, 1, now);
-        assert_eq!(throttle.line(2, now), Some(0));
+        let (limit, now) = (LogRateLimit::new(10), Instant::now());
+        written(&limit, 1, now);
+        assert_eq!(limit.line(2, now), Some(0));
     }
 
     #[test]
     fn kinds_without_room_share_and_find_it_when_others_are_over() {
-        let (throttle, now) = (Throttle::new(2), Instant::now());
+        let (limit, now) = (LogRateLimit::new(2), Instant::now());
         for kind in [1, 2] {
-            assert_eq!(throttle.line(kind, now), Some(0));
+            assert_eq!(limit.line(kind, now), Some(0));
         }
-        assert_eq!((3..1000).filter(|kind| throttle.line(*kind, now).is_some()).count(), 5);
-        assert_eq!(throttle.line(2, now), Some(0));
+        assert_eq!((3..1000).filter(|kind| limit.line(*kind, now).is_some()).count(), 5);
+        assert_eq!(limit.line(2, now), Some(0));
         // What was left out of a kind is not forgotten, and what was not makes room.
-        written(&throttle, 1, now);
+        written(&limit, 1, now);
         let later = now + WINDOW;
-        assert_eq!(throttle.line(3, later), Some(0));
-        assert_eq!(throttle.line(1, later), Some(996));
-        assert_eq!(throttle.state.lock().unwrap().kinds.len(), 2);
+        assert_eq!(limit.line(3, later), Some(0));
+        assert_eq!(limit.line(1, later), Some(996));
+        assert_eq!(limit.state.lock().unwrap().kinds.len(), 2);
     }
 }

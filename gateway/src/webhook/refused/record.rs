@@ -1,5 +1,6 @@
-//! What was refused, told to who runs the gateway: in the metrics all of it, in the log a few lines
-//! a second of each reason and campus. What a reconciliation has to find is noted as a gap. What was accepted is told by the worker, with its fate.
+//! Records refusals for whoever runs the gateway: in the metrics all of them, in the log a few lines a second of each reason
+//! and campus (rule gateway-9). What a reconciliation has to find is noted as a gap (rule gateway-7). What was accepted is
+//! logged by the worker, with what became of it.
 
 use std::{net::IpAddr, sync::Arc, time::Instant};
 
@@ -11,7 +12,7 @@ use crate::{
     metrics::Metrics,
     webhook::{
         refusal::Refusal,
-        refused::{declined::Declined, log_rate_limit::Throttle},
+        refused::{declined::Declined, log_rate_limit::LogRateLimit},
     },
 };
 
@@ -19,20 +20,20 @@ use crate::{
 const MOST_KINDS: usize = 20_000;
 
 /// Counts and logs refusals.
-pub(crate) struct Reports {
+pub(crate) struct Refusals {
     metrics: Arc<Metrics>,
     gaps: Arc<Gaps>,
     /// By reason and campus; what names no campus that is known has none.
-    lines: Throttle<(&'static str, Option<Uuid>)>,
+    lines: LogRateLimit<(&'static str, Option<Uuid>)>,
 }
 
-impl Reports {
+impl Refusals {
     pub(crate) fn new(metrics: Arc<Metrics>, gaps: Arc<Gaps>) -> Self {
-        Self { metrics, gaps, lines: Throttle::new(MOST_KINDS) }
+        Self { metrics, gaps, lines: LogRateLimit::new(MOST_KINDS) }
     }
 
     /// A request that was refused.
-    pub(crate) fn refused(&self, declined: Declined, origin: IpAddr, trace: Option<&Trace>) {
+    pub(crate) fn record(&self, declined: Declined, origin: IpAddr, trace: Option<&Trace>) {
         self.metrics.refused(declined.refusal);
         if let Some(campus) = declined.campus {
             self.metrics.refused_of(campus, declined.refusal);
@@ -44,7 +45,7 @@ impl Reports {
     }
 
     /// One that never reached us, since hyper has answered it.
-    pub(crate) fn refused_unread(&self, refusal: Refusal, peer: IpAddr) {
+    pub(crate) fn record_unread(&self, refusal: Refusal, peer: IpAddr) {
         self.metrics.refused_unread(refusal);
         self.write(refusal.into(), peer.to_canonical(), None);
     }
