@@ -100,7 +100,7 @@ impl CoreMetrics {
         Self {
             seconds: meter()
                 .f64_histogram("worker_core_fetch_duration_seconds")
-                .with_description("Duration of a fetch from a campus's core, with its blips")
+                .with_description("Duration of a fetch from a campus's core, retries of transient failures included")
                 .with_boundaries(SECONDS.to_vec())
                 .build(),
             answers: meter()

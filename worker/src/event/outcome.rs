@@ -75,7 +75,7 @@ impl Outcomes {
     /// Done, each with its own status; one that Postgres says nothing of has no outcome.
     fn done(
         deliveries: impl Iterator<Item = Uuid>,
-        statuses: impl IntoIterator<Item = Option<Status>>,
+        statuses: impl IntoIterator<Item = Option<DeliveryStatus>>,
     ) -> Self {
         Self(deliveries.zip(statuses.into_iter().map(JobOutcome::Done)).collect())
     }
@@ -112,9 +112,12 @@ mod tests {
     #[test]
     fn a_delivery_that_nothing_is_said_of_has_no_outcome_and_shifts_no_other() {
         let ids = [1, 2, 3].map(Uuid::from_u128);
-        let mut outcomes = Outcomes::done(ids[..2].iter().copied(), [Some(Status::Stale)]);
+        let mut outcomes = Outcomes::done(ids[..2].iter().copied(), [Some(DeliveryStatus::Stale)]);
         outcomes.extend(Outcomes::done(ids[2..].iter().copied(), [None]));
-        assert!(matches!(outcomes.find(ids[0]), Some(JobOutcome::Done(Some(Status::Stale)))));
+        assert!(matches!(
+            outcomes.find(ids[0]),
+            Some(JobOutcome::Done(Some(DeliveryStatus::Stale)))
+        ));
         assert!(outcomes.find(ids[1]).is_none());
         assert!(matches!(outcomes.find(ids[2]), Some(JobOutcome::Done(None))));
     }
