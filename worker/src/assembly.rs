@@ -21,6 +21,7 @@ use crate::{
     event::{
         admit::admit,
         consume::{Consuming, consume},
+        job::Job,
         settle::Settler,
     },
     metrics::{self, Metrics, backlog, dead_letters},
@@ -111,7 +112,7 @@ impl Built {
         config: &Config,
         health: &Health,
         stop: &CancellationToken,
-    ) -> (Vec<JoinHandle<()>>, mpsc::Sender<crate::event::job::Job>) {
+    ) -> (Vec<JoinHandle<()>>, mpsc::Sender<Job>) {
         tokio::spawn(dead_letters::count(self.pool.clone(), stop.clone()));
         let heartbeat = Heartbeat::new(PROGRAM.name, env!("CARGO_PKG_VERSION"), health.clone());
         let (jobs, waiting) = mpsc::channel(usize::from(config.prefetch));

@@ -13,7 +13,7 @@ use tokio::{
 use super::signature;
 
 /// Longer than the gateway waits for anything.
-const PATIENCE: Duration = Duration::from_secs(90);
+const ANSWER_LIMIT: Duration = Duration::from_secs(90);
 
 /// A connection to the first gateway.
 pub(super) struct Wire {
@@ -74,7 +74,7 @@ impl Wire {
                 assert_ne!(read.unwrap(), 0, "closed after {seen:?}");
             }
         };
-        timeout(PATIENCE, read).await.expect("an answer")
+        timeout(ANSWER_LIMIT, read).await.expect("an answer")
     }
 
     /// Whether an answer comes within a moment.
@@ -86,7 +86,7 @@ impl Wire {
     /// Waits until the gateway closes, with or without a refusal before.
     pub(super) async fn closed_or_refused(mut self) {
         let mut all = String::new();
-        let read = timeout(PATIENCE, self.stream.read_to_string(&mut all)).await;
+        let read = timeout(ANSWER_LIMIT, self.stream.read_to_string(&mut all)).await;
         read.expect("the gateway closes").ok();
         assert!(all.is_empty() || all.starts_with("HTTP/1.1 4"), "{all}");
     }
@@ -95,7 +95,7 @@ impl Wire {
     pub(super) async fn closed(mut self) -> Duration {
         let start = Instant::now();
         let mut rest = Vec::new();
-        let read = timeout(PATIENCE, self.stream.read_to_end(&mut rest)).await;
+        let read = timeout(ANSWER_LIMIT, self.stream.read_to_end(&mut rest)).await;
         // A reset is an end, too.
         read.expect("the gateway closes").ok();
         assert_eq!(String::from_utf8_lossy(&rest), "");

@@ -143,7 +143,7 @@ async fn a_core_that_is_slow_is_kept_busy_and_nothing_dies_unasked() {
     let second = options.churches[1].clone();
     let system = TestSystem::builder()
         .core(options)
-        // The delays of every day, and patience for less than the slots take.
+        // The usual delays, and an outage age shorter than what the slots take.
         .variable("RETRY_OUTAGE_AGE", "1s")
         .variable("WORKER_PREFETCH", "64")
         .spawn()
