@@ -1,5 +1,5 @@
-//! The checks of a webhook that need nothing but its bytes and the campuses (interface §2, rows 3 to 10), and who is told when
-//! one of them refuses.
+//! The checks of a webhook that need nothing but its bytes and the campuses (interface §2, rows 3 to 10; rule gateway-3),
+//! and who is told when one of them refuses.
 
 use std::{net::IpAddr, sync::Arc, time::Instant};
 

@@ -36,7 +36,7 @@ pub(crate) enum Oddity {
     Other,
 }
 
-/// Bytes that were signed with a campus's secret. Only [`Signature::verify`] makes one.
+/// Bytes that were signed with a campus's secret. Only [`Signature::verify`] makes one (rule gateway-2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verified<'body>(&'body [u8]);
 

@@ -21,7 +21,7 @@ pub(crate) fn occurred_at(text: &str, received_at: DateTime<Utc>) -> Option<Date
 }
 
 /// The same moment to the precision that Postgres keeps, so that it reads back as it was written:
-/// the time of receipt is half of a log row's key.
+/// the time of receipt is half of a log row's key (rule gateway-12).
 pub(crate) fn to_microseconds(moment: DateTime<Utc>) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(moment.timestamp_micros()).unwrap_or(moment)
 }

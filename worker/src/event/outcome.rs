@@ -88,8 +88,8 @@ impl Outcomes {
         self.0.extend(others.0);
     }
 
-    /// A delivery's own. One without is an error of ours, and read again: nothing is acked that has no outcome (rule
-    /// worker-18).
+    /// A delivery's own. One without is an error of ours, and read again: nothing is acked that has no outcome
+    /// (rule worker-18).
     pub(crate) fn of(&self, job: &Job) -> JobOutcome {
         self.find(job.envelope.delivery_id).unwrap_or_else(|| {
             tracing::error!(

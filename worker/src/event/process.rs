@@ -46,6 +46,7 @@ async fn attempt(worker: &WorkerContext, admitted: &AdmittedGroup) -> Outcomes {
         match admitted.state(job) {
             None => {}
             Some(DeliveryState::Done) => outcomes.set(job, JobOutcome::Done(None)),
+            // Of something committed (rule worker-7); the others are found when they are written.
             Some(DeliveryState::Duplicate) => {
                 let message = "Duplicate of an event that was processed before";
                 outcomes.extend(log(admitted, job, DeliveryStatus::Duplicate, message).await);

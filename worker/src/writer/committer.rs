@@ -1,5 +1,5 @@
 //! A batch whose transaction fails: who of it is to blame, so that the rest is written. A batch that
-//! is refused is halved until those are alone whom Postgres does not take; a lock is waited for once.
+//! is refused is halved until those are alone whom Postgres does not take; a lock is waited for once (rule worker-8).
 
 use std::{
     collections::HashSet,

@@ -1,6 +1,6 @@
 //! The end of a delivery in this worker. A message leaves the work queue only when its end is on disk: in Postgres, or
-//! in the queue that it goes to next, confirmed first. A crash between the two gives a duplicate, never a loss (rule
-//! worker-1).
+//! in the queue that it goes to next, confirmed first. A crash between the two gives a duplicate, never a loss
+//! (rule worker-1).
 
 mod delivery;
 
