@@ -42,7 +42,7 @@ pub(crate) struct Consuming {
 enum End {
     Shutdown,
     PostgresAway,
-    Suspect(WorkDelivery),
+    Suspect(Box<WorkDelivery>),
     Lost,
 }
 
@@ -66,7 +66,7 @@ pub(crate) async fn consume(
                 tracing::warn!("Postgres is away for long: what is held returns to the queue");
                 drain(&mut consumer, &intake, Duration::ZERO).await;
             }
-            End::Suspect(suspect) => work_alone(suspect, &mut consumer, &intake).await,
+            End::Suspect(suspect) => work_alone(*suspect, &mut consumer, &intake).await,
         }
         consumer.close().await;
     }
@@ -88,7 +88,7 @@ async fn take_all(consumer: &mut WorkConsumer, intake: &Intake<'_>) -> Result<En
         };
         let Some(delivery) = delivery else { return Ok(End::Lost) };
         if delivery.headers().history.crashes >= SUSPECT {
-            return Ok(End::Suspect(delivery));
+            return Ok(End::Suspect(Box::new(delivery)));
         }
         intake.take(delivery).await;
     }
