@@ -136,6 +136,8 @@ fn every_public_address_in_the_documents_is_one_that_the_sender_takes() {
     let mut files = all_files(&deploy(""));
     files.extend([deploy("../README.md"), deploy("../ARCHITECTURE.md"), deploy("../.env.example")]);
     let mut found = 0;
+    // What is said to people; code may use the loopback interface.
+    files.retain(|path| path.extension().is_none_or(|extension| extension != "rs"));
     for path in files {
         let Ok(text) = fs::read_to_string(&path) else { continue };
         for line in text.lines() {

@@ -59,9 +59,11 @@ fn every_alert_is_about_metrics_that_there_are_and_has_a_runbook_and_a_test() {
             );
             let runbook = value(&alert, "runbook_url");
             assert!(deploy("..").join(runbook).is_file(), "{}: {runbook}", alert.name);
-            let fired = format!("labels: '{{alertname=\"{}\"}}', value: 1", alert.name);
+            let fired = format!("labels: '{{alertname=\"{}\"", alert.name);
+            let fired =
+                tests.lines().any(|line| line.contains(&fired) && line.contains("value: 1"));
             let shown = format!("labels: 'ALERTS{{alertname=\"{}\"", alert.name);
-            assert!(tests.contains(&fired) || tests.contains(&shown), "{} is untried", alert.name);
+            assert!(fired || tests.contains(&shown), "{} is untried", alert.name);
         }
     }
     assert!(names.len() >= 20, "{names:?}");
