@@ -5,6 +5,7 @@ use std::{io::Write, process::ExitCode, sync::Arc};
 use anyhow::Context;
 use chrono::Utc;
 use runtime::{Settings, Telemetry, exit_code};
+use store::RunStatus;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -12,7 +13,7 @@ use crate::{
     Config, PROGRAM,
     error::RunError,
     housekeeping,
-    report::{metrics::Metrics, progress::Terminal, run_report::RunReport, sync_log::RunStatus},
+    report::{metrics::Metrics, progress::Terminal, run_report::RunReport},
     run::{
         context::RunContext,
         locked::run_locked,

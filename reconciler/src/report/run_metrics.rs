@@ -12,11 +12,12 @@ use opentelemetry::{
     metrics::{Counter, Histogram},
 };
 use runtime::metrics::{Reading, meter, observe_each};
+use store::RunStatus;
 use uuid::Uuid;
 
 use crate::{
     list::classify::Unreadable,
-    report::{counters::DRIFT, phases::Phase, run_report::RunReport, sync_log::RunStatus},
+    report::{counters::DRIFT, phases::Phase, run_report::RunReport},
 };
 
 pub(crate) struct RunMetrics {

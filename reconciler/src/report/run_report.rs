@@ -4,14 +4,13 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use store::ChangeKind;
+use store::{ChangeKind, RunStatus};
 use uuid::Uuid;
 
 use crate::{
     report::{
         counters::{DRIFT, RunCounters, SAMPLES, Sample},
         phases::Phases,
-        sync_log::RunStatus,
         undecided::Named,
     },
     run::request::RunRequest,

@@ -2,10 +2,11 @@
 //! and what it wrote. Members' ids are no part of them.
 
 use runtime::{TRACES, Trace, number};
+use store::RunStatus;
 use tracing::{Span, field::Empty};
 use uuid::Uuid;
 
-use crate::report::{counters::RunCounters, sync_log::RunStatus};
+use crate::report::counters::RunCounters;
 
 /// A run of a campus; `log` is its row in `sync_logs`.
 pub(crate) fn run(campus: Uuid, log: Option<Uuid>) -> Span {
@@ -53,7 +54,7 @@ pub(crate) fn ended(
         };
     }
     match status {
-        RunStatus::Success => tell!(info),
+        RunStatus::Success | RunStatus::InProgress => tell!(info),
         RunStatus::Held | RunStatus::Partial | RunStatus::Error => tell!(warn),
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use database::{Client, DatabaseError};
-use store::{ChangeKind, SyncChange};
+use store::{ChangeKind, RunStatus, SyncChange};
 use uuid::Uuid;
 
 use crate::{
@@ -11,29 +11,6 @@ use crate::{
     report::{counters::RunCounters, undecided::Named},
     run::lock,
 };
-
-/// How a run came to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RunStatus {
-    Success,
-    /// The archive limit held archives or returns back, or somebody moved to another church; everything else was done.
-    Held,
-    /// Some members could not be decided about; everything else was done.
-    Partial,
-    Error,
-}
-
-impl RunStatus {
-    /// The text in `sync_logs.status`.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Success => "success",
-            Self::Held => "held",
-            Self::Partial => "partial",
-            Self::Error => "error",
-        }
-    }
-}
 
 /// The held archives that an operator lets through.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use chrono::Utc;
 use database::{Client, DatabaseError};
 use runtime::Trace;
-use store::{Reads, Session, SyncWriter};
+use store::{Reads, RunStatus, Session, SyncWriter};
 use tokio::{sync::Mutex, time::Instant};
 use tracing::Instrument;
 use uuid::Uuid;
@@ -19,7 +19,7 @@ use crate::{
         counters::RunCounters,
         run_report::RunReport,
         span,
-        sync_log::{self, Permit, RunStatus},
+        sync_log::{self, Permit},
     },
     run::{
         campus::Campus,

@@ -9,7 +9,7 @@ use crate::{
     DeliveryStatus, Entry, LogLine, Observation,
     claim::Claim,
     delivery_log, locked,
-    write::{Archives, SetAside, WriteStatements, Written, write_members},
+    write::{Archives, SetAside, WriteStatements, WrittenBatch, write_members},
 };
 
 /// Something to be committed.
@@ -116,7 +116,7 @@ async fn once(
         transaction.rollback().await?;
         return Ok(set_aside(batch, &observations, written.set_aside));
     }
-    let Written { claims, mut lines, .. } = written;
+    let WrittenBatch { claims, mut lines, .. } = written;
     lines.extend(batch.iter().filter_map(|commit| match commit {
         Commit::Member(_) => None,
         Commit::Log(line) => Some(line.clone()),

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     ChangeKind, Effect, Observation, SyncChange, archive_limit, archived_today, record_changes,
-    write::{Archives, SetAside, WriteStatements, Written, write_members},
+    write::{Archives, SetAside, WriteStatements, WrittenBatch, write_members},
 };
 
 /// What a reconciliation may write.
@@ -96,7 +96,7 @@ async fn once(
     if scope.archives.is_some() {
         archive_limit::lock(&transaction, &HashSet::from([scope.campus])).await?;
     }
-    let Written { effects, set_aside, .. } =
+    let WrittenBatch { effects, set_aside, .. } =
         write_members(&transaction, statements, batch, archives).await?;
     if !set_aside.is_empty() {
         transaction.rollback().await?;

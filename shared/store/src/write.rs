@@ -53,7 +53,7 @@ pub(crate) enum Archives {
 
 /// What was written for a batch of observations, in its order.
 #[derive(Default)]
-pub(crate) struct Written {
+pub(crate) struct WrittenBatch {
     pub(crate) claims: Vec<Claim>,
     /// What each did to its row.
     pub(crate) effects: Vec<Effect>,
@@ -79,9 +79,9 @@ pub(crate) async fn write_members(
     statements: &WriteStatements,
     observations: &[&Observation],
     archives: Archives,
-) -> Result<Written, Error> {
+) -> Result<WrittenBatch, Error> {
     if observations.is_empty() {
-        return Ok(Written::default());
+        return Ok(WrittenBatch::default());
     }
     // Two statements, sent together: the second's snapshot is younger than the locks that the
     // first one took. In one statement a concurrent insert would be missed and its update lost.
@@ -94,7 +94,7 @@ pub(crate) async fn write_members(
     let (taken, set_aside) =
         take_over(transaction, statements, observations, &claims, &existing, archives).await?;
     if !set_aside.is_empty() {
-        return Ok(Written { set_aside, ..Written::default() });
+        return Ok(WrittenBatch { set_aside, ..WrittenBatch::default() });
     }
     let mut linked = link::put_beside(&mut existing, observations, taken);
     let beyond_limit = match archives {
@@ -134,7 +134,7 @@ pub(crate) async fn write_members(
             effect.note_photo();
         }
     }
-    Ok(Written { claims, effects, lines: plan.lines, set_aside })
+    Ok(WrittenBatch { claims, effects, lines: plan.lines, set_aside })
 }
 
 /// Takes over the rows of people who are here already, for those among a batch who would be created.
