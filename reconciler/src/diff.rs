@@ -4,10 +4,8 @@
 
 use chrono::NaiveDate;
 use database::{Client, DatabaseError};
-use member::ArchiveReason;
+use member::{ArchiveReason, PHOTO_BIT, SyncedColumn};
 use uuid::Uuid;
-
-use crate::list::row::column_bits;
 
 /// When the sync filter may decide otherwise about members although the core says the same of them.
 #[derive(Debug, Default)]
@@ -67,11 +65,21 @@ const JOINED: &str = "
     LEFT JOIN member_photos p ON p.member_id = m.id
     LEFT JOIN reconciled_rows r ON r.campus_id = $1 AND r.external_member_id = l.member";
 
+/// The compared columns of a table, `l` for the list's and `m` for the campus's, with commas between.
+fn columns_of(table: &str) -> String {
+    let columns: Vec<String> =
+        SyncedColumn::compared().map(|column| format!("{table}.{}", column.name)).collect();
+    columns.join(", ")
+}
+
 /// The row in `members` as it was when its id decided.
-const ROW_HASH: &str = "
-    CASE WHEN m.id IS NOT NULL THEN
-        md5(ROW(m.name, m.phone, m.gender, m.birth_date, m.photo_url, m.category, m.is_archived,
-                m.archived_reason, p.sha256)::text) END";
+fn row_hash() -> String {
+    let columns = columns_of("m");
+    format!(
+        "CASE WHEN m.id IS NOT NULL THEN
+             md5(ROW({columns}, m.is_archived, m.archived_reason, p.sha256)::text) END"
+    )
+}
 
 /// Whether a row of the list and the row here disagree, `$2` saying whether the filter can be
 /// believed. An archive by a person is nobody else's business.
@@ -84,16 +92,11 @@ fn disagrees() -> String {
     let differs = |bit: i32, listed: &str, here: &str| {
         format!("(l.present_columns & {bit} <> 0 AND l.{listed} IS DISTINCT FROM {here})")
     };
-    let columns = [
-        differs(column_bits::NAME, "name", "m.name"),
-        differs(column_bits::PHONE, "phone", "m.phone"),
-        differs(column_bits::GENDER, "gender", "m.gender"),
-        differs(column_bits::BIRTH_DATE, "birth_date", "m.birth_date"),
-        differs(column_bits::PHOTO_URL, "photo_url", "m.photo_url"),
-        differs(column_bits::CATEGORY, "category", "m.category"),
-        differs(column_bits::PHOTO, "photo", "p.sha256"),
-    ]
-    .join(" OR ");
+    let mut columns: Vec<String> = SyncedColumn::compared()
+        .map(|column| differs(column.presence_bit, column.name, &format!("m.{}", column.name)))
+        .collect();
+    columns.push(differs(PHOTO_BIT, "photo", "p.sha256"));
+    let columns = columns.join(" OR ");
     format!(
         "CASE
            WHEN m.id IS NULL THEN l.state = 'u' OR (NOT $2 AND l.state <> 'd') OR l.state IN ('a', 'i')
@@ -110,10 +113,13 @@ fn disagrees() -> String {
 
 /// Whether a row of the list and the row here are surely the same: an active member who is active here, with
 /// the same columns. So is nearly everybody, and this is told in a fraction of the time of [`disagrees`].
-const SAME: &str = "
-    $2 AND l.state = 'a' AND NOT m.is_archived
-    AND (l.name, l.phone, l.gender, l.birth_date, l.photo_url, l.category, l.photo) IS NOT DISTINCT FROM
-        (m.name, m.phone, m.gender, m.birth_date, m.photo_url, m.category, p.sha256)";
+fn same() -> String {
+    let (listed, here) = (columns_of("l"), columns_of("m"));
+    format!(
+        "$2 AND l.state = 'a' AND NOT m.is_archived
+         AND ({listed}, l.photo) IS NOT DISTINCT FROM ({here}, p.sha256)"
+    )
+}
 
 /// Finds the candidates, in one pass over the campus's members: they are scattered over the table, and
 /// reading them is most of the work.
@@ -126,16 +132,17 @@ pub(crate) async fn find(
     question: &Comparison,
 ) -> Result<Differences, DatabaseError> {
     let failed = || DatabaseError::during("compare the list with the members");
-    let disagrees = disagrees();
+    let (same, disagrees, row_hash) = (same(), disagrees(), row_hash());
+    let columns = columns_of("members");
     let statement = format!(
         "WITH compared AS (
              SELECT l.member AS listed, m.external_member_id AS here, m.is_archived,
                     CASE WHEN l.member IS NULL THEN CASE WHEN NOT m.is_archived THEN 'absent' END
-                         WHEN {SAME} THEN NULL
+                         WHEN {same} THEN NULL
                          WHEN {disagrees}
                               AND NOT (r.list_hash IS NOT DISTINCT FROM l.hash AND r.config_version = $3
                                        AND coalesce(r.until > $5, true)
-                                       AND r.row_hash IS NOT DISTINCT FROM {ROW_HASH})
+                                       AND r.row_hash IS NOT DISTINCT FROM {row_hash})
                          THEN CASE WHEN m.id IS NULL AND $2 AND $4 AND l.state IN ('a', 'i')
                                         AND NOT EXISTS (SELECT FROM member_sync s
                                                         WHERE s.campus_id = $1
@@ -143,8 +150,7 @@ pub(crate) async fn find(
                                    THEN 'unseen' ELSE 'doubtful' END
                     END AS reason
              FROM listed l
-             FULL JOIN (SELECT id, external_member_id, name, phone, gender, birth_date, photo_url, category,
-                               is_archived, archived_reason
+             FULL JOIN (SELECT id, external_member_id, {columns}, is_archived, archived_reason
                         FROM members WHERE campus_id = $1 AND external_member_id IS NOT NULL) m
                     ON m.external_member_id = l.member
              LEFT JOIN (SELECT member_id, sha256 FROM member_photos WHERE campus_id = $1) p ON p.member_id = m.id
@@ -197,13 +203,14 @@ pub(crate) async fn remember(
     let statement = format!(
         "INSERT INTO reconciled_rows AS old
              (campus_id, external_member_id, list_hash, config_version, row_hash, until)
-         SELECT $1, l.member, l.hash, $3, {ROW_HASH}, b.day FROM {JOINED}
+         SELECT $1, l.member, l.hash, $3, {row_hash}, b.day FROM {JOINED}
          LEFT JOIN (SELECT member, max(day) AS day FROM unnest($5::text[], $6::date[]) AS noted(member, day)
                     GROUP BY member) AS b ON b.member = l.member
          WHERE l.member = ANY($4) AND {disagrees}
          ON CONFLICT (campus_id, external_member_id) DO UPDATE SET
              list_hash = excluded.list_hash, config_version = excluded.config_version,
              row_hash = excluded.row_hash, until = excluded.until",
+        row_hash = row_hash(),
         disagrees = disagrees(),
     );
     client

@@ -112,7 +112,7 @@ impl Rows for PageInProgress {
         self.samples.offer(row, &classifier.filter);
         match ListRow::read(row, &classifier.filter, classifier.locale) {
             Some(row) => {
-                for column in &row.unreadable {
+                for column in &row.profile.unreadable {
                     self.unreadable[*column as usize] += 1;
                 }
                 self.coverage.look_at_columns(&row);

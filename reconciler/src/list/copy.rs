@@ -4,7 +4,7 @@
 use std::io::Cursor;
 
 use chrono::{Datelike, NaiveDate};
-use member::Photo;
+use member::{ColumnRef, Field, Photo, SYNCED_COLUMNS};
 
 use crate::list::row::ListRow;
 
@@ -46,12 +46,12 @@ impl CopyBuffer {
         self.value(text.map(str::as_bytes))
     }
 
-    fn integer(&mut self, number: Option<i32>) -> &mut Self {
-        self.value(number.map(i32::to_be_bytes).as_ref().map(<[u8; 4]>::as_slice))
+    fn integer(&mut self, number: i32) -> &mut Self {
+        self.value(Some(&number.to_be_bytes()))
     }
 
-    fn date(&mut self, date: Option<NaiveDate>) -> &mut Self {
-        self.integer(date.map(|date| date.num_days_from_ce() - FIRST_DAY))
+    fn date(&mut self, date: NaiveDate) -> &mut Self {
+        self.integer(date.num_days_from_ce() - FIRST_DAY)
     }
 
     /// What is to be sent until now.
@@ -79,8 +79,10 @@ pub(crate) struct StagedPage {
 
 impl StagedPage {
     /// The columns of the staging table, in the order of [`Self::add`].
-    pub(crate) const COLUMNS: &str = "seen_from, member, state, name, phone, gender, birth_date, age, \
-         photo_url, category, photo, present_columns, hash";
+    pub(crate) fn columns() -> String {
+        let synced: Vec<&str> = SYNCED_COLUMNS.iter().map(|column| column.name).collect();
+        format!("seen_from, member, state, {}, photo, present_columns, hash", synced.join(", "))
+    }
 
     /// For a page whose read has that number.
     pub(crate) fn new(seen_from: i64) -> Self {
@@ -91,21 +93,24 @@ impl StagedPage {
     pub(crate) fn add(&mut self, row: ListRow) {
         self.number += 1;
         self.tuples
-            .row(13)
+            .row(i16::try_from(SYNCED_COLUMNS.len() + 6).unwrap_or(i16::MAX))
             .value(Some(&self.seen_from.to_be_bytes()))
             .text(Some(&row.member))
-            .text(Some(row.state.letter()))
-            .text(row.name.as_deref())
-            .text(row.phone.as_deref())
-            .text(row.gender.as_deref())
-            .date(row.birth_date)
-            .integer(row.age)
-            .text(row.photo_url.as_deref())
-            .text(row.category.as_deref())
-            .value(row.photo.as_ref().map(|photo| photo.sha256.as_slice()))
-            .integer(Some(row.present_columns))
+            .text(Some(row.state.letter()));
+        for column in &SYNCED_COLUMNS {
+            match column.of(&row.profile).into_value() {
+                None => self.tuples.value(None),
+                Some(ColumnRef::Text(text)) => self.tuples.text(Some(text)),
+                Some(ColumnRef::Date(date)) => self.tuples.date(date),
+                Some(ColumnRef::Integer(number)) => self.tuples.integer(number),
+            };
+        }
+        let photo = row.profile.photo.value();
+        self.tuples
+            .value(photo.map(|photo| photo.sha256.as_slice()))
+            .integer(row.present_columns)
             .value(Some(&row.hash));
-        if let Some(photo) = row.photo.filter(|_| row.state.creates()) {
+        if let (Field::Value(photo), true) = (row.profile.photo, row.state.creates()) {
             self.photos.push((row.member, photo));
         }
     }

@@ -3,10 +3,10 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use member::{CoreMember, Filter};
+use member::{CoreMember, Filter, PHOTO_BIT, SyncedColumn};
 use serde_json::Value;
 
-use crate::list::row::{ListRow, column_bits};
+use crate::list::row::ListRow;
 
 /// What every list has, though it may be the same for all its members.
 const ALWAYS_PRESENT: [&str; 4] = ["id", "church_id", "is_active", "is_deleted"];
@@ -14,7 +14,7 @@ const ALWAYS_PRESENT: [&str; 4] = ["id", "church_id", "is_active", "is_deleted"]
 /// What the rows of a list, or of a page of it, have.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FieldCoverage {
-    /// The columns in which some row has a value, by their bits of [`column_bits`].
+    /// The columns in which some row has a value, by their bits.
     columns: i32,
     /// The filter's fields, in their order.
     fields: Vec<FieldValues>,
@@ -68,13 +68,11 @@ impl FieldCoverage {
 
     /// Whether there is a value in every column of somebody: a member can be created from its row alone.
     pub(crate) fn is_complete(&self) -> bool {
-        let all = column_bits::NAME
-            | column_bits::PHONE
-            | column_bits::GENDER
-            | column_bits::BIRTH_DATE
-            | column_bits::CATEGORY;
-        self.columns & all == all
-            && self.columns & (column_bits::PHOTO | column_bits::PHOTO_URL) != 0
+        // A photo may be at either of its places.
+        let photo_url = SyncedColumn::named("photo_url").map_or(0, |column| column.presence_bit);
+        let bits = SyncedColumn::compared().fold(0, |bits, column| bits | column.presence_bit);
+        let all = bits & !photo_url;
+        self.columns & all == all && self.columns & (PHOTO_BIT | photo_url) != 0
     }
 }
 

@@ -1,8 +1,10 @@
 //! A row of the core's list, as it is staged: what it would make of the member's columns, mapped and
 //! filtered as the worker would do it.
 
-use chrono::NaiveDate;
-use member::{Column, CoreMember, Field, Filter, Locale, MAPPING_VERSION, Photo, Profile, Verdict};
+use member::{
+    ColumnRef, CoreMember, Field, Filter, Locale, MAPPING_VERSION, PHOTO_BIT, Profile,
+    SyncedColumn, Verdict,
+};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -43,35 +45,16 @@ impl RowState {
 pub(crate) struct ListRow {
     pub(crate) member: String,
     pub(crate) state: RowState,
-    pub(crate) name: Option<String>,
-    pub(crate) phone: Option<String>,
-    pub(crate) gender: Option<String>,
-    pub(crate) birth_date: Option<NaiveDate>,
-    pub(crate) age: Option<i32>,
-    pub(crate) photo_url: Option<String>,
-    pub(crate) category: Option<String>,
-    /// The photo that is kept here.
-    pub(crate) photo: Option<Photo>,
-    /// Which columns the row has, be it with null: [`column_bits`].
+    /// What the row makes of the member's columns.
+    pub(crate) profile: Profile,
+    /// Which columns the row has, be it with null, by the bits of
+    /// [`SyncedColumn`].
     pub(crate) present_columns: i32,
     /// In which columns the row has a value, by the same bits.
     pub(crate) has_value: i32,
     /// Of all the above, when the core last changed the member, and by which mapping it was read: what an id
     /// decided is remembered by it.
     pub(crate) hash: [u8; 16],
-    /// The columns whose value cannot be read: they count as not present.
-    pub(crate) unreadable: Vec<Column>,
-}
-
-/// The bits of [`ListRow::present_columns`].
-pub(crate) mod column_bits {
-    pub(crate) const NAME: i32 = 1;
-    pub(crate) const PHONE: i32 = 2;
-    pub(crate) const GENDER: i32 = 4;
-    pub(crate) const BIRTH_DATE: i32 = 8;
-    pub(crate) const PHOTO_URL: i32 = 16;
-    pub(crate) const CATEGORY: i32 = 32;
-    pub(crate) const PHOTO: i32 = 64;
 }
 
 impl ListRow {
@@ -94,55 +77,31 @@ impl ListRow {
 
     fn of(member: String, state: RowState, profile: Profile) -> Self {
         let mut bits = Bits::default();
-        let name = bits.take(profile.name, column_bits::NAME);
-        let phone = bits.take(profile.phone, column_bits::PHONE);
-        let gender = bits.take(profile.gender, column_bits::GENDER);
-        let birth_date = bits.take(profile.birth_date, column_bits::BIRTH_DATE);
-        let photo_url = bits.take(profile.photo_url, column_bits::PHOTO_URL);
-        let category = bits.take(profile.category, column_bits::CATEGORY);
-        let photo = bits.take(profile.photo, column_bits::PHOTO);
-        let age = profile.age.into_value();
-        let (hash, unreadable) = ([0; 16], profile.unreadable);
-        Self {
-            member,
-            state,
-            name,
-            phone,
-            gender,
-            birth_date,
-            age,
-            photo_url,
-            category,
-            photo,
-            present_columns: bits.present_columns,
-            has_value: bits.has_value,
-            hash,
-            unreadable,
+        for column in SyncedColumn::compared() {
+            bits.note(&column.of(&profile), column.presence_bit);
         }
+        bits.note(&profile.photo, PHOTO_BIT);
+        let Bits { present_columns, has_value } = bits;
+        Self { member, state, profile, present_columns, has_value, hash: [0; 16] }
     }
 
     /// Without the age, which is another one every year without the core having said anything.
     fn digest(&self, updated_at: Option<&Value>) -> [u8; 16] {
         let mut hash = Sha256::new();
         hash.update(MAPPING_VERSION.to_le_bytes());
-        let birth_date = self.birth_date.map(|date| date.to_string());
-        let texts = [
-            Some(self.state.letter()),
-            self.name.as_deref(),
-            self.phone.as_deref(),
-            self.gender.as_deref(),
-            birth_date.as_deref(),
-            self.photo_url.as_deref(),
-            self.category.as_deref(),
-            updated_at.and_then(Value::as_str),
-        ];
-        for text in texts.into_iter().map(|text| text.map(str::as_bytes)) {
+        let mut add = |text: Option<&str>| {
             // The length before each keeps two texts from being taken for one.
             hash.update(text.map_or(u64::MAX, |text| text.len() as u64).to_le_bytes());
             hash.update(text.unwrap_or_default());
+        };
+        add(Some(self.state.letter()));
+        for column in SyncedColumn::compared() {
+            let text = column.of(&self.profile).into_value().map(ColumnRef::text);
+            add(text.as_deref());
         }
+        add(updated_at.and_then(Value::as_str));
         hash.update(self.present_columns.to_le_bytes());
-        if let Some(photo) = &self.photo {
+        if let Some(photo) = self.profile.photo.value() {
             hash.update(photo.sha256);
         }
         let mut half = [0; 16];
@@ -159,15 +118,13 @@ struct Bits {
 }
 
 impl Bits {
-    fn take<T>(&mut self, field: Field<T>, bit: i32) -> Option<T> {
+    fn note<T>(&mut self, field: &Field<T>, bit: i32) {
         if !field.is_absent() {
             self.present_columns |= bit;
         }
-        let value = field.into_value();
-        if value.is_some() {
+        if field.value().is_some() {
             self.has_value |= bit;
         }
-        value
     }
 }
 

@@ -5,7 +5,7 @@ use std::{collections::HashSet, pin::pin};
 
 use database::{Client, DatabaseError, Statement, types::Type};
 use futures_util::SinkExt;
-use member::Photo;
+use member::{Photo, SYNCED_COLUMNS};
 use uuid::Uuid;
 
 use crate::list::copy::{CopyBuffer, StagedPage};
@@ -13,7 +13,14 @@ use crate::list::copy::{CopyBuffer, StagedPage};
 /// The diff of a large campus takes longer than daily work may. Statistics of a few rows are enough for
 /// it, and those of many would take as long as the comparison. A list of some hundred thousand rows stays in
 /// the session's own memory.
-const CREATE: &str = r#"
+fn create_sql() -> String {
+    let columns: Vec<String> = SYNCED_COLUMNS
+        .iter()
+        .map(|column| format!("{} {}", column.name, column.column_type.sql()))
+        .collect();
+    let columns = columns.join(", ");
+    format!(
+        r#"
     SET statement_timeout = '15min';
     SET plan_cache_mode = auto;
     SET work_mem = '64MB';
@@ -23,13 +30,7 @@ const CREATE: &str = r#"
         seen_from  bigint NOT NULL,
         member     text COLLATE "C" NOT NULL,
         state      text NOT NULL,
-        name       text,
-        phone      text,
-        gender     text,
-        birth_date date,
-        age        integer,
-        photo_url  text,
-        category   text,
+        {columns},
         photo      bytea,
         present_columns integer NOT NULL,
         hash       bytea NOT NULL
@@ -40,7 +41,9 @@ const CREATE: &str = r#"
         image  bytea NOT NULL
     );
     ALTER TABLE listed_photos ALTER COLUMN image SET STORAGE EXTERNAL;
-    CREATE TEMPORARY TABLE candidates (member text COLLATE "C" NOT NULL, reason text NOT NULL)"#;
+    CREATE TEMPORARY TABLE candidates (member text COLLATE "C" NOT NULL, reason text NOT NULL)"#
+    )
+}
 
 const COPY_PHOTOS: &str = "COPY listed_photos (member, sha256, image) FROM STDIN (FORMAT binary)";
 
@@ -68,8 +71,8 @@ impl<'a> StagingTables<'a> {
     /// Makes them, empty.
     pub(crate) async fn create(client: &'a Client, campus: Uuid) -> Result<Self, DatabaseError> {
         let preparing = || DatabaseError::during("make the staging tables");
-        client.batch_execute(CREATE).await.map_err(preparing())?;
-        let copy = format!("COPY listed ({}) FROM STDIN (FORMAT binary)", StagedPage::COLUMNS);
+        client.batch_execute(&create_sql()).await.map_err(preparing())?;
+        let copy = format!("COPY listed ({}) FROM STDIN (FORMAT binary)", StagedPage::columns());
         let copy = client.prepare(&copy).await.map_err(preparing())?;
         Ok(Self { client, campus, copy })
     }

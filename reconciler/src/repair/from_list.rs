@@ -3,7 +3,7 @@
 
 use database::{DatabaseError, Row};
 use member::{Field, Photo, Profile, Verdict};
-use store::{Finding, Observation};
+use store::{Finding, Observation, read_column};
 
 use crate::{
     error::RunError,
@@ -75,27 +75,12 @@ async fn create_batch(outcomes: &mut Outcomes<'_>, batch: &[Observation]) -> Res
 
 /// What a row of the list says of a member who was never heard of.
 fn listed(row: &Row) -> Finding {
-    let text = |column: &str| field(row.get::<_, Option<String>>(column));
     let photo = row.get::<_, Option<Vec<u8>>>("image").and_then(|image| Photo::of(image).ok());
-    let profile = Profile {
-        name: text("name"),
-        phone: text("phone"),
-        gender: text("gender"),
-        birth_date: field(row.get("birth_date")),
-        age: field(row.get("age")),
-        category: text("category"),
-        photo_url: text("photo_url"),
-        // One that was not staged comes with the id, on another night.
-        photo: photo.map_or(Field::Absent, Field::Value),
-        photo_refusal: None,
-        unreadable: Vec::new(),
-    };
+    let mut profile = Profile::of_columns(|column| read_column(row, column));
+    // One that was not staged comes with the id, on another night.
+    profile.photo = photo.map_or(Field::Absent, Field::Value);
     match row.get("state") {
         "i" => Verdict::Inactive(profile).into(),
         _ => Verdict::Active(profile).into(),
     }
-}
-
-fn field<T>(value: Option<T>) -> Field<T> {
-    value.map_or(Field::Null, Field::Value)
 }

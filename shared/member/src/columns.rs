@@ -1,7 +1,7 @@
 //! The synced columns of `members`: one list of their names, types and presence bits. SQL, rows and the
 //! reconciler's staging are made from it (rule member-8).
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use chrono::NaiveDate;
 
@@ -137,7 +137,16 @@ impl Profile {
     }
 }
 
-impl ColumnRef<'_> {
+impl<'a> ColumnRef<'a> {
+    /// The value as text: dates as Postgres writes them.
+    pub fn text(self) -> Cow<'a, str> {
+        match self {
+            Self::Text(text) => Cow::Borrowed(text),
+            Self::Date(date) => Cow::Owned(date.to_string()),
+            Self::Integer(number) => Cow::Owned(number.to_string()),
+        }
+    }
+
     /// The value itself.
     pub fn to_owned(self) -> ColumnValue {
         match self {
@@ -213,6 +222,8 @@ mod tests {
             assert_eq!(format!("{:?} {:?}", value(column), value(column).as_ref()), "(…) (…)");
         }
         assert!(full.photo.is_absent() && full.photo_refusal.is_none());
+        let texts = [ColumnRef::Text("a"), ColumnRef::Date(date), ColumnRef::Integer(36)];
+        assert_eq!(texts.map(ColumnRef::text), ["a", "1990-01-15", "36"]);
         let names = [ColumnType::Text, ColumnType::Date, ColumnType::Integer].map(ColumnType::sql);
         assert_eq!(names, ["text", "date", "integer"]);
     }
