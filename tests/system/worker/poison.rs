@@ -1,10 +1,11 @@
 //! An event that kills whoever takes it: it must not take the others along.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use core_sim::{Endpoint, Fault, FaultKind};
 use futures_util::future::join_all;
 use harness::{TestSystem, eventually};
+use lapin::options::BasicGetOptions;
 use serde_json::json;
 
 use super::{
@@ -69,4 +70,41 @@ async fn an_event_that_kills_workers_dies_alone() {
     .await;
     assert_queues_are_empty(&system).await;
     assert_eq!(campus.sync("member.updated", poison).await["status"], "processed");
+}
+
+/// A broker that was restarted again and again brings all that workers held too often, and none of it kills anybody.
+#[tokio::test]
+async fn suspects_are_worked_through_without_beginning_anew_for_each() {
+    const SUSPECTS: usize = 60;
+    let system = TestSystem::spawn().await;
+    let campus = CampusUnderTest::first(&system);
+    system.worker(0).terminate(ROUND).await.unwrap();
+    let members: Vec<String> = (0..SUSPECTS)
+        .map(|number| campus.create(json!({"full_name": format!("Member {number}")})))
+        .collect();
+    let events = join_all(members.iter().map(|id| campus.post("member.created", id))).await;
+    for _ in 0..5 {
+        let channel = system.broker.channel().await;
+        for _ in 0..SUSPECTS {
+            let taken = channel.basic_get(queue::WORK.into(), BasicGetOptions::default()).await;
+            assert!(taken.unwrap().is_some(), "all are there");
+        }
+        channel.close(200, "lost".into()).await.unwrap();
+        eventually("they are back", SOON, async || {
+            system.queue_depth(queue::WORK).await == u32::try_from(SUSPECTS).ok()
+        })
+        .await;
+    }
+    let consumed = || {
+        let log = fs::read_to_string(system.worker(0).log()).unwrap();
+        [r#""message":"consuming""#, "is worked on alone"].map(|words| log.matches(words).count())
+    };
+    let before = consumed();
+    system.start_again("worker", 0).await;
+    for event in &events {
+        assert_eq!(campus.end_of(event).await["status"], "processed");
+    }
+    let [times, alone] = [0, 1].map(|place| consumed()[place] - before[place]);
+    assert_eq!(alone, SUSPECTS);
+    assert!(times <= 3, "consumed {times} times");
 }

@@ -1,6 +1,6 @@
 //! Consumes the work queue, for as long as what is taken can be worked on.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::ControlFlow, pin::Pin, sync::Arc, time::Duration};
 
 use queue::{QueueError, WORK, lapin::Connection};
 use runtime::Check;
@@ -11,7 +11,7 @@ use crate::{
     context::WorkerContext,
     event::{
         consumer::WorkConsumer,
-        drain::{FINISH_LIMIT, drain, work_alone},
+        drain::{FINISH_LIMIT, drain, return_others, work_alone},
         intake::Intake,
         job::Job,
         settle::WorkDelivery,
@@ -22,8 +22,9 @@ use crate::{
 /// delivery away from who holds it for half an hour.
 const POSTGRES_AWAY_LIMIT: Duration = Duration::from_mins(1);
 
-/// Deliveries without an end after which an event is suspected of causing that (rule worker-16).
-const SUSPECT: u32 = 5;
+/// So many in a row that are not suspected, and all are taken side by side again. After a broker that was restarted again
+/// and again the suspects are many, and stand next to each other.
+const CLEARED: u32 = 4;
 
 /// How often a connection that nothing is consumed on is looked at.
 const CONNECTION_POLL: Duration = Duration::from_millis(500);
@@ -38,11 +39,22 @@ pub(crate) struct Consuming {
     pub(crate) check: Check,
 }
 
+/// How many deliveries are held at a time.
+#[derive(Clone, Copy)]
+enum Holding {
+    /// As many as the prefetch allows.
+    Many,
+    /// One: among them are events that are suspected of killing workers.
+    One,
+}
+
 /// Why no more is consumed.
 enum End {
     Shutdown,
     PostgresAway,
     Suspect(Box<WorkDelivery>),
+    /// Nobody is suspected any more.
+    Cleared,
     Lost,
 }
 
@@ -54,19 +66,38 @@ pub(crate) async fn consume(
     consuming: &Consuming,
 ) -> Result<(), QueueError> {
     let Consuming { prefetch, jobs, shutdown, check } = consuming;
+    let mut holding = Holding::Many;
     while until_postgres_answers(&connection, worker, shutdown).await {
-        let mut consumer = WorkConsumer::start(&connection, *prefetch).await?;
+        let prefetch = match holding {
+            Holding::Many => *prefetch,
+            Holding::One => 1,
+        };
+        let mut consumer = WorkConsumer::start(&connection, prefetch).await?;
         check.well();
         tracing::info!(queue = WORK, prefetch, "consuming");
         let intake = Intake { worker, jobs, shutdown, held: TaskTracker::new() };
-        match take_all(&mut consumer, &intake).await? {
+        let end = match holding {
+            Holding::Many => take_all(&mut consumer, &intake).await?,
+            Holding::One => take_one_by_one(&mut consumer, &intake).await?,
+        };
+        match end {
             End::Lost => return Ok(()),
             End::Shutdown => drain(&mut consumer, &intake, FINISH_LIMIT).await,
             End::PostgresAway => {
                 tracing::warn!("Postgres is away for long: what is held returns to the queue");
                 drain(&mut consumer, &intake, Duration::ZERO).await;
             }
-            End::Suspect(suspect) => work_alone(*suspect, &mut consumer, &intake).await,
+            End::Suspect(suspect) => {
+                return_others(&mut consumer, &intake).await;
+                work_alone(*suspect, &intake).await;
+                holding = Holding::One;
+            }
+            End::Cleared => {
+                for delivery in consumer.cancel(&worker.settler).await {
+                    work_alone(delivery, &intake).await;
+                }
+                holding = Holding::Many;
+            }
         }
         consumer.close().await;
     }
@@ -81,17 +112,49 @@ async fn take_all(consumer: &mut WorkConsumer, intake: &Intake<'_>) -> Result<En
     let postgres_away = intake.worker.sessions.away_for(POSTGRES_AWAY_LIMIT);
     tokio::pin!(postgres_away);
     loop {
-        let delivery = tokio::select! {
-            () = intake.shutdown.cancelled() => return Ok(End::Shutdown),
-            () = &mut postgres_away => return Ok(End::PostgresAway),
-            delivery = consumer.next() => delivery?,
-        };
-        let Some(delivery) = delivery else { return Ok(End::Lost) };
-        if delivery.headers().history.crashes >= SUSPECT {
-            return Ok(End::Suspect(Box::new(delivery)));
+        match next(consumer, intake, postgres_away.as_mut()).await? {
+            ControlFlow::Continue(delivery) if delivery.is_suspected() => {
+                return Ok(End::Suspect(Box::new(delivery)));
+            }
+            ControlFlow::Continue(delivery) => intake.take(delivery).await,
+            ControlFlow::Break(end) => return Ok(end),
         }
-        intake.take(delivery).await;
     }
+}
+
+/// Works on one delivery after the other, until nobody is suspected any more. Nothing else is held beside a suspect, and
+/// where there are many of them none costs more than its own work.
+async fn take_one_by_one(
+    consumer: &mut WorkConsumer,
+    intake: &Intake<'_>,
+) -> Result<End, QueueError> {
+    let postgres_away = intake.worker.sessions.away_for(POSTGRES_AWAY_LIMIT);
+    tokio::pin!(postgres_away);
+    let mut unsuspected = 0;
+    while unsuspected < CLEARED {
+        match next(consumer, intake, postgres_away.as_mut()).await? {
+            ControlFlow::Continue(delivery) => {
+                unsuspected = if delivery.is_suspected() { 0 } else { unsuspected + 1 };
+                work_alone(delivery, intake).await;
+            }
+            ControlFlow::Break(end) => return Ok(end),
+        }
+    }
+    Ok(End::Cleared)
+}
+
+/// The next delivery, or why there is none.
+async fn next(
+    consumer: &mut WorkConsumer,
+    intake: &Intake<'_>,
+    postgres_away: Pin<&mut impl Future<Output = ()>>,
+) -> Result<ControlFlow<End, WorkDelivery>, QueueError> {
+    let delivery = tokio::select! {
+        () = intake.shutdown.cancelled() => return Ok(ControlFlow::Break(End::Shutdown)),
+        () = postgres_away => return Ok(ControlFlow::Break(End::PostgresAway)),
+        delivery = consumer.next() => delivery?,
+    };
+    Ok(delivery.map_or(ControlFlow::Break(End::Lost), ControlFlow::Continue))
 }
 
 /// Waits for a session with Postgres. False once there is no use in it: a shutdown, or the connection is gone.

@@ -37,26 +37,28 @@ pub(crate) async fn drain(
     }
 }
 
-/// Works on one delivery while nothing else is held: if it crashes the worker, it does so alone, and in the end only
-/// its own count reaches the delivery limit (rule worker-16). The others go back to the queue.
-pub(crate) async fn work_alone(
-    suspect: WorkDelivery,
-    consumer: &mut WorkConsumer,
-    intake: &Intake<'_>,
-) {
+/// Returns what the broker has sent beside a suspect, and waits until all that is held is settled.
+pub(crate) async fn return_others(consumer: &mut WorkConsumer, intake: &Intake<'_>) {
     let sent = consumer.cancel(&intake.worker.settler).await;
     join_all(sent.into_iter().map(|delivery| intake.give_back(delivery))).await;
     intake.held.close();
     finish(intake).await;
-    let trace = suspect.headers().traceparent;
-    let trace = trace.as_deref().and_then(TraceContext::parse).map(|trace| trace.trace_id());
-    tracing::warn!(
-        delivery_id = suspect.loggable_id(),
-        trace_id = trace.map(tracing::field::display),
-        "an event that came back too often is worked on alone"
-    );
+}
+
+/// Works on one delivery while nothing else is held: if it crashes the worker, it does so alone, and in the end only
+/// its own count reaches the delivery limit (rule worker-16).
+pub(crate) async fn work_alone(delivery: WorkDelivery, intake: &Intake<'_>) {
+    if delivery.is_suspected() {
+        let trace = delivery.headers().traceparent;
+        let trace = trace.as_deref().and_then(TraceContext::parse).map(|trace| trace.trace_id());
+        tracing::warn!(
+            delivery_id = delivery.loggable_id(),
+            trace_id = trace.map(tracing::field::display),
+            "an event that came back too often is worked on alone"
+        );
+    }
     intake.held.reopen();
-    intake.take(suspect).await;
+    intake.take(delivery).await;
     intake.held.close();
     finish(intake).await;
 }

@@ -6,6 +6,9 @@ use queue::{
 };
 use runtime::{Trace, TraceContext};
 
+/// Deliveries without an end after which an event is suspected of causing that.
+const SUSPECT: u32 = 5;
+
 /// A message as the work queue delivered it. The delivery inside is private, so that nobody else can ack it
 /// (rule worker-1).
 pub(crate) struct WorkDelivery(Delivery);
@@ -21,6 +24,11 @@ impl WorkDelivery {
 
     pub(crate) fn headers(&self) -> ReceivedHeaders {
         ReceivedHeaders::read(&self.0.properties)
+    }
+
+    /// Whether it came so often without an end that it may be what kills those who take it (rule worker-16).
+    pub(crate) fn is_suspected(&self) -> bool {
+        self.headers().history.crashes >= SUSPECT
     }
 
     /// The trace of what happens to it here, which goes on where its sender's left off.
