@@ -11,6 +11,8 @@ pub(crate) const ENOUGH_ATTEMPTS: usize = 2;
 /// An event whose member the core does not have.
 pub(crate) struct Denied {
     pub(crate) is_delete: bool,
+    /// Whether it was refused before: it has waited once.
+    pub(crate) was_refused: bool,
     pub(crate) happened: Happened,
     /// Attempts that follow this one, counted no further than [`ENOUGH_ATTEMPTS`].
     pub(crate) attempts_left: usize,
@@ -20,7 +22,7 @@ pub(crate) struct Denied {
 /// it is a refusal. `tombstone`: when the member went, where that is known already.
 ///
 /// What happened after a delete may have brought the member back, and the answer may be wrong for a moment: then the
-/// delete waits with it, and nobody who is alive is archived meanwhile. That never makes a dead letter: where too
+/// delete waits with it, once, and nobody who is alive is archived meanwhile. That never makes a dead letter: where too
 /// few attempts are left, the answer is believed.
 pub(crate) fn confirmed(events: &[Denied], tombstone: Option<Happened>) -> Vec<bool> {
     let deletes = events.iter().filter(|event| event.is_delete).map(|event| event.happened);
@@ -32,6 +34,7 @@ pub(crate) fn confirmed(events: &[Denied], tombstone: Option<Happened>) -> Vec<b
         |event| is_settled(event) || (!deletes.is_empty() && event.attempts_left == 0);
     let may_wait = tombstone.is_none()
         && !events.iter().all(is_confirmed)
+        && !events.iter().any(|event| event.is_delete && event.was_refused)
         && events.iter().all(|event| event.attempts_left >= ENOUGH_ATTEMPTS);
     events.iter().map(|event| !may_wait && is_confirmed(event)).collect()
 }
@@ -48,11 +51,11 @@ mod tests {
     }
 
     fn delete(second: i64, attempts_left: usize) -> Denied {
-        Denied { is_delete: true, happened: at(second), attempts_left }
+        Denied { is_delete: true, was_refused: false, happened: at(second), attempts_left }
     }
 
     fn update(second: i64, attempts_left: usize) -> Denied {
-        Denied { is_delete: false, happened: at(second), attempts_left }
+        Denied { is_delete: false, was_refused: false, happened: at(second), attempts_left }
     }
 
     #[test]
@@ -74,6 +77,12 @@ mod tests {
         assert_eq!(confirmed(&[delete(2, 2), update(3, 2), delete(4, 2)], None), [true; 3]);
         // Who is archived already loses nothing.
         assert_eq!(confirmed(&[delete(2, 2), update(3, 2)], Some(at(1))), [true, false]);
+    }
+
+    #[test]
+    fn a_delete_waits_once() {
+        let again = Denied { was_refused: true, ..delete(2, 2) };
+        assert_eq!(confirmed(&[again, update(3, 2)], None), [true, false]);
     }
 
     #[test]

@@ -138,6 +138,7 @@ impl MemberSync<'_> {
         let attempts = std::iter::successors(after(&job.history), after);
         Denied {
             is_delete: job.is_delete(),
+            was_refused: job.history.refusals > 0,
             happened: job.happened(),
             attempts_left: attempts.take(ENOUGH_ATTEMPTS).count(),
         }
