@@ -14,6 +14,7 @@ mod logs;
 mod metrics;
 mod private_servers;
 mod reconciler;
+mod repository;
 mod security;
 mod smoke;
 mod traces;
