@@ -157,3 +157,15 @@ fn every_public_address_in_the_documents_is_one_that_the_sender_takes() {
     }
     assert!(found >= 3, "{found}");
 }
+
+#[test]
+fn the_interface_lists_every_variable() {
+    let interface = text("interface.md");
+    for line in text("../.env.example").lines() {
+        let Some((name, _)) = line.trim_start_matches('#').split_once('=') else { continue };
+        let is_name = |letter: char| letter.is_ascii_uppercase() || letter == '_';
+        if name.chars().all(is_name) {
+            assert!(interface.contains(&format!("`{name}`")), "deploy/interface.md lacks {name}");
+        }
+    }
+}
