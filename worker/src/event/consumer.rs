@@ -15,6 +15,9 @@ use crate::{
 
 /// How long a cancellation waits for what the broker sent before it heard of it.
 const CANCEL_LIMIT: Duration = Duration::from_secs(3);
+/// RabbitMQ passes acknowledgements on to a quorum queue some tens at a time, and forgets what still waits for its turn when
+/// their channel is closed: the queue delivers those again, and counts.
+const ACKS_PAUSE: Duration = Duration::from_millis(500);
 /// Nothing is on its way when nothing came for so long.
 const QUIET: Duration = Duration::from_millis(100);
 
@@ -59,10 +62,12 @@ impl WorkConsumer {
         sent
     }
 
-    /// Closes the channel. Not left to its drop: that closes it too, but a connection that is closed meanwhile takes
-    /// that for its own error. One that the broker closed already is of no more use either.
+    /// Closes the channel, once the queue has what was acknowledged on it. Not left to its drop: that closes it too, but a
+    /// connection that is closed meanwhile takes that for its own error. One that the broker closed already is of no more
+    /// use either.
     pub(crate) async fn close(self) {
         drop(self.consumer);
+        tokio::time::sleep(ACKS_PAUSE).await;
         self.channel.close(200, "drained".into()).await.ok();
     }
 }
