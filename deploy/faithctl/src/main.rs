@@ -1,5 +1,4 @@
-//! The operator's command line: campuses and their secrets, what became of deliveries, and what is
-//! wrong with an installation. Data on stdout, everything else on stderr.
+#![doc = include_str!("../README.md")]
 
 mod campus;
 mod cli;
