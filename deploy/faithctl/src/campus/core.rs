@@ -7,7 +7,7 @@ use database::{Client, DatabaseError};
 use store::CampusConfig;
 use uuid::Uuid;
 
-use super::unknown;
+use super::id::unknown;
 use crate::failure::UsageError;
 
 /// A campus's way to its core, ready to be used.

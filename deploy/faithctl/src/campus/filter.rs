@@ -7,7 +7,7 @@ use database::DatabaseError;
 use member::{Filter, filter::operator_names};
 use serde_json::{Value, json};
 
-use super::{CampusId, known_fields, unknown};
+use super::{CampusId, id::unknown, known_fields};
 use crate::{
     environment::Environment,
     failure::{UsageError, say},

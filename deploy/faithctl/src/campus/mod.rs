@@ -5,6 +5,7 @@ mod connection;
 mod core;
 mod fields;
 mod filter;
+mod id;
 mod known_fields;
 mod linkable;
 mod list;
@@ -20,13 +21,12 @@ mod values;
 mod webhook;
 
 use clap::{Args, Subcommand};
-use database::Client;
-use uuid::Uuid;
 
 use crate::environment::Environment;
 
 pub(crate) use self::{
     core::CampusCore,
+    id::CampusId,
     known_fields::faults as filter_faults,
     login::{LoginError, advice, log_in},
     record::CampusRecord,
@@ -60,14 +60,6 @@ enum Command {
     DiscoverFields(fields::Arguments),
 }
 
-/// The campus that a command is about.
-#[derive(Debug, Clone, Copy, Args)]
-pub(crate) struct CampusId {
-    /// Id of the campus, as `campus list` shows it
-    #[arg(value_name = "ID")]
-    pub(crate) id: Uuid,
-}
-
 pub(crate) async fn run(arguments: Arguments, environment: &Environment) -> anyhow::Result<()> {
     match arguments.command {
         Command::Add(arguments) => add::run(arguments, environment).await,
@@ -81,17 +73,5 @@ pub(crate) async fn run(arguments: Arguments, environment: &Environment) -> anyh
         Command::ClearFilter(arguments) => filter::clear(&arguments, environment).await,
         Command::TestConnection(arguments) => connection::run(&arguments, environment).await,
         Command::DiscoverFields(arguments) => fields::run(&arguments, environment).await,
-    }
-}
-
-/// What to answer where no synced campus has this id.
-async fn unknown(client: &Client, id: Uuid) -> anyhow::Error {
-    let name = client.query_opt("SELECT name FROM campuses WHERE id = $1", &[&id]).await;
-    match name.ok().flatten() {
-        Some(row) => anyhow::anyhow!(
-            "campus {id} ({}) is not synced yet: `faithctl campus add --id {id} …` sets it up",
-            row.get::<_, String>(0)
-        ),
-        None => anyhow::anyhow!("no campus has the id {id}: `faithctl campus list` shows them"),
     }
 }

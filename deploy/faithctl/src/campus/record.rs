@@ -74,7 +74,7 @@ impl CampusRecord {
             .map_err(DatabaseError::during("read the campus"))?;
         match row {
             Some(row) => Ok(Self::from_row(&row)),
-            None => Err(super::unknown(client, id).await),
+            None => Err(super::id::unknown(client, id).await),
         }
     }
 

@@ -9,7 +9,7 @@ use database::DatabaseError;
 use runtime::parse_duration;
 use serde_json::json;
 
-use super::{CampusId, secret, unknown};
+use super::{CampusId, id::unknown, secret};
 use crate::{environment::Environment, failure::say, input, moment, output};
 
 /// Longer than any change of a secret takes.

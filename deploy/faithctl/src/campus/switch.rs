@@ -4,7 +4,7 @@ use clap::Args;
 use database::DatabaseError;
 use store::CampusConfig;
 
-use super::{CampusId, known_fields, unknown};
+use super::{CampusId, id::unknown, known_fields};
 use crate::{environment::Environment, failure::say};
 
 /// Syncs a campus again.

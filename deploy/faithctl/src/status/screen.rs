@@ -3,10 +3,9 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    InstallationStatus,
     queries::{CampusSync, Connected, DeadLetters, Flow, Run, WINDOW_MINUTES},
     queues::QueueState,
-    state::Problem,
+    state::{InstallationStatus, Problem},
 };
 use crate::{
     moment,

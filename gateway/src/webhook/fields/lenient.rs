@@ -2,7 +2,7 @@
 //! `-Infinity`, as Python writes them, in what is skipped. It copies nothing; what is open is kept
 //! on the heap, so that depth is no matter here either.
 
-use super::{Field, Fields, string};
+use super::object::{Field, Fields, string};
 
 /// Reads an object; none where it is no JSON for another reason.
 pub(super) fn read(text: &str) -> Option<Fields<'_>> {

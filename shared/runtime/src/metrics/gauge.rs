@@ -10,7 +10,7 @@ use std::{
 use opentelemetry::KeyValue;
 use prometheus::proto::{MetricFamily, MetricType};
 
-use super::meter;
+use super::pipeline::meter;
 
 /// One series of a gauge: its labels, and its value.
 pub type Reading = (Vec<(&'static str, String)>, f64);

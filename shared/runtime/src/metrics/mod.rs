@@ -4,15 +4,13 @@
 //! metric has a line in `deploy/metrics.md`.
 
 mod gauge;
+mod pipeline;
 mod process;
 
-use std::sync::OnceLock;
-
-use opentelemetry::metrics::{Meter, MeterProvider};
-use opentelemetry_sdk::metrics::SdkMeterProvider;
-use prometheus::{Encoder, Registry, TextEncoder};
+use prometheus::{Encoder, TextEncoder};
 
 pub use gauge::{Reading, observe, observe_each};
+pub use pipeline::meter;
 pub(crate) use process::observe_program;
 
 /// The content type of [`render`]'s text.
@@ -33,40 +31,10 @@ pub const EVENT_SECONDS: [f64; 16] = [
 /// Upper bounds for histograms of how many were handled at once.
 pub const BATCH_SIZES: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 
-struct Pipeline {
-    registry: Registry,
-    provider: SdkMeterProvider,
-}
-
-fn pipeline() -> &'static Pipeline {
-    static PIPELINE: OnceLock<Pipeline> = OnceLock::new();
-    PIPELINE.get_or_init(|| {
-        let registry = Registry::new();
-        let exporter = opentelemetry_prometheus::exporter()
-            .with_registry(registry.clone())
-            // One target a process: the label would only repeat the scrape job's name.
-            .without_target_info()
-            .build();
-        let provider = match exporter {
-            Ok(exporter) => SdkMeterProvider::builder().with_reader(exporter).build(),
-            Err(error) => {
-                tracing::error!(%error, "metrics cannot be exported");
-                SdkMeterProvider::default()
-            }
-        };
-        Pipeline { registry, provider }
-    })
-}
-
-/// The meter that the program's instruments are made with.
-pub fn meter() -> Meter {
-    pipeline().provider.meter("faithtracker")
-}
-
 /// All metrics in the Prometheus text format.
 pub(crate) fn render() -> Vec<u8> {
     let mut text = Vec::new();
-    let families = gauge::without_gone(pipeline().registry.gather());
+    let families = gauge::without_gone(pipeline::gather());
     if let Err(error) = TextEncoder::new().encode(&families, &mut text) {
         tracing::warn!(%error, "metrics cannot be written as text");
     }

@@ -3,8 +3,12 @@
 
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
-use super::TRACES;
 use crate::{SettingError, Settings, variables};
+
+/// The target of the spans that are exported, and of nothing else. Log lines are not marked with
+/// them: that would format every field of every span, whether or not a line is ever written. Where
+/// nothing is exported they are switched off at their place in the code, and cost a look at an atomic.
+pub const TRACES: &str = "traces";
 
 /// The targets of our own lines.
 const OURS: [&str; 14] = [

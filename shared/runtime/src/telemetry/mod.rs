@@ -18,12 +18,8 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
+pub use self::levels::TRACES;
 use crate::{SettingError, Settings, variables};
-
-/// The target of the spans that are exported, and of nothing else. Log lines are not marked with
-/// them: that would format every field of every span, whether or not a line is ever written. Where
-/// nothing is exported they are switched off at their place in the code, and cost a look at an atomic.
-pub const TRACES: &str = "traces";
 
 /// How long the last spans may take to leave when a program ends.
 const SPANS_LIMIT: Duration = Duration::from_secs(2);
