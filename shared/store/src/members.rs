@@ -63,7 +63,7 @@ fn read_sql(lock: &str) -> String {
     )
 }
 
-/// The parameters of the two statements that follow, in the order of [`write`].
+/// The parameters of the two statements that follow, in the order of [`write()`].
 fn row_arrays() -> String {
     let archive = SYNCED_COLUMNS.len() + 3;
     format!(
