@@ -36,7 +36,7 @@ use crate::{
 };
 use tokio_rustls::TlsConnector;
 
-/// FaithFlow's patience with its first try.
+/// How long FaithFlow waits for its first try.
 const SENDER_PATIENCE: Duration = Duration::from_secs(2);
 /// Between two bytes of a slow sender.
 const DRIP: Duration = Duration::from_secs(1);

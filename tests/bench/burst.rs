@@ -18,7 +18,7 @@ use crate::{
 };
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-const PATIENCE: Duration = Duration::from_mins(5);
+const TIME_LIMIT: Duration = Duration::from_mins(5);
 const COLUMNS: [&str; 6] =
     ["intake s", "intake/s", "all committed s", "committed/s", "fetches", "fetches saved %"];
 
@@ -95,7 +95,7 @@ async fn one_burst(
     let sending = tokio::spawn(load::send(load));
     let mut line = Line::new(name);
     let mut done = 0;
-    while done < burst.webhooks && begin.elapsed() < PATIENCE {
+    while done < burst.webhooks && begin.elapsed() < TIME_LIMIT {
         tokio::time::sleep(LOOK_EVERY).await;
         done = committed(system).await - before;
         line.add(begin.elapsed().as_secs_f64(), &(done as f64).into());

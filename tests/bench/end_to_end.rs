@@ -31,7 +31,7 @@ const LOOKED_FOR: usize = 256;
 /// Events a second whose rows are looked for; more would slow down what is watched.
 const WATCHED_A_SECOND: u32 = 200;
 /// How long the last events may take.
-const PATIENCE: Duration = Duration::from_mins(2);
+const TIME_LIMIT: Duration = Duration::from_mins(2);
 const CONNECTIONS: usize = 128;
 const COLUMNS: [&str; 9] =
     ["intake/s", "drain/s", "answer p50 ms", "p99", "max", "row p50 ms", "p99", "max", "behind s"];
@@ -141,8 +141,8 @@ async fn run(system: &TestSystem, senders: &[Sender], rate: u32, seconds: u64) -
     let rows = watching.await.unwrap();
     let accepted = answers.accepted.len() as u64;
     let mut done = 0;
-    let patience = Instant::now() + PATIENCE;
-    while done < accepted && Instant::now() < patience {
+    let deadline = Instant::now() + TIME_LIMIT;
+    while done < accepted && Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(50)).await;
         done = committed(system).await - before;
     }
@@ -177,7 +177,7 @@ async fn watch(
     let (mut samples, mut looks) = (Samples::default(), tokio::time::interval(LOOK_EVERY));
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last = Instant::now();
-    while last.elapsed() < PATIENCE {
+    while last.elapsed() < TIME_LIMIT {
         looks.tick().await;
         // Asking only for what is still missing keeps the watcher light: it must not slow down what
         // it watches.

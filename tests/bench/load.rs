@@ -190,8 +190,8 @@ async fn answer(
     buffer: &mut Vec<u8>,
 ) -> std::io::Result<u16> {
     /// Beyond every limit of the gateway.
-    const PATIENCE: Duration = Duration::from_secs(30);
-    let deadline = Instant::now() + PATIENCE;
+    const TIME_LIMIT: Duration = Duration::from_secs(30);
+    let deadline = Instant::now() + TIME_LIMIT;
     let exchange = async {
         connection.write_all(request).await?;
         buffer.clear();

@@ -12,7 +12,7 @@ use crate::{
 };
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-const PATIENCE: Duration = Duration::from_mins(10);
+const TIME_LIMIT: Duration = Duration::from_mins(10);
 
 /// How many there are.
 #[derive(Debug, Args)]
@@ -61,7 +61,7 @@ pub(crate) async fn measure(replay: &Replay) {
         begin.elapsed().as_secs_f64()
     };
     let resolved = async {
-        while begin.elapsed() < PATIENCE {
+        while begin.elapsed() < TIME_LIMIT {
             tokio::time::sleep(LOOK_EVERY).await;
             let left = "SELECT count(*) FROM dead_letters WHERE status <> 'resolved'";
             let left: i64 = system.database.client().query_one(left, &[]).await.unwrap().get(0);

@@ -30,7 +30,7 @@ const SLOTS: f64 = 16.0;
 /// How often progress is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A case that makes no progress for so long has failed.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIME_LIMIT: Duration = Duration::from_mins(1);
 /// Between two events of the other campus.
 const OTHERS_EVERY: Duration = Duration::from_millis(250);
 
@@ -166,7 +166,7 @@ async fn until_processed(system: &TestSystem, campus: &str, events: u64) {
         if done > last {
             (last, last_progress) = (done, Instant::now());
         }
-        assert!(last_progress.elapsed() < PATIENCE, "{done} of {events} events, and no more");
+        assert!(last_progress.elapsed() < TIME_LIMIT, "{done} of {events} events, and no more");
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }

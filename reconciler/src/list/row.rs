@@ -58,7 +58,7 @@ pub(crate) struct ListRow {
 }
 
 impl ListRow {
-    /// Judges a row of the campus's church. None for an id that could not be asked for or stored.
+    /// Classifies a row of the campus's church. None for an id that could not be asked for or stored.
     pub(crate) fn read(row: &CoreMember, filter: &Filter, locale: Locale) -> Option<Self> {
         let member = row.id().filter(|id| is_usable(id))?.to_owned();
         let (state, profile) = match member::map(row, filter, &locale) {

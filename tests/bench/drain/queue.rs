@@ -23,7 +23,7 @@ pub(super) const UNDER_WAY: usize = 256;
 /// How often progress is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A drain that makes no progress for so long has failed.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIME_LIMIT: Duration = Duration::from_mins(1);
 
 /// Forgets what earlier drains have written.
 pub(crate) async fn empty(system: &TestSystem) {
@@ -100,7 +100,7 @@ pub(crate) async fn until_done(
         if done > last {
             (last, last_progress) = (done, Instant::now());
         }
-        assert!(last_progress.elapsed() < PATIENCE, "{done} of {events} events, and no more");
+        assert!(last_progress.elapsed() < TIME_LIMIT, "{done} of {events} events, and no more");
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }

@@ -1,6 +1,6 @@
 //! The sender: posts webhooks as FaithFlow does.
 //!
-//! A first try with little patience, then retries on a schedule, as FaithFlow means to (in no public
+//! A first try with a short timeout, then retries on a schedule, as FaithFlow means to (in no public
 //! version do they work), then the webhook is dropped.
 //! Delivered means exactly 200, 201 or 202; the answer's body is not looked at, redirects are not
 //! followed, `Retry-After` is not read. Every try opens its own connection and signs the same bytes
@@ -163,7 +163,7 @@ impl Sender {
         let settings = self.settings();
         let target = copy.church.webhook.read().unwrap_or_else(PoisonError::into_inner).clone();
         let target = target.ok_or("not configured")?;
-        let patience =
+        let timeout =
             if number == 1 { settings.first_timeout_ms } else { settings.retry_timeout_ms };
         let mut request = self
             .client
@@ -178,7 +178,7 @@ impl Sender {
         }
         let answer = request
             .body(copy.bytes.clone())
-            .timeout(Duration::from_millis(patience))
+            .timeout(Duration::from_millis(timeout))
             .send()
             .await
             .map_err(|error| match error {

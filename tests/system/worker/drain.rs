@@ -110,7 +110,7 @@ async fn what_failed_together_is_settled_side_by_side() {
     let member = campus.bring(json!({"full_name": "Budi"})).await;
     let away = FaultKind::Status { status: 503, retry_after: None };
     system.core.add_fault(Fault::everywhere(away).at(Endpoint::Member));
-    // The first fails alone, after it has bridged what might have been a blip; all others share the
+    // The first fails alone, after it has tried again for what might have been transient; all others share the
     // next read.
     join_all((0..EVENTS).map(|_| campus.post("member.updated", &member))).await;
     let waiting = "member-events.retry.1m";

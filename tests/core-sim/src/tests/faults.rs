@@ -82,8 +82,8 @@ async fn answers_break_in_every_way() {
     assert!(status == 200 && body.is_object() && body.get("data").is_none());
 
     once(FaultKind::Hang);
-    let patience = Duration::from_millis(200);
-    let hung = client.request(&path).timeout(patience).send().await.unwrap_err();
+    let timeout = Duration::from_millis(200);
+    let hung = client.request(&path).timeout(timeout).send().await.unwrap_err();
     assert!(hung.is_timeout());
     assert_eq!(client.get(&path).await.0, 200);
 }

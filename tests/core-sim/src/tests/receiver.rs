@@ -80,7 +80,7 @@ async fn receive(
     posts.lock().unwrap().push(post);
     let status = statuses.lock().unwrap().pop_front().unwrap_or(202);
     if status == 0 {
-        // Until the sender loses patience and closes.
+        // Until the sender gives up and closes.
         let _ = stream.read_buf(&mut bytes).await;
         return;
     }
