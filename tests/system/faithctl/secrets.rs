@@ -198,8 +198,8 @@ async fn a_rekey_that_was_killed_goes_on_where_it_was() {
         .variables(both);
     rekey.start().unwrap();
     eventually("it waits for the second campus", Duration::from_secs(20), async || {
-        let waiting = "SELECT FROM pg_stat_activity
-                       WHERE application_name = 'faithctl' AND wait_event_type = 'Lock'";
+        let waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database()
+                       AND application_name = 'faithctl' AND wait_event_type = 'Lock'";
         !system.database.rows(waiting, &[]).await.is_empty()
     })
     .await;
