@@ -23,6 +23,12 @@ async fn two_campuses() -> (TestSystem, Campus) {
         .spawn()
         .await;
     let added = system.add_campus(&second, &[]).await;
+    // A gateway knows it within a second; until then it answers 404 whatever the signature.
+    let body = format!(r#"{{"church_id":"{}"}}"#, second.id);
+    eventually("the gateway knows the second campus", RECOVERED, async || {
+        system.post_signed("another secret", &body).await.status == 401
+    })
+    .await;
     (system, added)
 }
 
