@@ -23,7 +23,8 @@ Environment:
   .env.example lists every variable.
 
 Exit codes:
-  0 done, 1 failed or nothing matched, 2 bad usage or a bad setting, 130 interrupted
+  0 done, an empty list included; 1 failed, or nothing is there to act on or to show by its id;
+  2 bad usage or a bad setting; 130 interrupted
 
 Examples:
   faithctl migrate

@@ -10,6 +10,7 @@ mod environment;
 mod erase;
 mod failure;
 mod input;
+mod listing;
 mod migrate;
 mod moment;
 mod output;

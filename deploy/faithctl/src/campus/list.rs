@@ -3,12 +3,7 @@
 use clap::Args;
 
 use super::CampusRecord;
-use crate::{
-    environment::Environment,
-    failure::say,
-    moment,
-    output::{self, Column},
-};
+use crate::{environment::Environment, listing, moment, output::Column};
 
 /// Lists the campuses that are synced.
 #[derive(Debug, Args)]
@@ -33,9 +28,6 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
         Column::new("last_sync_at", |campus| moment::show_optional(campus.last_sync_at)),
         Column::under("last_sync_at", "filter", CampusRecord::filter_summary),
     ];
-    output::listing(&campuses, &columns, arguments.json)?;
-    if campuses.is_empty() && !arguments.json {
-        say("no campus is synced yet: `faithctl campus add --help` tells how to add one");
-    }
-    Ok(())
+    let nothing = "no campus is synced yet: `faithctl campus add --help` tells how to add one";
+    listing::write(nothing, &campuses, &columns, arguments.json)
 }

@@ -8,7 +8,7 @@ use super::{
     filters::{CONDITION, Filters},
     record::DeadLetterRecord,
 };
-use crate::{environment::Environment, output};
+use crate::{environment::Environment, failure::say, output};
 
 /// Letters read at once: an export is as long as the table, and memory is not.
 const PAGE: usize = 1_000;
@@ -43,7 +43,7 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
         .map_err(DatabaseError::during("list dead letters"))?;
     let ids: Vec<Uuid> = rows.iter().map(|row| row.get("id")).collect();
     if ids.is_empty() {
-        anyhow::bail!("no dead letter matches");
+        say("no dead letter matches");
     }
     // Read page by page, not as one statement that lasts as long as its reader takes.
     for page in ids.chunks(PAGE) {

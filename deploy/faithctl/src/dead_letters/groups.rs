@@ -13,12 +13,7 @@ use super::{
     advice::advice_for,
     filters::{CONDITION, Filters},
 };
-use crate::{
-    environment::Environment,
-    failure::say,
-    moment,
-    output::{self, Column},
-};
+use crate::{environment::Environment, failure::say, listing, moment, output::Column};
 
 /// Groups open letters by cause, event type and campus, the largest group first.
 #[derive(Debug, Args)]
@@ -99,10 +94,7 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
         Column::under("oldest", "newest", |group| moment::show(group.newest)),
         Column::new("replayed", |group| group.replayed.to_string()),
     ];
-    output::listing(&groups, &columns, arguments.json)?;
-    if groups.is_empty() {
-        anyhow::bail!("no dead letter matches");
-    }
+    listing::write("no dead letter matches", &groups, &columns, arguments.json)?;
     if !arguments.json && std::io::stdout().is_terminal() {
         advise(&groups);
     }

@@ -7,12 +7,7 @@ use super::{
     filters::{CONDITION, Filters},
     record::{COLUMNS, DeadLetterRecord},
 };
-use crate::{
-    environment::Environment,
-    failure::say,
-    moment,
-    output::{self, Column},
-};
+use crate::{environment::Environment, failure::say, listing, moment, output::Column};
 
 /// Lists letters, those that died last first; of every status unless one is asked for.
 #[derive(Debug, Args)]
@@ -50,10 +45,7 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
     let shown = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
     let more = letters.len() > shown;
     letters.truncate(shown);
-    output::listing(&letters, &columns(), arguments.json)?;
-    if letters.is_empty() {
-        anyhow::bail!("no dead letter matches");
-    }
+    listing::write("no dead letter matches", &letters, &columns(), arguments.json)?;
     if more {
         say(&format!(
             "only the last {shown} are shown: --limit N for more, `export` for all, `groups` for a summary"

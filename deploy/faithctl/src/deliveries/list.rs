@@ -10,11 +10,7 @@ use store::DeliveryStatus;
 use uuid::Uuid;
 
 use super::record::{COLUMNS, Delivery};
-use crate::{
-    environment::Environment,
-    moment,
-    output::{self, Column},
-};
+use crate::{environment::Environment, listing, moment, output::Column};
 
 /// Lists deliveries, the newest first.
 ///
@@ -93,9 +89,6 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
         Column::under("status", "attempts", |delivery| delivery.attempts.to_string()),
         Column::new("message", Delivery::outcome),
     ];
-    output::listing(&deliveries, &columns, arguments.json)?;
-    if deliveries.is_empty() {
-        anyhow::bail!("no delivery matches");
-    }
+    listing::write("no delivery matches", &deliveries, &columns, arguments.json)?;
     Ok(())
 }

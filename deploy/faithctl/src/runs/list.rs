@@ -5,11 +5,7 @@ use database::DatabaseError;
 use uuid::Uuid;
 
 use super::record::{Run, SELECT};
-use crate::{
-    environment::Environment,
-    moment,
-    output::{self, Column},
-};
+use crate::{environment::Environment, listing, moment, output::Column};
 
 /// Lists reconciliation runs, the newest first.
 #[derive(Debug, Args)]
@@ -54,9 +50,6 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
         Column::new("held", |run| run.candidates_held.to_string()),
         Column::new("undecided", |run| run.members_undecided.to_string()),
     ];
-    output::listing(&runs, &columns, arguments.json)?;
-    if runs.is_empty() {
-        anyhow::bail!("no run matches");
-    }
+    listing::write("no run matches", &runs, &columns, arguments.json)?;
     Ok(())
 }
