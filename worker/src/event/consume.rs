@@ -14,7 +14,7 @@ use crate::{
         drain::{FINISH_LIMIT, drain, return_others, work_alone},
         intake::Intake,
         job::Job,
-        settle::WorkDelivery,
+        settle::delivery::WorkDelivery,
     },
 };
 

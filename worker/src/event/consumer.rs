@@ -9,15 +9,12 @@ use queue::{
 };
 
 use crate::{
-    channel::consume_queue,
-    event::settle::{Settler, WorkDelivery},
+    channel::{close_drained, consume_queue},
+    event::settle::{Settler, delivery::WorkDelivery},
 };
 
 /// How long a cancellation waits for what the broker sent before it heard of it.
 const CANCEL_LIMIT: Duration = Duration::from_secs(3);
-/// RabbitMQ passes acknowledgements on to a quorum queue some tens at a time, and forgets what still waits for its turn when
-/// their channel is closed: the queue delivers those again, and counts.
-const ACKS_PAUSE: Duration = Duration::from_millis(500);
 /// Nothing is on its way when nothing came for so long.
 const QUIET: Duration = Duration::from_millis(100);
 
@@ -62,12 +59,9 @@ impl WorkConsumer {
         sent
     }
 
-    /// Closes the channel, once the queue has what was acknowledged on it. Not left to its drop: that closes it too, but a
-    /// connection that is closed meanwhile takes that for its own error. One that the broker closed already is of no more
-    /// use either.
+    /// Ends the channel, once the queue has what was acknowledged on it.
     pub(crate) async fn close(self) {
         drop(self.consumer);
-        tokio::time::sleep(ACKS_PAUSE).await;
-        self.channel.close(200, "drained".into()).await.ok();
+        close_drained(&self.channel).await;
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use runtime::TraceContext;
 
-use crate::event::{consumer::WorkConsumer, intake::Intake, settle::WorkDelivery};
+use crate::event::{consumer::WorkConsumer, intake::Intake, settle::delivery::WorkDelivery};
 
 /// How long what is under way at a shutdown may take; the rest then goes back to the queue, by publish and ack, within
 /// the 25 s of the drain.

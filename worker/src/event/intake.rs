@@ -8,7 +8,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     context::WorkerContext,
-    event::{job::Job, settle::WorkDelivery},
+    event::{job::Job, settle::delivery::WorkDelivery},
 };
 use std::sync::Arc;
 

@@ -10,7 +10,7 @@ use store::{Entry, Happened};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use uuid::Uuid;
 
-use crate::event::settle::WorkDelivery;
+use crate::event::settle::delivery::WorkDelivery;
 
 /// A member, by campus and the core's id.
 pub(crate) type MemberKey = (Uuid, String);

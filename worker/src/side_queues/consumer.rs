@@ -13,7 +13,7 @@ use queue::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::channel::consume_queue;
+use crate::channel::{close_drained, consume_queue};
 
 /// How long a drain may take to handle what is held; the broker brings the rest again.
 const FINISH_LIMIT: Duration = Duration::from_secs(5);
@@ -53,8 +53,7 @@ where
             let batch = with_what_waits(first, &mut consumer, prefetch);
             acknowledge(handle(batch).await?).await?;
         }
-        // Not left to its drop: see `WorkConsumer::close`.
-        channel.close(200, "drained".into()).await.ok();
+        close_drained(&channel).await;
         Ok(())
     };
     tokio::time::timeout(FINISH_LIMIT, drain).await.unwrap_or(Ok(()))

@@ -2,7 +2,7 @@
 //! in the queue that it goes to next, confirmed first. A crash between the two gives a duplicate, never a loss
 //! (rule worker-1).
 
-mod delivery;
+pub(super) mod delivery;
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,11 +16,9 @@ use store::{Commit, DeliveryStatus, LogLine};
 use tokio::sync::{RwLock, RwLockWriteGuard};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use delivery::WorkDelivery;
-
 use crate::{
     core::bulkhead::Deferral,
-    event::{event_log, job::Job},
+    event::{event_log, job::Job, settle::delivery::WorkDelivery},
     metrics::Metrics,
     publish::publish_while,
     undecodable::route_undecodable,
