@@ -1,7 +1,4 @@
-//! `deploy/up`: the whole product on one machine, for trying it out.
-//!
-//! [`start_all`] has the steps in their order. Servers, secrets and campus are kept in a data
-//! folder and found again; nothing is left running, however it ends.
+#![doc = include_str!("../README.md")]
 
 mod arguments;
 mod backends;

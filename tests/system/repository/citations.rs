@@ -1,7 +1,7 @@
 //! Whatever a comment or a document cites exists: `rule worker-3` is a heading of a crate's README.md, `interface §2`
 //! one of deploy/interface.md, `decision 5` one of ARCHITECTURE.md.
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use super::{crates, files_in, root};
 
@@ -59,6 +59,35 @@ fn every_rule_section_and_decision_that_is_cited_exists() {
         }
     }
     assert!(missing.is_empty(), "cited, and not there:\n{}", missing.join("\n"));
+}
+
+/// A document that names a file which was moved leads nowhere.
+#[test]
+fn every_source_file_that_a_document_names_is_there() {
+    // `queue/lane.rs` is short for `shared/queue/src/lane.rs`.
+    let parts = |path: &str| -> Vec<String> {
+        path.split('/')
+            .filter(|part| !["src", "..", "."].contains(part))
+            .map(str::to_owned)
+            .collect()
+    };
+    let sources: Vec<_> = files_in(&root(), &["rs"])
+        .iter()
+        .map(|file| parts(file.strip_prefix(root()).unwrap().to_str().unwrap()))
+        .collect();
+    let mut missing = Vec::new();
+    for document in files_in(&root(), &["md"]) {
+        let text = fs::read_to_string(&document).unwrap();
+        let name = document.strip_prefix(root()).unwrap().display();
+        let is_path = |letter: char| letter.is_ascii_alphanumeric() || "_-./".contains(letter);
+        for path in text.split('`').filter(|path| path.chars().all(is_path)) {
+            let is_source = Path::new(path).extension().is_some_and(|extension| extension == "rs");
+            if is_source && !sources.iter().any(|source| source.ends_with(&parts(path))) {
+                missing.push(format!("{name}: {path}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "named, and not there:\n{}", missing.join("\n"));
 }
 
 /// A rule that no test holds is a wish.

@@ -85,7 +85,7 @@ impl Graph {
     }
 }
 
-/// `event/settle.rs` → `["event", "settle"]`
+/// `event/admit.rs` → `["event", "admit"]`
 fn module_of(file: &Path) -> Module {
     let mut module: Module =
         file.with_extension("").iter().map(|part| part.to_str().unwrap().to_owned()).collect();
