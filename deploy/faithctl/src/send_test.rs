@@ -17,7 +17,7 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::{
-    campus::{CampusRecord, webhook_url},
+    campus::{load_campus, webhook_url},
     environment::Environment,
     failure::{Reported, UsageError, say},
     input, output, web,
@@ -73,7 +73,7 @@ pub(crate) async fn run(arguments: Arguments, environment: &Environment) -> anyh
     };
     let sealer = environment.sealer()?;
     let client = environment.client().await?;
-    let campus = CampusRecord::load(&client, arguments.campus).await?;
+    let campus = load_campus(&client, arguments.campus).await?;
     let secret = secret(&client, &sealer, campus.id).await?;
 
     let event_id = Uuid::new_v4();

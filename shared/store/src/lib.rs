@@ -23,6 +23,7 @@ mod photos;
 mod planning;
 mod preview;
 mod reconcile;
+pub mod records;
 pub mod rejections;
 mod session;
 mod status;

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use database::Client;
+use store::records::CampusRecord;
 use uuid::Uuid;
 
 /// The campus that a command is about.
@@ -12,13 +13,19 @@ pub(crate) struct CampusId {
     pub(crate) id: Uuid,
 }
 
+/// The campus with this id, or an error that says what to do.
+pub(crate) async fn load_campus(client: &Client, id: Uuid) -> anyhow::Result<CampusRecord> {
+    match CampusRecord::find(client, id).await? {
+        Some(campus) => Ok(campus),
+        None => Err(unknown(client, id).await),
+    }
+}
+
 /// What to answer where no synced campus has this id.
 pub(super) async fn unknown(client: &Client, id: Uuid) -> anyhow::Error {
-    let name = client.query_opt("SELECT name FROM campuses WHERE id = $1", &[&id]).await;
-    match name.ok().flatten() {
-        Some(row) => anyhow::anyhow!(
-            "campus {id} ({}) is not synced yet: `faithctl campus add --id {id} …` sets it up",
-            row.get::<_, String>(0)
+    match CampusRecord::name_of(client, id).await.ok().flatten() {
+        Some(name) => anyhow::anyhow!(
+            "campus {id} ({name}) is not synced yet: `faithctl campus add --id {id} …` sets it up"
         ),
         None => anyhow::anyhow!("no campus has the id {id}: `faithctl campus list` shows them"),
     }

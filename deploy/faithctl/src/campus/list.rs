@@ -2,7 +2,8 @@
 
 use clap::Args;
 
-use super::CampusRecord;
+use store::records::CampusRecord;
+
 use crate::{environment::Environment, listing, moment, output::Column};
 
 /// Lists the campuses that are synced.
@@ -26,8 +27,16 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
         Column::new("enabled", |campus| if campus.is_enabled { "yes" } else { "no" }.to_owned()),
         Column::under("name", "timezone", |campus| campus.timezone.clone()),
         Column::new("last_sync_at", |campus| moment::show_optional(campus.last_sync_at)),
-        Column::under("last_sync_at", "filter", CampusRecord::filter_summary),
+        Column::under("last_sync_at", "filter", filter_summary),
     ];
     let nothing = "no campus is synced yet: `faithctl campus add --help` tells how to add one";
     listing::write(nothing, &campuses, &columns, arguments.json)
+}
+
+fn filter_summary(campus: &CampusRecord) -> String {
+    match campus.filter_rules.as_array().map_or(0, Vec::len) {
+        0 => "everyone".to_owned(),
+        1 => format!("{} 1 rule", campus.filter_mode),
+        rules => format!("{} {rules} rules", campus.filter_mode),
+    }
 }

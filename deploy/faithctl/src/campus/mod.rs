@@ -10,7 +10,6 @@ mod known_fields;
 mod linkable;
 mod list;
 mod login;
-mod record;
 mod rotate;
 mod secret;
 mod set;
@@ -26,10 +25,9 @@ use crate::environment::Environment;
 
 pub(crate) use self::{
     core::CampusCore,
-    id::CampusId,
+    id::{CampusId, load_campus},
     known_fields::faults as filter_faults,
     login::{LoginError, advice, log_in},
-    record::CampusRecord,
     show::SECRET_AGE,
     webhook::webhook_url,
 };

@@ -7,10 +7,11 @@ use clap::Args;
 use core_api::{AllowedHosts, EndpointParts};
 use database::{Error, Transaction};
 use member::Country;
+use store::records::CampusRecord;
 use uuid::Uuid;
 
 use super::{
-    CampusId, CampusRecord, core,
+    CampusId, core,
     values::{self, Every, RateLimit},
 };
 use crate::{
@@ -132,7 +133,7 @@ pub(super) async fn run(arguments: Arguments, environment: &Environment) -> anyh
         None
     };
     let mut client = database.connect().await?.client;
-    let before = CampusRecord::load(&client, id).await?;
+    let before = super::load_campus(&client, id).await?;
     let touches_address = changes.concern_login() || changes.api_members_path.is_some();
     if touches_address {
         changes.check(&before, &allowed)?;

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
-use database::{Client, DatabaseError};
 use serde::Serialize;
-use uuid::Uuid;
+use store::records::CampusRecord;
 
-use super::{CampusId, CampusRecord, webhook, webhook_url};
+use super::{CampusId, webhook, webhook_url};
 use crate::{
     environment::Environment,
     failure::say,
@@ -44,12 +43,12 @@ struct Shown<'a> {
 pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> anyhow::Result<()> {
     let public_url = environment.public_url()?;
     let client = environment.client().await?;
-    let campus = CampusRecord::load(&client, arguments.campus.id).await?;
+    let campus = super::load_campus(&client, arguments.campus.id).await?;
     let shown = Shown {
         campus: &campus,
         webhook_path: webhook::PATH,
         webhook_url: public_url.as_ref().map(|url| webhook_url(url).to_string()),
-        deliveries: deliveries(&client, campus.id).await?,
+        deliveries: campus.deliveries_of_a_day(&client).await?.into_iter().collect(),
     };
     if arguments.json {
         return output::object(&shown);
@@ -85,7 +84,7 @@ fn sheet(shown: &Shown<'_>) -> Sheet {
                 .previous_secret_expires_at
                 .map(|end| format!("{} (both work until then)", moment::show(end))),
         )
-        .with("rate_limit", campus.rate_limit_text())
+        .with("rate_limit", or_off(campus.rate_limit.map(|limit| format!("{limit}/s"))))
         .with("api_base_url", &campus.api_base_url)
         .with("api_path_prefix", &campus.api_path_prefix)
         .with("api_login_path", &campus.api_login_path)
@@ -96,7 +95,7 @@ fn sheet(shown: &Shown<'_>) -> Sheet {
         .with("filter_rules", &campus.filter_rules)
         .with("reconciliation", if campus.reconciliation_enabled { "on" } else { "off" })
         .with("reconciliation_time", format!("{} {}", campus.reconciliation_time, campus.timezone))
-        .with("reconcile_every", campus.reconcile_every.as_deref().unwrap_or("off"))
+        .with("reconcile_every", or_off(campus.reconcile_every))
         .with("archive_limit", format!("{}%", campus.archive_limit))
         .with("link_members", if campus.link_members { "on" } else { "off" })
         .with("last_sync_at", campus.last_sync_at.map_or_else(|| "never".to_owned(), with_age))
@@ -114,14 +113,6 @@ fn with_age(at: DateTime<Utc>) -> String {
     format!("{} ({} ago)", moment::show(at), moment::age(at))
 }
 
-async fn deliveries(client: &Client, campus: Uuid) -> Result<BTreeMap<String, i64>, DatabaseError> {
-    let rows = client
-        .query(
-            "SELECT status, count(*) FROM webhook_logs
-             WHERE campus_id = $1 AND received_at > now() - interval '24 hours' GROUP BY status",
-            &[&campus],
-        )
-        .await
-        .map_err(DatabaseError::during("count the campus's deliveries"))?;
-    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+fn or_off(value: Option<impl ToString>) -> String {
+    value.map_or_else(|| "off".to_owned(), |value| value.to_string())
 }

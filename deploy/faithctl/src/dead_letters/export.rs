@@ -1,13 +1,9 @@
 //! `faithctl dead-letters export`
 
 use clap::Args;
-use database::DatabaseError;
-use uuid::Uuid;
+use store::records::DeadLetterRecord;
 
-use super::{
-    filters::{CONDITION, Filters},
-    record::DeadLetterRecord,
-};
+use super::filters::Filters;
 use crate::{environment::Environment, failure::say, output};
 
 /// Letters read at once: an export is as long as the table, and memory is not.
@@ -31,17 +27,7 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> anyhow::Result<()> {
     let client = environment.client().await?;
-    let parameters = arguments.filters.parameters(None);
-    let rows = client
-        .query(
-            &format!(
-                "SELECT d.id FROM dead_letters d WHERE {CONDITION} ORDER BY d.dead_at, d.id LIMIT $8"
-            ),
-            &parameters.with(&[&arguments.limit.map(i64::from)]),
-        )
-        .await
-        .map_err(DatabaseError::during("list dead letters"))?;
-    let ids: Vec<Uuid> = rows.iter().map(|row| row.get("id")).collect();
+    let ids = arguments.filters.filter(None).ids(&client, arguments.limit).await?;
     if ids.is_empty() {
         say("no dead letter matches");
     }

@@ -5,9 +5,8 @@ use clap::{
     Args,
     builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
 };
-use database::types::ToSql;
 use retry::Cause;
-use store::DeadLetterStatus;
+use store::{DeadLetterStatus, records::DeadLetterFilter};
 use uuid::Uuid;
 
 use crate::moment;
@@ -38,38 +37,18 @@ pub(super) struct Filters {
     pub(super) until: Option<DateTime<Utc>>,
 }
 
-/// The condition on `dead_letters d`; its parameters are `$1` to `$7`.
-pub(super) const CONDITION: &str = "($1::text IS NULL OR d.cause = $1)
-    AND ($2::uuid IS NULL OR d.campus_id = $2)
-    AND ($3::text IS NULL OR d.event_type = $3)
-    AND ($4::text IS NULL OR d.member_id = $4)
-    AND ($5::text IS NULL OR d.status = $5)
-    AND ($6::timestamptz IS NULL OR d.dead_at >= $6)
-    AND ($7::timestamptz IS NULL OR d.dead_at < $7)";
-
-/// What [`CONDITION`] is asked with.
-pub(super) struct Parameters<'a> {
-    filters: &'a Filters,
-    status: Option<&'static str>,
-}
-
 impl Filters {
-    /// The parameters, with a status where none was asked for.
-    pub(super) fn parameters(&self, status: Option<DeadLetterStatus>) -> Parameters<'_> {
-        Parameters { filters: self, status: self.status.or(status).map(DeadLetterStatus::as_str) }
-    }
-}
-
-impl Parameters<'_> {
-    /// The parameters, and one more.
-    pub(super) fn with<'a>(
-        &'a self,
-        more: &[&'a (dyn ToSql + Sync)],
-    ) -> Vec<&'a (dyn ToSql + Sync)> {
-        let Filters { cause, campus, event_type, member, since, until, status: _ } = self.filters;
-        let own: [&(dyn ToSql + Sync); 7] =
-            [cause, campus, event_type, member, &self.status, since, until];
-        own.iter().chain(more).copied().collect()
+    /// The filter, with a status where none was asked for.
+    pub(super) fn filter(&self, status: Option<DeadLetterStatus>) -> DeadLetterFilter {
+        DeadLetterFilter {
+            cause: self.cause.clone(),
+            campus: self.campus,
+            event_type: self.event_type.clone(),
+            member: self.member.clone(),
+            status: self.status.or(status),
+            since: self.since,
+            until: self.until,
+        }
     }
 }
 

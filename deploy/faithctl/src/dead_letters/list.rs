@@ -1,12 +1,9 @@
 //! `faithctl dead-letters list`
 
 use clap::Args;
-use database::DatabaseError;
+use store::records::DeadLetterRecord;
 
-use super::{
-    filters::{CONDITION, Filters},
-    record::{COLUMNS, DeadLetterRecord},
-};
+use super::filters::Filters;
 use crate::{environment::Environment, failure::say, listing, moment, output::Column};
 
 /// Lists letters, those that died last first; of every status unless one is asked for.
@@ -28,20 +25,10 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> anyhow::Result<()> {
     let client = environment.client().await?;
-    let parameters = arguments.filters.parameters(None);
+    let filter = arguments.filters.filter(None);
     // One more than is shown, to know whether there are more.
-    let limit = i64::from(arguments.limit) + 1;
-    let rows = client
-        .query(
-            &format!(
-                "SELECT {COLUMNS} FROM dead_letters d WHERE {CONDITION}
-                 ORDER BY d.dead_at DESC, d.id DESC LIMIT $8"
-            ),
-            &parameters.with(&[&limit]),
-        )
-        .await
-        .map_err(DatabaseError::during("list dead letters"))?;
-    let mut letters: Vec<DeadLetterRecord> = rows.iter().map(DeadLetterRecord::from_row).collect();
+    let limit = arguments.limit.saturating_add(1);
+    let mut letters = DeadLetterRecord::list(&client, &filter, limit).await?;
     let shown = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
     let more = letters.len() > shown;
     letters.truncate(shown);

@@ -9,7 +9,6 @@ mod list;
 mod pace;
 mod progress;
 mod publisher;
-mod record;
 mod replay;
 mod selection;
 mod show;

@@ -6,10 +6,10 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 use clap::Args;
 use database::{Client, DatabaseError};
-use store::DeadLetterStatus;
+use store::{DeadLetterStatus, records::DeadLetterRecord};
 use uuid::Uuid;
 
-use super::filters::{CONDITION, Filters};
+use super::filters::Filters;
 use crate::failure::{UsageError, say};
 
 /// How an operator chooses.
@@ -88,33 +88,11 @@ impl Selection {
         filter: SelectionFilter,
         at: DateTime<Utc>,
     ) -> Result<Selected, DatabaseError> {
-        let parameters = self.filters.parameters(Some(DeadLetterStatus::Open));
-        let rows = client
-            .query(
-                &format!(
-                    "SELECT d.id FROM dead_letters d
-                     WHERE {CONDITION} AND d.dead_at < $8 AND (d.envelope ? 'schema_version' OR NOT $9)
-                     ORDER BY d.dead_at, d.id LIMIT $10"
-                ),
-                &parameters.with(&[&at, &filter.events_only, &self.limit.map(i64::from)]),
-            )
-            .await
-            .map_err(DatabaseError::during("choose dead letters"))?;
-        let unreadable = client
-            .query_one(
-                &format!(
-                    "SELECT count(*) FROM dead_letters d
-                     WHERE {CONDITION} AND d.dead_at < $8 AND NOT d.envelope ? 'schema_version' AND $9"
-                ),
-                &parameters.with(&[&at, &filter.events_only]),
-            )
-            .await
-            .map_err(DatabaseError::during("count what holds no event"))?;
-        Ok(Selected {
-            at,
-            ids: rows.iter().map(|row| row.get("id")).collect(),
-            unreadable: usize::try_from(unreadable.get::<_, i64>(0)).unwrap_or(0),
-        })
+        let matching = self.filters.filter(Some(DeadLetterStatus::Open));
+        let ids = matching.choose(client, at, filter.events_only, self.limit).await?;
+        let unreadable =
+            if filter.events_only { matching.count_unreadable(client, at).await? } else { 0 };
+        Ok(Selected { at, ids, unreadable })
     }
 
     /// Says of each letter that cannot be taken why not.
@@ -124,20 +102,13 @@ impl Selection {
         filter: SelectionFilter,
         at: DateTime<Utc>,
     ) -> Result<Selected, DatabaseError> {
-        let rows = client
-            .query(
-                "SELECT id, status, envelope ? 'schema_version' AS is_event FROM dead_letters
-                 WHERE id = ANY($1) ORDER BY dead_at, id",
-                &[&self.ids],
-            )
-            .await
-            .map_err(DatabaseError::during("look for the dead letters"))?;
+        let letters = DeadLetterRecord::load(client, &self.ids).await?;
         let mut missing: HashSet<&Uuid> = self.ids.iter().collect();
         let mut chosen = Selected { at, ids: Vec::new(), unreadable: 0 };
-        for row in &rows {
-            let (id, status): (Uuid, &str) = (row.get("id"), row.get("status"));
+        for letter in &letters {
+            let (id, status) = (letter.id, letter.status.as_str());
             missing.remove(&id);
-            if filter.events_only && !row.get::<_, bool>("is_event") {
+            if filter.events_only && !letter.is_event() {
                 chosen.unreadable += 1;
             } else if status == "open" || status == "replaying" && filter.replaying_too {
                 chosen.ids.push(id);

@@ -2,9 +2,10 @@
 
 use anyhow::Context;
 use clap::Args;
+use store::records::DeadLetterRecord;
 use uuid::Uuid;
 
-use super::{advice::advice_for, record::DeadLetterRecord};
+use super::advice::advice_for;
 use crate::{
     environment::Environment,
     moment,

@@ -5,11 +5,12 @@ use clap::{
     Args,
     builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
 };
-use database::DatabaseError;
-use store::DeliveryStatus;
+use store::{
+    DeliveryStatus,
+    records::{DeliveryFilter, DeliveryRecord},
+};
 use uuid::Uuid;
 
-use super::record::{COLUMNS, Delivery};
 use crate::{environment::Environment, listing, moment, output::Column};
 
 /// Lists deliveries, the newest first.
@@ -54,32 +55,16 @@ fn statuses() -> impl TypedValueParser<Value = DeliveryStatus> {
 
 pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> anyhow::Result<()> {
     let client = environment.client().await?;
-    let status = arguments.status.map(DeliveryStatus::as_str);
-    let rows = client
-        .query(
-            &format!(
-                "SELECT {COLUMNS} FROM webhook_logs l
-                 WHERE ($1::uuid IS NULL OR campus_id = $1)
-                   AND ($2::text IS NULL OR member_id = $2)
-                   AND ($3::text IS NULL OR event_type = $3)
-                   AND ($4::text IS NULL OR status = $4)
-                   AND ($5::timestamptz IS NULL OR received_at >= $5)
-                 ORDER BY received_at DESC, id DESC LIMIT $6"
-            ),
-            &[
-                &arguments.campus,
-                &arguments.member,
-                &arguments.event_type,
-                &status,
-                &arguments.since,
-                &i64::from(arguments.limit),
-            ],
-        )
-        .await
-        .map_err(DatabaseError::during("list deliveries"))?;
-    let deliveries: Vec<Delivery> = rows.iter().map(Delivery::from_row).collect();
+    let filter = DeliveryFilter {
+        campus: arguments.campus,
+        member: arguments.member.clone(),
+        event_type: arguments.event_type.clone(),
+        status: arguments.status,
+        since: arguments.since,
+    };
+    let deliveries = DeliveryRecord::list(&client, &filter, arguments.limit).await?;
     let columns = [
-        Column::new("received_at", |delivery: &Delivery| moment::show(delivery.received_at)),
+        Column::new("received_at", |delivery: &DeliveryRecord| moment::show(delivery.received_at)),
         Column::new("event_type", |delivery| delivery.event_type.clone()),
         Column::under("event_type", "event_id", |delivery| delivery.event_id.clone()),
         Column::under("event_type", "member_id", |delivery| {
@@ -87,8 +72,15 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
         }),
         Column::new("status", |delivery| delivery.status.clone()),
         Column::under("status", "attempts", |delivery| delivery.attempts.to_string()),
-        Column::new("message", Delivery::outcome),
+        Column::new("message", outcome),
     ];
     listing::write("no delivery matches", &deliveries, &columns, arguments.json)?;
     Ok(())
+}
+
+/// What happened, or why not: one of the two is usually there.
+fn outcome(delivery: &DeliveryRecord) -> String {
+    let parts: Vec<&str> =
+        [&delivery.message, &delivery.error].into_iter().flatten().map(String::as_str).collect();
+    if parts.is_empty() { "-".to_owned() } else { parts.join(": ") }
 }

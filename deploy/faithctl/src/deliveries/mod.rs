@@ -1,7 +1,6 @@
 //! `faithctl deliveries …`: what became of webhooks.
 
 mod list;
-mod record;
 mod show;
 
 use clap::{Args, Subcommand};

@@ -1,12 +1,9 @@
 //! `faithctl deliveries show`
 
-use chrono::{DateTime, Utc};
 use clap::Args;
-use database::{Client, DatabaseError};
 use serde::Serialize;
-use uuid::Uuid;
+use store::records::{DeadLetterRecord, DeliveryRecord};
 
-use super::record::{COLUMNS, Delivery};
 use crate::{
     environment::Environment,
     moment,
@@ -31,22 +28,13 @@ pub(crate) struct Arguments {
 #[derive(Serialize)]
 struct Shown<'a> {
     #[serde(flatten)]
-    newest: &'a Delivery,
-    deliveries: &'a [Delivery],
-}
-
-/// What is known of a delivery that died.
-struct DeadLetter {
-    id: Uuid,
-    cause: String,
-    reason: String,
-    status: String,
-    dead_at: DateTime<Utc>,
+    newest: &'a DeliveryRecord,
+    deliveries: &'a [DeliveryRecord],
 }
 
 pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> anyhow::Result<()> {
     let client = environment.client().await?;
-    let deliveries = find(&client, &arguments.event_id).await?;
+    let deliveries = DeliveryRecord::of_event(&client, &arguments.event_id).await?;
     let Some(newest) = deliveries.first() else {
         anyhow::bail!(
             "no delivery of event {:?} is logged: it was never accepted, waits in the queue \
@@ -57,7 +45,7 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
     if arguments.json {
         return output::object(&Shown { newest, deliveries: &deliveries });
     }
-    let letters = letters(&client, &newest.event_id).await?;
+    let letters = DeadLetterRecord::of_event(&client, &newest.event_id).await?;
     for (index, delivery) in deliveries.iter().enumerate() {
         if index > 0 {
             output::line("")?;
@@ -68,24 +56,7 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
     Ok(())
 }
 
-/// By the event's id, which has an index; else by the other two, which have none.
-async fn find(client: &Client, id: &str) -> Result<Vec<Delivery>, DatabaseError> {
-    for found in ["event_id = $1", "id::text = $1 OR trace_id = $1"] {
-        let query = format!(
-            "SELECT {COLUMNS} FROM webhook_logs l WHERE {found} ORDER BY received_at DESC, id DESC"
-        );
-        let rows = client
-            .query(&query, &[&id])
-            .await
-            .map_err(DatabaseError::during("read the deliveries"))?;
-        if !rows.is_empty() {
-            return Ok(rows.iter().map(Delivery::from_row).collect());
-        }
-    }
-    Ok(Vec::new())
-}
-
-fn sheet(delivery: &Delivery, letter: Option<&DeadLetter>) -> Sheet {
+fn sheet(delivery: &DeliveryRecord, letter: Option<&DeadLetterRecord>) -> Sheet {
     let took = delivery.processed_at.map(|end| {
         let milliseconds = (end - delivery.received_at).num_milliseconds().max(0);
         format!("{} ({milliseconds} ms after receipt)", moment::show(end))
@@ -117,22 +88,4 @@ fn sheet(delivery: &Delivery, letter: Option<&DeadLetter>) -> Sheet {
                 )
             }),
         )
-}
-
-async fn letters(client: &Client, event_id: &str) -> Result<Vec<DeadLetter>, DatabaseError> {
-    let rows = client
-        .query(
-            "SELECT id, cause, reason, status, dead_at FROM dead_letters WHERE event_id = $1",
-            &[&event_id],
-        )
-        .await
-        .map_err(DatabaseError::during("read the event's dead letters"))?;
-    let letter = |row: &database::Row| DeadLetter {
-        id: row.get("id"),
-        cause: row.get("cause"),
-        reason: row.get("reason"),
-        status: row.get("status"),
-        dead_at: row.get("dead_at"),
-    };
-    Ok(rows.iter().map(letter).collect())
 }

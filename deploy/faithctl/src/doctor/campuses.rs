@@ -6,12 +6,12 @@ use campus::{Purpose, Sealer};
 use chrono::Utc;
 use core_api::{ClientSettings, CoreClient, CoreError, Token};
 use database::{Client, DatabaseError, Pool, Row};
-use store::PostgresTokens;
+use store::{PostgresTokens, records::CampusRecord};
 use uuid::Uuid;
 
 use super::check::Report;
 use crate::{
-    campus::{CampusCore, CampusRecord, LoginError, SECRET_AGE, advice, filter_faults, log_in},
+    campus::{CampusCore, LoginError, SECRET_AGE, advice, filter_faults, log_in},
     environment::Environment,
     failure::in_words,
     moment,

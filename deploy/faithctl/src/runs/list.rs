@@ -1,10 +1,9 @@
 //! `faithctl runs list`
 
 use clap::Args;
-use database::DatabaseError;
+use store::records::RunRecord;
 use uuid::Uuid;
 
-use super::record::{Run, SELECT};
 use crate::{environment::Environment, listing, moment, output::Column};
 
 /// Lists reconciliation runs, the newest first.
@@ -24,24 +23,14 @@ pub(crate) struct Arguments {
 
 pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> anyhow::Result<()> {
     let client = environment.client().await?;
-    let rows = client
-        .query(
-            &format!(
-                "{SELECT} WHERE ($1::uuid IS NULL OR l.campus_id = $1)
-                 ORDER BY l.started_at DESC, l.id LIMIT $2"
-            ),
-            &[&arguments.campus, &i64::from(arguments.limit)],
-        )
-        .await
-        .map_err(DatabaseError::during("list runs"))?;
-    let runs: Vec<Run> = rows.iter().map(Run::from_row).collect();
+    let runs = RunRecord::list(&client, arguments.campus, arguments.limit).await?;
     let columns = [
-        Column::new("started_at", |run: &Run| moment::show(run.started_at)),
+        Column::new("started_at", |run: &RunRecord| moment::show(run.started_at)),
         Column::under("started_at", "id", |run| run.id.to_string()),
         Column::new("campus", |run| run.campus_name.clone()),
         Column::under("campus", "sync_type", |run| run.sync_type.clone()),
         Column::new("status", |run| run.status.clone()),
-        Column::under("status", "took", Run::duration),
+        Column::under("status", "took", duration),
         Column::new("fetched", |run| run.members_fetched.to_string()),
         Column::new("created", |run| run.members_created.to_string()),
         Column::under("created", "linked", |run| run.members_linked.to_string()),
@@ -52,4 +41,9 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
     ];
     listing::write("no run matches", &runs, &columns, arguments.json)?;
     Ok(())
+}
+
+/// How long a run took.
+pub(super) fn duration(run: &RunRecord) -> String {
+    run.duration_seconds.map_or_else(|| "-".to_owned(), |seconds| format!("{seconds:.1}s"))
 }

@@ -1,7 +1,6 @@
 //! `faithctl runs …`: what the reconciliation did.
 
 mod list;
-mod record;
 mod show;
 
 use clap::{Args, Subcommand};

@@ -1,12 +1,11 @@
 //! `faithctl runs show`
 
-use chrono::{DateTime, Utc};
 use clap::Args;
-use database::{Client, DatabaseError};
 use serde::Serialize;
+use store::records::{RunChange, RunRecord};
 use uuid::Uuid;
 
-use super::record::{Run, SELECT};
+use super::list::duration;
 use crate::{
     environment::Environment,
     moment,
@@ -27,33 +26,19 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// A member that the run changed, or held.
-#[derive(Debug, Serialize)]
-struct Change {
-    kind: String,
-    external_member_id: String,
-    reason: Option<String>,
-    allowed: bool,
-    changed_at: DateTime<Utc>,
-}
-
 #[derive(Serialize)]
 struct Shown<'a> {
     #[serde(flatten)]
-    run: &'a Run,
-    changes: &'a [Change],
+    run: &'a RunRecord,
+    changes: &'a [RunChange],
 }
 
 pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> anyhow::Result<()> {
     let client = environment.client().await?;
-    let row = client
-        .query_opt(&format!("{SELECT} WHERE l.id = $1"), &[&arguments.id])
-        .await
-        .map_err(DatabaseError::during("read the run"))?;
-    let Some(run) = row.as_ref().map(Run::from_row) else {
+    let Some(run) = RunRecord::find(&client, arguments.id).await? else {
         anyhow::bail!("there is no run {}: `faithctl runs list` lists them", arguments.id);
     };
-    let changes = changes(&client, run.id).await?;
+    let changes = run.changes(&client).await?;
     if arguments.json {
         return output::object(&Shown { run: &run, changes: &changes });
     }
@@ -63,7 +48,7 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
     }
     output::line("")?;
     let columns = [
-        Column::new("kind", |change: &Change| change.kind.clone()),
+        Column::new("kind", |change: &RunChange| change.kind.clone()),
         Column::new("external_member_id", |change| change.external_member_id.clone()),
         Column::new("reason", |change| match (&change.reason, change.allowed) {
             (Some(reason), true) => format!("{reason} (let through)"),
@@ -74,26 +59,7 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
     output::listing(&changes, &columns, false)
 }
 
-async fn changes(client: &Client, run: Uuid) -> anyhow::Result<Vec<Change>> {
-    let rows = client
-        .query(
-            "SELECT kind, external_member_id, reason, allowed, changed_at FROM sync_changes
-             WHERE run_id = $1 ORDER BY kind, external_member_id",
-            &[&run],
-        )
-        .await
-        .map_err(DatabaseError::during("read what the run changed"))?;
-    let change = |row: &database::Row| Change {
-        kind: row.get("kind"),
-        external_member_id: row.get("external_member_id"),
-        reason: row.get("reason"),
-        allowed: row.get("allowed"),
-        changed_at: row.get("changed_at"),
-    };
-    Ok(rows.iter().map(change).collect())
-}
-
-fn sheet(run: &Run) -> Sheet {
+fn sheet(run: &RunRecord) -> Sheet {
     let allowed = run.allowed_archives.map(|archives| {
         format!(
             "{archives}, held by run {}, let through by {}",
@@ -113,7 +79,7 @@ fn sheet(run: &Run) -> Sheet {
         .with("sync_type", &run.sync_type)
         .with("status", &run.status)
         .with("started_at", moment::show(run.started_at))
-        .with("took", run.duration())
+        .with("took", duration(run))
         .with("members_fetched", run.members_fetched)
         .with("members_created", run.members_created)
         .with("members_linked", run.members_linked)

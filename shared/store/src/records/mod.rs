@@ -1,0 +1,43 @@
+//! Read models: what is shown of campuses, deliveries, dead letters and runs. Each is read and told here, and
+//! nowhere else; who shows one only lays it out.
+
+mod campus;
+mod dead_letter;
+mod delivery;
+mod run;
+
+pub use campus::{CampusRecord, Interval};
+pub use dead_letter::{DeadLetterFilter, DeadLetterGroup, DeadLetterRecord};
+pub use delivery::{DeliveryFilter, DeliveryRecord};
+pub use run::{RunChange, RunRecord};
+
+/// Declares a record: its fields, each with the SQL that it is read from. Its JSON has a key for each field, by
+/// the field's name.
+macro_rules! record {
+    (
+        $(#[$doc:meta])*
+        $name:ident { $first:ident: $first_type:ty = $first_sql:literal, $($field:ident: $type:ty = $sql:literal,)* }
+    ) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, serde::Serialize)]
+        pub struct $name {
+            #[doc = concat!("`", $first_sql, "`")]
+            pub $first: $first_type,
+            $(#[doc = concat!("`", $sql, "`")] pub $field: $type,)*
+        }
+
+        impl $name {
+            /// What a statement selects.
+            const COLUMNS: &'static str =
+                concat!($first_sql, " AS ", stringify!($first) $(, ", ", $sql, " AS ", stringify!($field))*);
+
+            fn from_row(row: &database::Row) -> Self {
+                Self {
+                    $first: row.get(stringify!($first)),
+                    $($field: row.get(stringify!($field)),)*
+                }
+            }
+        }
+    };
+}
+use record;
