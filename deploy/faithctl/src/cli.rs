@@ -118,7 +118,7 @@ async fn run(
 ) -> anyhow::Result<()> {
     match command {
         Command::Migrate(arguments) => migrate::run(&arguments, environment).await,
-        Command::Campus(arguments) => campus::run(arguments, environment).await,
+        Command::Campus(arguments) => campus::run(arguments, environment, interrupted).await,
         Command::SendTest(arguments) => send_test::run(arguments, environment).await,
         Command::Deliveries(arguments) => deliveries::run(arguments, environment).await,
         Command::DeadLetters(arguments) => {

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use database::{Error, Transaction};
+use tokio_postgres::GenericClient;
 use uuid::Uuid;
 
 use crate::{Observation, archived_today, claim::Claim, members::Existing};
@@ -45,6 +46,26 @@ pub(crate) async fn lock(
     Ok(())
 }
 
+/// Archives that each of these campuses may still make today. Exact only under the lock.
+pub async fn archives_left(
+    client: &impl GenericClient,
+    campuses: &[Uuid],
+) -> Result<HashMap<Uuid, u64>, Error> {
+    let today = archived_today(client, campuses).await?;
+    let rows = client.query(LIMITS, &[&campuses]).await?;
+    Ok(rows
+        .iter()
+        .map(|row| {
+            let campus: Uuid = row.get("campus_id");
+            let archived = today.get(&campus).map_or(0, |today| today.archived);
+            let active = row.get::<_, i64>("active").unsigned_abs();
+            let percent = row.get::<_, i32>("archive_limit").unsigned_abs();
+            let most = most_archive_changes(active + archived, percent);
+            (campus, most.saturating_sub(archived))
+        })
+        .collect())
+}
+
 /// The places in a batch of events whose members the sync filter drops and who would be archived for it,
 /// beyond what their campus allows: a filter that is wrong would archive by events whom it may not by night.
 pub(crate) async fn beyond_limit(
@@ -70,16 +91,7 @@ pub(crate) async fn beyond_limit(
     }
     lock(transaction, &campuses).await?;
     let campuses: Vec<Uuid> = campuses.into_iter().collect();
-    let today = archived_today(transaction, &campuses).await?;
-    let mut left: HashMap<Uuid, u64> = HashMap::new();
-    for row in transaction.query(LIMITS, &[&campuses]).await? {
-        let campus: Uuid = row.get("campus_id");
-        let archived = today.get(&campus).map_or(0, |today| today.archived);
-        let active = row.get::<_, i64>("active").unsigned_abs();
-        let percent = row.get::<_, i32>("archive_limit").unsigned_abs();
-        let most = most_archive_changes(active + archived, percent);
-        left.insert(campus, most.saturating_sub(archived));
-    }
+    let mut left = archives_left(transaction, &campuses).await?;
     Ok(dropped
         .into_iter()
         .filter(|place| match left.get_mut(&observations[*place].campus) {

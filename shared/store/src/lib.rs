@@ -33,7 +33,7 @@ mod write;
 mod write_plan;
 
 pub use admission::{Admission, DeliveryState};
-pub use archive_limit::most_archive_changes;
+pub use archive_limit::{archives_left, most_archive_changes};
 pub use campus_config::{CampusConfig, ConfigError};
 pub use columns::read_column;
 pub use commit::{Commit, LockPolicy, Outcome};

@@ -117,3 +117,45 @@ async fn a_field_that_no_member_has_is_refused_unless_forced() {
     assert_eq!((finished.code, saved().await), (Some(0), rules("city")));
     system.core.remove_fault(fault);
 }
+
+#[tokio::test]
+async fn saving_says_whom_the_filter_keeps_and_asks_where_many_would_be_archived() {
+    let system = campus_alone().await;
+    let id = system.campus.id.as_str();
+    let imported = system.reconcile(&["--once", "--campus", id, "--json"]).await.json();
+    let members = imported["members_created"].as_u64().unwrap();
+    let active = "SELECT external_member_id FROM members WHERE NOT is_archived ORDER BY 1";
+    let active = system.database.rows(active, &[]).await;
+    let keep_women = json!([{"field": "gender", "operator": "equals", "value": "Femal"}]);
+    let set = async |rules: &Value, more: &[&str]| {
+        let set = ["campus", "set-filter", id, "--mode", "include", "--rules", "-"];
+        system.faithctl_with_input(&[&set[..], more].concat(), rules.to_string().as_bytes()).await
+    };
+    let saved = async || {
+        system.faithctl(&["campus", "show", id, "--json"]).await.json()["filter_rules"].clone()
+    };
+    let said = format!("keeps 0 of {members} members; would archive {}", active.len());
+    let looked = set(&keep_women, &["--dry-run"]).await.success();
+    assert!(looked.contains("Filter not saved: include where gender equals"), "{looked}");
+    assert!(looked.contains(&said), "{looked}");
+    let refused = set(&keep_women, &[]).await;
+    assert_failed(&refused, 2, &said);
+    assert!(refused.stderr.contains("--yes"), "{refused:?}");
+    assert_eq!(saved().await, json!([]), "neither was saved");
+
+    // Newer cores leave fields out of the list: who has which city is asked by id.
+    system.core.set(|settings| settings.projection = true);
+    let no_city = json!([{"field": "city", "operator": "equals", "value": "Nowhere"}]);
+    let looked = set(&no_city, &["--dry-run"]).await.success();
+    assert!(looked.contains(&said), "{looked}");
+    system.core.set(|settings| settings.projection = false);
+
+    let one: &str = active[0].get(0);
+    let all_but_one = json!([{"field": "id", "operator": "not_equals", "value": one}]);
+    let finished = set(&all_but_one, &[]).await;
+    assert_eq!(finished.code, Some(0), "one is within the limit: {finished:?}");
+    let said = format!("keeps {} of {members} members; would archive 1", members - 1);
+    assert!(finished.stderr.contains(&said), "{finished:?}");
+    set(&keep_women, &["--yes"]).await.success();
+    assert_eq!(saved().await, keep_women);
+}

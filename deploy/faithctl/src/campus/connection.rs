@@ -140,7 +140,7 @@ impl Rows for Few {
 }
 
 /// On a terminal only; counting may take minutes.
-fn progress() -> ProgressBar {
+pub(super) fn progress() -> ProgressBar {
     let style = ProgressStyle::with_template("{spinner} {pos} members, {per_sec}");
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     match style {

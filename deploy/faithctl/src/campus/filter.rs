@@ -6,12 +6,20 @@ use clap::{Args, ValueEnum};
 use database::DatabaseError;
 use member::{Filter, filter::operator_names};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
-use super::{CampusId, id::unknown, known_fields};
+use super::{
+    CampusCore, CampusId,
+    filter_preview::FilterPreview,
+    id::unknown,
+    known_fields,
+    survey::{self, Survey},
+};
 use crate::{
+    confirm,
     environment::Environment,
-    failure::{UsageError, say},
-    input,
+    failure::{UsageError, in_words as in_words_of, say},
+    input, output,
 };
 
 /// Chooses which of the core's members a campus has.
@@ -26,9 +34,15 @@ pub(crate) struct Set {
     /// File with a JSON list of rules; `-` reads stdin
     #[arg(long, value_name = "FILE.json")]
     rules: PathBuf,
-    /// Save the rules although no member of the core has a field that they name
+    /// Save the rules without asking the core whether its members have the fields, and whom they keep
     #[arg(long)]
     force: bool,
+    /// Say whom the rules would keep, and save nothing
+    #[arg(long, conflicts_with = "force")]
+    dry_run: bool,
+    /// Do not ask where more would be archived than the campus's archive limit allows
+    #[arg(long)]
+    yes: bool,
 }
 
 /// How rules are written, with the operators that there are.
@@ -40,6 +54,9 @@ Operators: {operators}.
 A field whose name contains "birth" is compared by age, or with a date by equals, not_equals, in and not_in.
 Rules name top-level fields; `faithctl campus discover-fields` lists them. The core is asked whether its
 members have them: one that none has is refused, unless --force. If the core cannot be asked, a warning says so.
+
+Before they are saved its list is read, and said whom they keep. Where more would be archived than the campus's
+archive limit of 24 hours allows, you are asked; without a terminal they are refused, unless --yes.
 
 rules.json, for women between 18 and 35:
   [{{"field": "gender", "operator": "equals", "value": "Female"}},
@@ -68,38 +85,114 @@ pub(crate) struct Clear {
     campus: CampusId,
 }
 
-pub(super) async fn set(arguments: &Set, environment: &Environment) -> anyhow::Result<()> {
+pub(super) async fn set(
+    arguments: &Set,
+    environment: &Environment,
+    interrupted: &CancellationToken,
+) -> anyhow::Result<()> {
     let mode = match arguments.mode {
         Mode::Include => "include",
         Mode::Exclude => "exclude",
     };
     let rules = input::json_from(&arguments.rules).await?;
     let filter = Filter::parse(mode, &rules).map_err(|error| UsageError::new(error.to_string()))?;
+    let mut preview = None;
     if !arguments.force {
-        known_fields::check(&filter, arguments.campus.id, environment).await?;
+        let survey = known_fields::check(&filter, arguments.campus.id, environment).await?;
+        if let Some(survey) = survey {
+            preview = look_ahead(&filter, &survey, arguments.campus, environment).await?;
+        }
     }
     for field in filter.hollow_fields() {
         say(&format!(
             "warning: nobody matches the rule about {field}: it compares dates with a number"
         ));
     }
+    let filter = in_words(mode, &rules);
+    let whom = preview.as_ref().map(|preview| format!("; {}", preview.in_words()));
+    let whom = whom.unwrap_or_default();
+    if arguments.dry_run {
+        return output::line(&format!("Filter not saved: {filter}{whom}"));
+    }
+    if let Some(preview) = preview.filter(FilterPreview::is_beyond_limit) {
+        confirm_archives(arguments, &preview, interrupted).await?;
+    }
     save(arguments.campus, mode, &rules, environment).await?;
-    say(&if filter.is_empty() {
-        format!("campus {} has all of its core's members: there is no rule", arguments.campus.id)
-    } else {
-        format!(
-            "the filter of campus {} looks at {}",
-            arguments.campus.id,
-            filter.fields().join(", ")
-        )
-    });
+    say(&format!("Filter saved: {filter}{whom}"));
     Ok(())
 }
 
 pub(super) async fn clear(arguments: &Clear, environment: &Environment) -> anyhow::Result<()> {
     save(arguments.campus, "include", &json!([]), environment).await?;
-    say(&format!("campus {} has all of its core's members", arguments.campus.id));
+    say(&format!("Filter cleared: campus {} has all of its core's members", arguments.campus.id));
     Ok(())
+}
+
+/// Whom the filter would keep; where the core cannot be asked, says so.
+async fn look_ahead(
+    filter: &Filter,
+    survey: &Survey,
+    campus: CampusId,
+    environment: &Environment,
+) -> anyhow::Result<Option<FilterPreview>> {
+    let client = environment.client().await?;
+    let asked = async {
+        let (sealer, allowed) = (environment.sealer()?, environment.allowed_hosts()?);
+        let core = CampusCore::load(&client, &sealer, &allowed, campus.id).await?;
+        let session = survey::session(&core, sealer, environment)?;
+        FilterPreview::of(filter, survey, &core, &session, &client).await
+    };
+    match asked.await {
+        Ok(preview) => Ok(Some(preview)),
+        Err(error) => {
+            say(&format!(
+                "warning: the core could not be asked whom the filter keeps: {}",
+                in_words_of(&error)
+            ));
+            Ok(None)
+        }
+    }
+}
+
+/// Asks; without a terminal it is refused.
+async fn confirm_archives(
+    arguments: &Set,
+    preview: &FilterPreview,
+    interrupted: &CancellationToken,
+) -> anyhow::Result<()> {
+    let beyond = format!(
+        "{}, and its archive limit allows {} more in 24 hours",
+        preview.in_words(),
+        preview.archives_left
+    );
+    confirm::require(arguments.yes).map_err(|_| {
+        UsageError::new(format!(
+            "the filter was not saved: it {beyond}\n    \
+             → whom it means is in the core's list; --yes saves it, --dry-run only looks"
+        ))
+    })?;
+    let question = format!(
+        "The filter of campus {} {beyond}: the rest would wait for an operator. Save it?",
+        arguments.campus.id
+    );
+    confirm::ask(&question, arguments.yes, interrupted).await
+}
+
+/// `include where gender equals "Female" and date_of_birth between [18,35]`
+fn in_words(mode: &str, rules: &Value) -> String {
+    let rules = rules.as_array().map(Vec::as_slice).unwrap_or_default();
+    if rules.is_empty() {
+        return "everybody, since there is no rule".to_owned();
+    }
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+    let rules = rules.iter().map(|rule| {
+        let (field, operator) = (text(&rule["field"]), text(&rule["operator"]));
+        match operator.as_str() {
+            "is_true" | "is_false" => format!("{field} {operator}"),
+            _ => format!("{field} {operator} {}", rule["value"]),
+        }
+    });
+    format!("{mode} where {}", rules.collect::<Vec<_>>().join(" and "))
 }
 
 async fn save(

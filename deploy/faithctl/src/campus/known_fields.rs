@@ -24,35 +24,39 @@ const NEAR: f64 = 0.8;
 /// Near names that are told.
 const MOST_NEAR: usize = 3;
 
-/// Refuses a filter with fields that no member of the core has; where the core cannot be asked, says so.
+/// Refuses a filter with fields that no member of the core has, and answers what its members have. Where the
+/// core cannot be asked, says so and answers nothing.
 pub(super) async fn check(
     filter: &Filter,
     campus: Uuid,
     environment: &Environment,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Option<Survey>> {
     if filter.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let client = environment.client().await?;
     let asked = async {
         let (sealer, allowed) = (environment.sealer()?, environment.allowed_hosts()?);
         let core = CampusCore::load(&client, &sealer, &allowed, campus).await?;
-        faults(filter, &core, sealer, environment).await
+        look(&core, sealer, environment).await
     };
     match asked.await {
-        Ok(faults) if faults.is_empty() => Ok(()),
-        Ok(faults) => Err(UsageError::new(format!(
-            "{}\n    → `faithctl campus discover-fields {campus}` lists the fields; --force takes the filter as it is",
-            faults.join("; ")
-        ))
-        .into()),
+        Ok(survey) => match faults_by(filter, &survey) {
+            faults if faults.is_empty() => Ok(Some(survey)),
+            faults => Err(UsageError::new(format!(
+                "{}\n    → `faithctl campus discover-fields {campus}` lists the fields; --force takes the \
+                 filter as it is",
+                faults.join("; ")
+            ))
+            .into()),
+        },
         Err(error) => {
             say(&format!(
                 "warning: the core could not be asked whether its members have these fields: {}\n    \
                  → compare them with `faithctl campus discover-fields {campus}` as soon as it can be",
                 in_words(&error)
             ));
-            Ok(())
+            Ok(None)
         }
     }
 }
@@ -64,16 +68,28 @@ pub(crate) async fn faults(
     sealer: Sealer,
     environment: &Environment,
 ) -> anyhow::Result<Vec<String>> {
+    Ok(faults_by(filter, &look(core, sealer, environment).await?))
+}
+
+async fn look(
+    core: &CampusCore,
+    sealer: Sealer,
+    environment: &Environment,
+) -> anyhow::Result<Survey> {
     let session = survey::session(core, sealer, environment)?;
     let survey = tokio::time::timeout(TIME_LIMIT, Survey::of(core, &session))
         .await
         .context("the core does not answer in time")??;
     anyhow::ensure!(survey.members > 0, "the core has no member of this church yet");
+    Ok(survey)
+}
+
+fn faults_by(filter: &Filter, survey: &Survey) -> Vec<String> {
     let names: Vec<&str> = survey.names().collect();
     let unknown = filter.fields().into_iter().filter(|field| !survey.has(field));
-    Ok(unknown
+    unknown
         .map(|field| format!("no member of the core has a field {field:?}{}", meant(field, &names)))
-        .collect())
+        .collect()
 }
 
 /// What may have been meant by a field that is not there.

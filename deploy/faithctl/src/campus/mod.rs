@@ -5,6 +5,7 @@ mod connection;
 mod core;
 mod fields;
 mod filter;
+mod filter_preview;
 mod id;
 mod known_fields;
 mod linkable;
@@ -20,6 +21,8 @@ mod values;
 mod webhook;
 
 use clap::{Args, Subcommand};
+
+use tokio_util::sync::CancellationToken;
 
 use crate::environment::Environment;
 
@@ -58,7 +61,11 @@ enum Command {
     DiscoverFields(fields::Arguments),
 }
 
-pub(crate) async fn run(arguments: Arguments, environment: &Environment) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    arguments: Arguments,
+    environment: &Environment,
+    interrupted: &CancellationToken,
+) -> anyhow::Result<()> {
     match arguments.command {
         Command::Add(arguments) => add::run(arguments, environment).await,
         Command::List(arguments) => list::run(&arguments, environment).await,
@@ -67,7 +74,7 @@ pub(crate) async fn run(arguments: Arguments, environment: &Environment) -> anyh
         Command::Disable(arguments) => switch::disable(&arguments, environment).await,
         Command::Set(arguments) => set::run(arguments, environment).await,
         Command::RotateSecret(arguments) => rotate::run(arguments, environment).await,
-        Command::SetFilter(arguments) => filter::set(&arguments, environment).await,
+        Command::SetFilter(arguments) => filter::set(&arguments, environment, interrupted).await,
         Command::ClearFilter(arguments) => filter::clear(&arguments, environment).await,
         Command::TestConnection(arguments) => connection::run(&arguments, environment).await,
         Command::DiscoverFields(arguments) => fields::run(&arguments, environment).await,

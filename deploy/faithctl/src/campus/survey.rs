@@ -148,6 +148,11 @@ impl Survey {
         self.fields.contains_key(field)
     }
 
+    /// Whether the list has the field, and with the values that the members have by id.
+    pub(super) fn is_listed(&self, field: &str) -> bool {
+        self.fields.get(field).is_some_and(|field| field.in_list)
+    }
+
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.fields.keys().map(String::as_str)
     }

@@ -1,14 +1,16 @@
-//! Read models: what is shown of campuses, deliveries, dead letters and runs. Each is read and told here, and
+//! Read models: what is shown of campuses, members, deliveries, dead letters and runs. Each is read and told here, and
 //! nowhere else; who shows one only lays it out.
 
 mod campus;
 mod dead_letter;
 mod delivery;
+mod member;
 mod run;
 
 pub use campus::{CampusRecord, Interval};
 pub use dead_letter::{DeadLetterFilter, DeadLetterGroup, DeadLetterRecord};
 pub use delivery::{DeliveryFilter, DeliveryRecord};
+pub use member::MemberRecord;
 pub use run::{RunChange, RunRecord};
 
 /// Declares a record: its fields, each with the SQL that it is read from. Its JSON has a key for each field, by
