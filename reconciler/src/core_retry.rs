@@ -4,11 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use campus_core::CoreSession;
 use core_api::{
-    Charge, CoreError, Gathered, Keys, Next, Rows, SessionError, Silence, Window, gather,
+    Charge, CoreError, Gathered, Keys, Next, Rows, SessionError, Silence, Unreachable, Window,
+    gather,
 };
 use member::CoreMember;
 
-use crate::error::AskError;
+use crate::{core_slots::CoreSlots, error::AskError};
 
 /// How often one member is asked for whom the core fails on while it answers others.
 const TRIES: u32 = 3;
@@ -20,6 +21,7 @@ const WELL_WITHIN: Duration = Duration::from_secs(2);
 pub(crate) struct Core {
     session: Arc<CoreSession>,
     silence: Silence,
+    slots: CoreSlots,
 }
 
 /// Why the core says nothing about a member.
@@ -34,7 +36,7 @@ pub(crate) enum CoreFailure {
 
 impl Core {
     pub(crate) fn new(session: Arc<CoreSession>) -> Self {
-        Self { session, silence: Silence::default() }
+        Self { session, silence: Silence::default(), slots: CoreSlots::new() }
     }
 
     /// A part of the list, whose rows go into what `rows` makes.
@@ -52,8 +54,14 @@ impl Core {
         let (answers, charge) = (self.silence.answers(), Charge::free());
         let mut tries = 0;
         loop {
+            let slot = self.slots.take().await;
             self.silence.asking();
-            let error = match self.session.fetch(id, keys, &charge).await {
+            let answer = self.session.fetch(id, keys, &charge).await;
+            match &answer {
+                Err(SessionError::Core(error)) if is_slow(error) => slot.came_too_slowly(),
+                _ => slot.answered(),
+            }
+            let error = match answer {
                 Ok(member) => {
                     self.silence.answered();
                     return Ok(member);
@@ -115,6 +123,11 @@ fn is_answer(error: &CoreError) -> bool {
 /// The account may not, whatever it asks for.
 fn is_refused(error: &CoreError) -> bool {
     matches!(error, CoreError::LoginRefused { .. } | CoreError::Forbidden { .. })
+}
+
+/// The line to it is full.
+fn is_slow(error: &CoreError) -> bool {
+    matches!(error, CoreError::Unreachable { kind: Unreachable::Slow, .. })
 }
 
 /// Whether it may be the member that the core fails on.

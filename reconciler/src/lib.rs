@@ -3,6 +3,7 @@
 mod cli;
 mod config;
 mod core_retry;
+mod core_slots;
 mod diff;
 mod error;
 mod housekeeping;

@@ -10,12 +10,9 @@ use retry::{Cause, classify};
 use store::Finding;
 
 use crate::{
-    core_retry::CoreFailure, error::RunError, repair::batches::HEAVIEST_BATCH,
+    core_retry::CoreFailure, core_slots, error::RunError, repair::batches::HEAVIEST_BATCH,
     report::counters::RunCounters, run::context::Run,
 };
-
-/// Requests under way at once: webhooks come first.
-const AT_ONCE: usize = 8;
 
 /// What the core says of a member.
 #[derive(Debug, Clone)]
@@ -40,7 +37,7 @@ pub(super) async fn answers(
     let (campus, now) = (&run.campus, run.now);
     let keys = keys(&campus.config);
     let mut coming =
-        stream::iter(members).map(|member| core.member(member, &keys)).buffered(AT_ONCE);
+        stream::iter(members).map(|member| core.member(member, &keys)).buffered(core_slots::MOST);
     let mut answers = Vec::with_capacity(members.len());
     let mut weight = 0;
     while let Some(answer) = coming.next().await {
