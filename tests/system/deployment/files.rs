@@ -116,8 +116,17 @@ fn the_compiler_of_the_image_can_build_the_workspace() {
 
 #[test]
 fn documents_link_to_what_is_there() {
-    let pages =
-        ["threat-model.md", "upgrade.md", "sizing.md", "k8s/README.md", "systemd/README.md"];
+    let pages = [
+        "../README.md",
+        "operating.md",
+        "reconciliation.md",
+        "troubleshooting.md",
+        "threat-model.md",
+        "upgrade.md",
+        "sizing.md",
+        "k8s/README.md",
+        "systemd/README.md",
+    ];
     for page in pages {
         let folder = deploy(page).parent().unwrap().to_owned();
         for link in text(page).split("](").skip(1) {
