@@ -150,7 +150,7 @@ async fn saving_says_whom_the_filter_keeps_and_asks_where_many_would_be_archived
     assert!(looked.contains(&said), "{looked}");
     system.core.set(|settings| settings.projection = false);
 
-    let one: &str = active[0].get(0);
+    let one = active[0]["external_member_id"].as_str().unwrap();
     let all_but_one = json!([{"field": "id", "operator": "not_equals", "value": one}]);
     let finished = set(&all_but_one, &[]).await;
     assert_eq!(finished.code, Some(0), "one is within the limit: {finished:?}");
