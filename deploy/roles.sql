@@ -55,6 +55,10 @@ CREATE POLICY forget ON instances FOR DELETE TO faith_reconciler USING (true);
 GRANT EXECUTE ON FUNCTION note_intake_gap(uuid, timestamptz, timestamptz, bigint) TO faith_gateway;
 GRANT EXECUTE ON FUNCTION prolong_intake_gaps() TO faith_gateway;
 GRANT EXECUTE ON FUNCTION note_silent_gateways(uuid) TO faith_gateway, faith_reconciler;
+-- For its metrics: moments, and what campuses are called.
+GRANT EXECUTE ON FUNCTION oldest_retrying_event_age() TO faith_gateway;
+GRANT EXECUTE ON FUNCTION events_taken_until() TO faith_gateway;
+GRANT EXECUTE ON FUNCTION campus_names() TO faith_gateway;
 
 -- The worker and the reconciler write the synced columns of members, and nothing else of them:
 -- engagement, contact, notes and care events are FaithTracker's. Webhook secrets are the gateway's.

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context;
 use campus::DirectoryHandle;
 use database::Pool;
-use instances::{Gaps, Heartbeat};
+use instances::{Gaps, Heartbeat, TakenUntil};
 use queue::{Broker, Declarations, Link, Publisher, PublisherOptions};
 use runtime::{Check, Daemon, Health, Program, variables};
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -20,7 +20,7 @@ use crate::{
         server::Server,
         tls::Tls,
     },
-    metrics::{self, Metrics, queue_depths},
+    metrics::{self, Metrics, campus_names, queue_depths, unfinished::Unfinished},
     webhook::{
         checks::Checks,
         limiter::Limiter,
@@ -63,9 +63,9 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
     let directory = DirectoryHandle::default();
     let (database, sealer) = (config.database.clone(), config.sealer.clone());
     tokio::spawn(directory.clone().refresh(database, sealer, campuses, stop.clone()));
-    tokio::spawn(queue_depths::watch(config.amqp.clone(), config.topology, stop.clone()));
     tokio::spawn(say_draining(daemon.shutdown.clone(), daemon.health.clone()));
-    let telling = start_heartbeat(&config, &daemon.health, &gaps, &stop)?;
+    let taken_until = watch_backlog(&config, &stop)?;
+    let telling = start_heartbeat(&config, &daemon.health, (&gaps, taken_until), &stop)?;
     let (publisher, publishing) =
         Publisher::start(events_link(&config, rabbitmq), PUBLISHING, stop.clone());
     let (audit, auditing) = Publisher::start(audit_link(&config), AUDITING, stop.clone());
@@ -87,17 +87,31 @@ struct Upstream {
     gaps: Arc<Gaps>,
 }
 
-/// Tells other programs that this one runs, and which events it could not take.
+/// Looks at what waits behind the gateway, on connections that no webhook waits for. Answers how far the work queue is
+/// taken.
+fn watch_backlog(config: &Config, stop: &CancellationToken) -> anyhow::Result<Arc<TakenUntil>> {
+    let pool = Pool::new(&config.database.with_pool_size(1))
+        .context("cannot make the connection for what metrics ask of Postgres")?;
+    let (queues, taken_until) = (queue_depths::queues(), Arc::<TakenUntil>::default());
+    let unfinished = Unfinished::observe(queues.clone(), Arc::clone(&taken_until));
+    tokio::spawn(unfinished.keep(pool.clone(), stop.clone()));
+    tokio::spawn(campus_names::keep(pool, stop.clone()));
+    tokio::spawn(queue_depths::watch(config.amqp.clone(), config.topology, queues, stop.clone()));
+    Ok(taken_until)
+}
+
+/// Tells other programs that this one runs, which events it could not take, and how far the work queue is taken.
 fn start_heartbeat(
     config: &Config,
     health: &Health,
-    gaps: &Arc<Gaps>,
+    (gaps, taken_until): (&Arc<Gaps>, Arc<TakenUntil>),
     stop: &CancellationToken,
 ) -> anyhow::Result<JoinHandle<()>> {
     let pool = Pool::new(&config.database.with_pool_size(1))
         .context("cannot make the connection to tell that this instance runs on")?;
     let heartbeat = Heartbeat::new(PROGRAM.name, env!("CARGO_PKG_VERSION"), health.clone())
-        .with_gaps(Arc::clone(gaps));
+        .with_gaps(Arc::clone(gaps))
+        .with_taken_until(taken_until);
     Ok(tokio::spawn(heartbeat.keep(pool, stop.clone())))
 }
 

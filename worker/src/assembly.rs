@@ -114,7 +114,8 @@ impl Built {
         stop: &CancellationToken,
     ) -> (Vec<JoinHandle<()>>, mpsc::Sender<Job>) {
         tokio::spawn(dead_letters::count(self.pool.clone(), stop.clone()));
-        let heartbeat = Heartbeat::new(PROGRAM.name, env!("CARGO_PKG_VERSION"), health.clone());
+        let heartbeat = Heartbeat::new(PROGRAM.name, env!("CARGO_PKG_VERSION"), health.clone())
+            .with_taken_until(Arc::clone(&self.worker.metrics.last_taken.taken_until));
         let (jobs, waiting) = mpsc::channel(usize::from(config.prefetch));
         let parts = vec![
             tokio::spawn(admit(Arc::clone(&self.worker), waiting, stop.clone())),

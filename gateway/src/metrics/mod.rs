@@ -1,7 +1,9 @@
 //! What the gateway counts. Labels are closed sets; every series of a counter is there from the
 //! start, so that a rate over it never begins with a hole.
 
+pub(crate) mod campus_names;
 pub(crate) mod queue_depths;
+pub(crate) mod unfinished;
 
 use std::{sync::Arc, time::Duration};
 

@@ -9,7 +9,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::Gaps;
+use crate::{Gaps, TakenUntil};
 
 /// Of a gateway: one that is not seen for 5 s counts as away.
 const GATEWAY_EVERY: Duration = Duration::from_secs(2);
@@ -31,19 +31,28 @@ pub struct Heartbeat {
     health: Health,
     /// What a gateway could not take.
     gaps: Option<Arc<Gaps>>,
+    /// How far it knows the work queue to be taken.
+    taken_until: Option<Arc<TakenUntil>>,
 }
 
 impl Heartbeat {
     /// Of a program that has just been started.
     pub fn new(program: &'static str, version: &'static str, health: Health) -> Self {
         let host = nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned();
-        Self { id: Uuid::now_v7(), program, version, host, health, gaps: None }
+        let id = Uuid::now_v7();
+        Self { id, program, version, host, health, gaps: None, taken_until: None }
     }
 
     /// Of a gateway, with what it could not take.
     #[must_use]
     pub fn with_gaps(self, gaps: Arc<Gaps>) -> Self {
         Self { gaps: Some(gaps), ..self }
+    }
+
+    /// Of a program that knows how far the work queue is taken.
+    #[must_use]
+    pub fn with_taken_until(self, taken_until: Arc<TakenUntil>) -> Self {
+        Self { taken_until: Some(taken_until), ..self }
     }
 
     /// Refreshes the row until `stop`, and says there that the program has ended in good order.
@@ -81,7 +90,10 @@ impl Heartbeat {
                 transaction.execute(PROLONG, &[]).await.map_err(failed())?;
             }
         }
-        let state = json!({ "ready": reasons.is_empty(), "reasons": reasons });
+        let mut state = json!({ "ready": reasons.is_empty(), "reasons": reasons });
+        if let Some(moment) = self.taken_until.as_deref().and_then(TakenUntil::get) {
+            state["events_taken_until"] = json!(moment.to_rfc3339());
+        }
         transaction
             .execute(TELL, &[&self.id, &self.program, &self.version, &self.host, &ends, &state])
             .await

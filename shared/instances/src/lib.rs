@@ -2,6 +2,8 @@
 
 mod gaps;
 mod heartbeat;
+mod taken_until;
 
 pub use gaps::Gaps;
 pub use heartbeat::{Heartbeat, tidy};
+pub use taken_until::TakenUntil;

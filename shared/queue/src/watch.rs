@@ -35,6 +35,8 @@ struct Counted {
     depths: BTreeMap<String, Depth>,
     /// Since when messages have been found in each queue at every look.
     waiting_since: BTreeMap<String, Instant>,
+    /// When each queue was last found empty.
+    empty_at: BTreeMap<String, Instant>,
 }
 
 impl QueueWatch {
@@ -83,8 +85,16 @@ impl QueueWatch {
         Some((depth.messages, counted.waiting_since.get(queue).copied()))
     }
 
+    /// When a queue was last found empty; none: never yet.
+    pub fn empty_at(&self, queue: &str) -> Option<Instant> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref()?.empty_at.get(queue).copied()
+    }
+
     async fn count(&self, connection: &Connection) -> Result<(), QueueError> {
         let mut depths = BTreeMap::new();
+        // Before it is asked: what comes in meanwhile may be there already, and not be counted.
+        let asked_at = Instant::now();
         for queue in self.queues.iter() {
             if let Count::Of(depth) = depth(connection, queue).await? {
                 depths.insert(queue.clone(), depth);
@@ -92,13 +102,18 @@ impl QueueWatch {
         }
         let at = Instant::now();
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = last.take().map(|counted| counted.waiting_since).unwrap_or_default();
+        let (before, mut empty_at) = last
+            .take()
+            .map(|counted| (counted.waiting_since, counted.empty_at))
+            .unwrap_or_default();
         let waiting_since = depths
             .iter()
             .filter(|(_, depth)| depth.messages > 0)
             .map(|(queue, _)| (queue.clone(), before.get(queue).copied().unwrap_or(at)))
             .collect();
-        *last = Some(Counted { at, depths, waiting_since });
+        let empty = depths.iter().filter(|(_, depth)| depth.messages == 0);
+        empty_at.extend(empty.map(|(queue, _)| (queue.clone(), asked_at)));
+        *last = Some(Counted { at, depths, waiting_since, empty_at });
         Ok(())
     }
 

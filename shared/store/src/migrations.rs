@@ -1,13 +1,17 @@
 //! The schema, applied in order and one program at a time.
 
+use std::time::Duration;
+
 use database::{Client, DatabaseError};
 
 mod embedded {
     refinery::embed_migrations!("migrations");
 }
 
-/// Serialises migrations: refinery takes no lock of its own, and most of many concurrent runs fail.
-const LOCK: &str = "SELECT pg_advisory_lock(hashtext('faithtracker member sync migrations'))";
+/// Serialises migrations: refinery takes no lock of its own, and most of many concurrent runs fail. Tried again and again:
+/// a statement that waited for it would be waited for by `CREATE INDEX CONCURRENTLY`.
+const LOCK: &str = "SELECT pg_try_advisory_lock(hashtext('faithtracker member sync migrations'))";
+const TRY_EVERY: Duration = Duration::from_millis(100);
 const UNLOCK: &str = "SELECT pg_advisory_unlock(hashtext('faithtracker member sync migrations'))";
 
 /// A migration can take longer than any statement of daily work, and waits for its turn.
@@ -35,10 +39,47 @@ impl From<refinery::Error> for MigrationError {
 pub async fn migrate(client: &mut Client) -> Result<Vec<String>, MigrationError> {
     let run = |sql| DatabaseError::during(sql);
     client.batch_execute(NO_TIMEOUTS).await.map_err(run("prepare the migrations"))?;
-    client.batch_execute(LOCK).await.map_err(run("wait for other migrations"))?;
-    let applied = apply(client).await;
+    while !client
+        .query_one(LOCK, &[])
+        .await
+        .map_err(run("wait for other migrations"))?
+        .get::<_, bool>(0)
+    {
+        tokio::time::sleep(TRY_EVERY).await;
+    }
+    let applied = match apply(client).await {
+        Ok(applied) => index_log_days(client).await.map(|()| applied).map_err(Into::into),
+        Err(error) => Err(error),
+    };
     client.batch_execute(UNLOCK).await.map_err(run("release the migrations' lock"))?;
     applied
+}
+
+/// Days of the log that have no part of the index on what is `retrying` yet.
+const UNINDEXED: &str = "
+    SELECT day.relname FROM pg_inherits i JOIN pg_class day ON day.oid = i.inhrelid
+    WHERE i.inhparent = 'webhook_logs'::regclass
+      AND NOT EXISTS (SELECT FROM pg_inherits part JOIN pg_index x ON x.indexrelid = part.inhrelid
+                      WHERE part.inhparent = 'webhook_logs_retrying'::regclass AND x.indrelid = day.oid)
+    ORDER BY day.relname";
+
+/// Gives them theirs while workers write: no migration can, since it is a transaction. What a run before left unfinished
+/// is made anew.
+async fn index_log_days(client: &Client) -> Result<(), DatabaseError> {
+    let failed = || DatabaseError::during("index the days of the log");
+    for row in client.query(UNINDEXED, &[]).await.map_err(failed())? {
+        let day: String = row.get(0);
+        for statement in [
+            format!("DROP INDEX IF EXISTS {day}_retrying"),
+            format!(
+                "CREATE INDEX CONCURRENTLY {day}_retrying ON {day} (received_at) WHERE status = 'retrying'"
+            ),
+            format!("ALTER INDEX webhook_logs_retrying ATTACH PARTITION {day}_retrying"),
+        ] {
+            client.batch_execute(&statement).await.map_err(failed())?;
+        }
+    }
+    Ok(())
 }
 
 /// How a database's schema stands to this program's.

@@ -42,6 +42,7 @@ const FORBIDDEN: &[(Role, &str)] = &[
     (Role::Gateway, "SELECT api_password_sealed FROM sync_configs"),
     (Role::Gateway, "SELECT FROM core_tokens"),
     (Role::Gateway, "SELECT FROM webhook_logs"),
+    (Role::Gateway, "SELECT FROM campuses"),
     (Role::Gateway, "UPDATE sync_configs SET is_enabled = true"),
     (Role::Admin, "UPDATE members SET name = 'x'"),
     (Role::Admin, "DELETE FROM campuses"),
@@ -61,6 +62,10 @@ const NEEDED: &[(Role, &str)] = &[
     (Role::Reconciler, "SELECT drop_webhook_log_partitions('2000-01-01')"),
     (Role::Gateway, "SELECT webhook_secret_sealed, is_enabled, rate_limit FROM sync_configs"),
     (Role::Gateway, "LISTEN campus_changed"),
+    (
+        Role::Gateway,
+        "SELECT oldest_retrying_event_age(), events_taken_until(), name FROM campus_names()",
+    ),
     (Role::Admin, "UPDATE sync_configs SET is_enabled = is_enabled WHERE false"),
     (Role::Admin, "SELECT FROM webhook_logs, dead_letters, sync_logs, refinery_schema_history"),
 ];

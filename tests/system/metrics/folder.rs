@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 /// A path in `deploy/`.
-pub(super) fn deploy(path: &str) -> PathBuf {
+pub(crate) fn deploy(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy").join(path)
 }
 
 /// The files of a folder in `deploy/` with this ending, by name, and what is in them.
-pub(super) fn files(folder: &str, ending: &str) -> Vec<(String, String)> {
+pub(crate) fn files(folder: &str, ending: &str) -> Vec<(String, String)> {
     let mut files: Vec<_> = std::fs::read_dir(deploy(folder))
         .unwrap()
         .map(|entry| entry.unwrap().path())

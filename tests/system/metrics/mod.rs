@@ -4,7 +4,8 @@
 mod alerts;
 mod dashboards;
 mod exposition;
-mod folder;
+pub(crate) mod folder;
+mod oldest;
 mod page;
 mod promql;
 mod test_bed;

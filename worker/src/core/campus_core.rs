@@ -205,7 +205,10 @@ impl CampusCore {
 
     /// Asks for a member only to see whether the core answers.
     async fn look(&self, member: &str) -> Result<CoreMember, SessionError<TokenError>> {
-        self.session.fetch(member, &Keys::only(["id"]), &Charge::free()).await
+        let begin = Instant::now();
+        let answer = self.session.fetch(member, &Keys::only(["id"]), &Charge::free()).await;
+        self.metrics.fetched(&answer, begin.elapsed());
+        answer
     }
 
     /// A member of the campus that was readable before, and is none of those in doubt.

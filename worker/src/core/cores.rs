@@ -138,7 +138,10 @@ impl Cores {
         request: &MemberRequest<'_>,
         only: Option<&Keys>,
     ) -> Result<(CoreMember, Charge), Unfetched> {
-        let core = self.core(campus).map_err(Unfetched::Failed)?;
+        let core = self.core(campus).map_err(|failure| {
+            self.metrics.of(campus.id).unusable();
+            Unfetched::Failed(failure)
+        })?;
         let permit = core.acquire(request).await?;
         if !self.is_current(campus.id, &core) {
             return Err(Unfetched::Held);

@@ -26,12 +26,14 @@ enum Answer {
     Unreachable,
     LoginRefused,
     LoginPaused,
+    /// Our own settings do not open it: a key or an address.
+    Unusable,
     /// Postgres had no token to give, and the core was not asked.
     NotAsked,
 }
 
 impl Answer {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Member,
         Self::NotFound,
         Self::Forbidden,
@@ -41,6 +43,7 @@ impl Answer {
         Self::Unreachable,
         Self::LoginRefused,
         Self::LoginPaused,
+        Self::Unusable,
         Self::NotAsked,
     ];
 
@@ -55,6 +58,7 @@ impl Answer {
             Self::Unreachable => "unreachable",
             Self::LoginRefused => "login_refused",
             Self::LoginPaused => "login_paused",
+            Self::Unusable => "unusable",
             Self::NotAsked => "not_asked",
         }
     }
@@ -142,6 +146,11 @@ impl CampusMetrics {
     ) {
         self.seconds.record(duration.as_secs_f64(), &self.campus);
         self.answers.add(1, &self.by_answer[Answer::of(result) as usize]);
+    }
+
+    /// It was not fetched, since our settings do not open the core.
+    pub(crate) fn unusable(&self) {
+        self.answers.add(1, &self.by_answer[Answer::Unusable as usize]);
     }
 
     /// A member came without a field that the filter asks for.

@@ -10,6 +10,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use instances::TakenUntil;
 use queue::{QueueWatch, WORK};
 use runtime::metrics::observe;
 
@@ -21,6 +22,8 @@ pub(crate) struct LastTaken {
     received: AtomicI64,
     /// When the last event was taken that nothing had been tried on before.
     taken_fresh: AtomicI64,
+    /// How far the queue is taken, for whoever sees it when no worker runs.
+    pub(crate) taken_until: Arc<TakenUntil>,
 }
 
 impl LastTaken {
@@ -32,6 +35,7 @@ impl LastTaken {
         if is_first_attempt {
             self.received.store(received_at.timestamp_millis(), Ordering::Relaxed);
             self.taken_fresh.store(now, Ordering::Relaxed);
+            self.taken_until.pass(received_at);
         }
     }
 

@@ -3,14 +3,9 @@
 
 pub(crate) mod backlog;
 pub(crate) mod dead_letters;
+mod held;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use chrono::Utc;
 use core_api::AnswerMemory;
@@ -26,7 +21,10 @@ use store::DeliveryStatus;
 
 use crate::{
     core::cores::{CoreState, Cores},
-    metrics::backlog::LastTaken,
+    metrics::{
+        backlog::LastTaken,
+        held::{Held, observe_held},
+    },
 };
 
 /// Upper bounds for attempts; an outage of a day makes some thirty.
@@ -45,7 +43,7 @@ pub(crate) struct Metrics {
     commit_seconds: Histogram<f64>,
     event_seconds: Histogram<f64>,
     event_attempts: Histogram<u64>,
-    held: Arc<AtomicU64>,
+    held: Arc<Held>,
     pub(crate) last_taken: Arc<LastTaken>,
 }
 
@@ -109,12 +107,7 @@ impl Metrics {
             last_taken: Arc::default(),
         };
         metrics.begin_at_zero();
-        let held = Arc::clone(&metrics.held);
-        meter
-            .u64_observable_gauge("worker_events_held")
-            .with_description("Deliveries taken and not yet settled")
-            .with_callback(move |gauge| gauge.observe(held.load(Ordering::Relaxed), &[]))
-            .build();
+        observe_held(&metrics.held);
         metrics
     }
 
@@ -142,7 +135,7 @@ impl Metrics {
     }
 
     pub(crate) fn received(&self, envelope: &Envelope, history: &History) {
-        self.held.fetch_add(1, Ordering::Relaxed);
+        self.held.take(envelope, history);
         self.last_taken.take(envelope.received_at, history.is_first_attempt());
         self.received.add(1, &[KeyValue::new("event_type", envelope.event_type.label())]);
     }
@@ -166,12 +159,12 @@ impl Metrics {
 
     /// Deliveries taken and not yet settled.
     pub(crate) fn held(&self) -> usize {
-        usize::try_from(self.held.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
+        self.held.count()
     }
 
     /// A delivery left the worker.
-    pub(crate) fn settled(&self, outcome: &'static str) {
-        self.held.fetch_sub(1, Ordering::Relaxed);
+    pub(crate) fn settled(&self, envelope: &Envelope, history: &History, outcome: &'static str) {
+        self.held.settle(envelope, history);
         self.settled.add(1, &[KeyValue::new("outcome", outcome)]);
     }
 

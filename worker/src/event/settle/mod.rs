@@ -191,7 +191,7 @@ impl Settler {
             self.acknowledge(job, outcome).await;
         } else {
             event_log::redelivered(job);
-            self.metrics.settled("redelivered");
+            self.metrics.settled(&job.envelope, &job.history, "redelivered");
         }
     }
 
@@ -205,7 +205,7 @@ impl Settler {
             event_log::redelivered(job);
             "redelivered"
         };
-        self.metrics.settled(outcome);
+        self.metrics.settled(&job.envelope, &job.history, outcome);
     }
 }
 
