@@ -340,7 +340,7 @@ fn the_operator_for_prometheus_gets_every_program_and_every_alert() {
     let rules = of_kind(&rules, "PrometheusRule");
     let alerts = std::fs::read_dir(deploy("alerts")).unwrap().flatten();
     let files: Vec<String> = alerts
-        .filter(|entry| entry.path().is_file())
+        .filter(|entry| entry.path().extension().is_some_and(|extension| extension == "yaml"))
         .map(|entry| entry.file_name().into_string().unwrap())
         .collect();
     assert_eq!(rules.len(), files.len());
