@@ -64,7 +64,7 @@ GRANT EXECUTE ON FUNCTION campus_names() TO faith_gateway;
 -- engagement, contact, notes and care events are FaithTracker's. Webhook secrets are the gateway's.
 GRANT SELECT ON campuses TO faith_worker, faith_reconciler;
 GRANT SELECT (campus_id, core_church_id, api_base_url, api_path_prefix, api_login_path, api_members_path,
-              api_email, api_password_sealed, is_enabled, filter_mode, filter_rules, link_members,
+              api_email, api_password_sealed, is_enabled, paused_at, filter_mode, filter_rules, link_members,
               reconciliation_enabled, reconciliation_time, reconcile_every, scheduled_from, archive_limit,
               default_country,
               last_sync_at, last_sync_status, last_sync_message, updated_at, version, synced_version)

@@ -21,6 +21,8 @@ pub(crate) enum RunError {
     Core(String),
     #[error("a run of this campus is under way already")]
     UnderWay,
+    #[error("the campus is paused: `faithctl campus resume {0}`")]
+    Paused(Uuid),
     #[error("--allow-archive {asked}: {problem}")]
     NotAllowed { asked: u64, problem: String },
     #[error("page {page} of the member list of campus {campus} (from row {skip} on): {why}")]

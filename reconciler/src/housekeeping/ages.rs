@@ -21,7 +21,7 @@ pub(crate) struct Aged {
     pub(crate) updated: u64,
 }
 
-/// Brings the ages of all members up to date whose campus is synced, each by its campus's date.
+/// Brings the ages of all members up to date whose campus is synced and not paused, each by its campus's date.
 /// Rows that somebody else is writing right now are left for the next time.
 pub(crate) async fn bring_up_to_date(
     client: &Client,
@@ -30,7 +30,7 @@ pub(crate) async fn bring_up_to_date(
     let rows = client
         .query(
             "SELECT c.id, c.timezone FROM sync_configs s JOIN campuses c ON c.id = s.campus_id
-             WHERE s.is_enabled",
+             WHERE s.is_enabled AND s.paused_at IS NULL",
             &[],
         )
         .await

@@ -57,7 +57,7 @@ const STATE: &str = "
                        AND (l.status IN ('success', 'held', 'partial') OR l.members_undecided > 0)
                      ORDER BY started_at DESC LIMIT 1), 0)
     FROM sync_configs s JOIN campuses c ON c.id = s.campus_id
-    WHERE s.is_enabled AND s.reconciliation_enabled";
+    WHERE s.is_enabled AND s.paused_at IS NULL AND s.reconciliation_enabled";
 
 impl RunMetrics {
     pub(crate) fn new() -> Self {

@@ -197,17 +197,5 @@ pub(crate) async fn permit(client: &Client, campus: Uuid, asked: u64) -> Result<
             "whom that run held is forgotten by now: run once without it".to_owned(),
         ));
     }
-    Ok(Permit { run: row.get(0), archives: held, by: operator() })
-}
-
-/// Who gives a permit, as far as the machine knows.
-fn operator() -> String {
-    let of = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let user = of("SUDO_USER").or_else(|| of("USER")).or_else(|| of("LOGNAME"));
-    let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
-    let user = user.unwrap_or_else(|| "(unknown)".to_owned());
-    match host.trim() {
-        "" => user,
-        host => format!("{user}@{host}"),
-    }
+    Ok(Permit { run: row.get(0), archives: held, by: runtime::operator() })
 }

@@ -192,13 +192,16 @@ fn end(result: &Result<(), RunError>, counters: &RunCounters) -> (RunStatus, Opt
     (status, (!notes.is_empty()).then(|| notes.join(" ")))
 }
 
+/// The name of a campus that may be reconciled.
 async fn name_of(client: &Client, campus: Uuid) -> Result<String, RunError> {
     let row = client
         .query_opt(
-            "SELECT c.name FROM sync_configs s JOIN campuses c ON c.id = s.campus_id WHERE c.id = $1",
+            "SELECT c.name, s.paused_at IS NOT NULL AS is_paused
+             FROM sync_configs s JOIN campuses c ON c.id = s.campus_id WHERE c.id = $1",
             &[&campus],
         )
         .await
-        .map_err(DatabaseError::during("read the campus"))?;
-    Ok(row.ok_or(RunError::UnknownCampus(campus))?.get(0))
+        .map_err(DatabaseError::during("read the campus"))?
+        .ok_or(RunError::UnknownCampus(campus))?;
+    if row.get("is_paused") { Err(RunError::Paused(campus)) } else { Ok(row.get("name")) }
 }

@@ -19,7 +19,7 @@ const RUNS: &str = "
     LEFT JOIN intake_gaps g ON g.campus_id = c.id
     LEFT JOIN sync_logs l ON l.campus_id = c.id AND l.started_at > now() - interval '3 days'
                          AND (l.sync_type = 'reconciliation' OR l.status IN ('success', 'held', 'partial'))
-    WHERE s.is_enabled AND s.reconciliation_enabled AND ($1::uuid IS NULL OR c.id = $1)
+    WHERE s.is_enabled AND s.paused_at IS NULL AND s.reconciliation_enabled AND ($1::uuid IS NULL OR c.id = $1)
     GROUP BY c.id, s.campus_id, g.campus_id";
 
 /// A gateway that could take everything was here a moment ago.
@@ -36,10 +36,14 @@ pub(crate) enum Spread {
     Exact,
 }
 
-/// Every campus that is synced, whenever it is due.
+/// Every campus that is synced and not paused, whenever it is due.
 pub(crate) async fn all(client: &Client) -> Result<Vec<Uuid>, DatabaseError> {
     let rows = client
-        .query("SELECT campus_id FROM sync_configs WHERE is_enabled ORDER BY campus_id", &[])
+        .query(
+            "SELECT campus_id FROM sync_configs WHERE is_enabled AND paused_at IS NULL
+             ORDER BY campus_id",
+            &[],
+        )
         .await
         .map_err(DatabaseError::during("read which campuses there are"))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())

@@ -33,6 +33,8 @@ pub struct CampusConfig {
     pub api_password_sealed: Vec<u8>,
     /// Whether the campus is synced at all.
     pub is_enabled: bool,
+    /// Since when nothing of it is fetched or written, where it is paused.
+    pub paused_at: Option<DateTime<Utc>>,
     /// Whom this campus keeps.
     pub filter: Filter,
     /// Whether a member that was never seen takes over the row of the same person here.
@@ -61,7 +63,7 @@ impl CampusConfig {
     pub(crate) const SELECT: &str = "
         SELECT s.campus_id, s.version, s.synced_version, s.core_church_id, s.api_base_url,
                s.api_path_prefix, s.api_login_path, s.api_members_path, s.api_email, s.api_password_sealed, s.is_enabled,
-               s.filter_mode, s.filter_rules, s.link_members, s.default_country,
+               s.paused_at, s.filter_mode, s.filter_rules, s.link_members, s.default_country,
                (SELECT c.timezone FROM campuses c WHERE c.id = s.campus_id) AS timezone
         FROM sync_configs s
         WHERE s.campus_id = ANY($1)";
@@ -79,6 +81,7 @@ impl CampusConfig {
             api_email: row.get("api_email"),
             api_password_sealed: row.get("api_password_sealed"),
             is_enabled: row.get("is_enabled"),
+            paused_at: row.get("paused_at"),
             filter: Filter::parse(row.get("filter_mode"), &row.get("filter_rules"))?,
             link_members: row.get("link_members"),
             country: row.get::<_, &str>("default_country").parse()?,

@@ -24,6 +24,7 @@ mod newer;
 mod ordering;
 mod outages;
 mod ownership;
+mod paused;
 mod photos;
 mod poison;
 mod postgres_away;

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-/// Members in a row that the core could not answer about, after which it is left alone.
+/// Members in a row that the core could not answer about, after which the breaker opens.
 const OUTAGES: usize = 5;
 /// Members that the account may not see, with no other between, after which it is the account that
 /// has lost its right.
@@ -12,7 +12,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest time between two probes, and until a probe without an end is forgotten. A core that
 /// is back must be found so before its people notice.
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// The longest that a core may ask to be left alone.
+/// The longest `Retry-After` that is waited for.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(10);
 /// Until a doubt that nobody resolved is forgotten; longer than a request may take.
 const DOUBT_LIMIT: Duration = Duration::from_secs(15);
@@ -73,7 +73,7 @@ struct Tripped {
 }
 
 impl Breaker {
-    /// Whether whoever comes at `now` may ask.
+    /// Whether a request at `now` may be sent.
     pub(crate) fn admit(&mut self, now: Instant) -> Admit {
         match &mut self.tripped {
             None => Admit::Allowed,
@@ -187,7 +187,7 @@ impl Breaker {
         [self.failed.as_slice(), &self.forbidden].concat()
     }
 
-    /// Whether the core is left alone.
+    /// Whether the breaker is open.
     pub(crate) fn is_tripped(&self) -> bool {
         self.tripped.is_some()
     }

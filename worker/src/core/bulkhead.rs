@@ -23,10 +23,12 @@ use crate::core::{
 /// Why and for how long an event is deferred: nothing is tried for it, and it comes again.
 #[derive(Debug, Clone)]
 pub(crate) enum Deferral {
-    /// Its core, or its member's row, is left alone for so long, because of this.
+    /// Its core's breaker is open, or its member's row locked, for so long, because of this.
     Unavailable(Duration, Failure),
     /// Its core answers, and others need the room: its turn may be in so long.
     Crowded(Duration),
+    /// Its campus is paused, and looked at again in so long.
+    Paused(Duration),
 }
 
 /// One campus's bulkhead.
@@ -42,7 +44,7 @@ pub(crate) struct Bulkhead {
     known: Mutex<KnownMembers>,
 }
 
-/// Leave to send one request. Whoever has it must say how it went.
+/// Permission to send one request; its holder must say how that went.
 pub(crate) struct Permit {
     pub(crate) admit: Admit,
     begin: Instant,
@@ -84,7 +86,7 @@ impl Bulkhead {
     }
 
     /// Waits for leave to send a request, among others by age; not at all, or not for long, where
-    /// the core is left alone, and not once `stopping`. Who `is_overdue` asks all the same.
+    /// the breaker is open, and not once `stopping`. An event that `is_overdue` asks all the same.
     pub(crate) async fn acquire(
         &self,
         since: DateTime<Utc>,
@@ -97,7 +99,7 @@ impl Bulkhead {
             let Some(wait) = rejects.filter(|_| !is_overdue) else {
                 let slot = self.queue.slot(since).await.map_err(Deferral::Crowded)?;
                 match lock(&self.breaker).admit(Instant::now()) {
-                    // Meanwhile it was left alone, or somebody else became the probe.
+                    // Meanwhile the breaker opened, or another event became the probe.
                     Admit::Rejected(_) if !is_overdue => continue,
                     admit => return Ok(self.permit(admit, slot)),
                 }
@@ -226,7 +228,7 @@ impl Bulkhead {
         lock(&self.pace).under_way()
     }
 
-    /// Whether the core is left alone.
+    /// Whether the breaker is open.
     pub(crate) fn is_tripped(&self) -> bool {
         lock(&self.breaker).is_tripped()
     }

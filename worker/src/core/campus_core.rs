@@ -119,7 +119,7 @@ impl CampusCore {
         }
     }
 
-    /// What a failure means for the event, and for its core: whether that is left alone from here on, which is found
+    /// What a failure means for the event, and for its core: whether its breaker opens, which is found
     /// out, in doubt, by asking for a member that was readable before (rule worker-11).
     async fn failed(
         &self,

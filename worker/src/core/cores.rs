@@ -44,7 +44,7 @@ pub(crate) struct Cores {
 /// How a campus's core is dealt with now.
 pub(crate) struct CoreState {
     pub(crate) campus: Uuid,
-    /// It is left alone, but for probes.
+    /// Its breaker is open: only probes are sent.
     pub(crate) is_tripped: bool,
     pub(crate) under_way: usize,
 }

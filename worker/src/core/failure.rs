@@ -43,7 +43,7 @@ pub(crate) fn of_core(kind: CoreFailure, failure: &Failure) -> Failure {
     }
 }
 
-/// For how long the core, or the way to its login, asks to be left alone; at least a moment where
+/// For how long the core, or the way to its login, asks to wait (`Retry-After`); at least a moment where
 /// it says that there was too much.
 pub(crate) fn retry_after(error: &CoreError) -> Option<Duration> {
     match error {

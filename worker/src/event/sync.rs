@@ -1,5 +1,7 @@
 //! Brings one member up to date for all the events that wait for it: fetch → map and filter → commit.
 
+use std::time::Duration;
+
 use campus_core::{interpret_response, photo_refusal, unreadable};
 use chrono::{DateTime, Utc};
 use core_api::Charge;
@@ -11,7 +13,7 @@ use tracing::Span;
 
 use crate::{
     context::WorkerContext,
-    core::cores::Unfetched,
+    core::{bulkhead::Deferral, cores::Unfetched},
     event::{
         absence::{Denied, ENOUGH_ATTEMPTS, confirmed},
         event_log,
@@ -25,6 +27,9 @@ use crate::{
     writer::commit::Committed,
 };
 
+const SOONEST_LOOK: Duration = Duration::from_secs(1);
+const LATEST_LOOK: Duration = Duration::from_mins(2);
+
 /// Syncs the member that `jobs` speak of.
 pub(crate) async fn sync_member(
     worker: &WorkerContext,
@@ -33,12 +38,23 @@ pub(crate) async fn sync_member(
 ) -> Outcomes {
     let Some((_, member)) = &admitted.group.key else { return Outcomes::default() };
     match usable_campus(admitted) {
+        Ok(CampusConfig { paused_at: Some(since), .. }) => {
+            let deferral = Deferral::Paused(next_look(*since, Utc::now()));
+            Outcomes::all(jobs.iter().copied(), &JobOutcome::Deferred(deferral))
+        }
         Ok(campus) => {
             let now = Utc::now();
             MemberSync { worker, admitted, campus, member, jobs, now }.run().await
         }
         Err(failure) => Outcomes::failed(jobs.iter().copied(), &failure),
     }
+}
+
+/// When the events of a paused campus look whether it is resumed: the longer it lasts the later, since all of them go
+/// through a delay queue each time (rule worker-19).
+fn next_look(paused_at: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
+    let lasted = (now - paused_at).to_std().unwrap_or_default();
+    (lasted / 4).clamp(SOONEST_LOOK, LATEST_LOOK)
 }
 
 /// The campus as it is configured now, if its members may be synced.

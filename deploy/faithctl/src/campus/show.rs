@@ -75,6 +75,7 @@ fn sheet(shown: &Shown<'_>) -> Sheet {
         .with("name", &campus.name)
         .with("timezone", &campus.timezone)
         .with("is_enabled", campus.is_enabled)
+        .with_some("paused", paused(campus))
         .with("core_church_id", &campus.core_church_id)
         .with("webhook", webhook)
         .with("webhook_secret_set_at", with_age(campus.webhook_secret_set_at))
@@ -111,6 +112,13 @@ fn sheet(shown: &Shown<'_>) -> Sheet {
 
 fn with_age(at: DateTime<Utc>) -> String {
     format!("{} ({} ago)", moment::show(at), moment::age(at))
+}
+
+/// Since when, and by whom.
+fn paused(campus: &CampusRecord) -> Option<String> {
+    let since = with_age(campus.paused_at?);
+    let by = campus.paused_by.as_deref().unwrap_or("-");
+    Some(format!("since {since} by {by}: `faithctl campus resume` ends it"))
 }
 
 fn or_off(value: Option<impl ToString>) -> String {

@@ -23,6 +23,8 @@ record! {
         timezone: String = "c.timezone",
         core_church_id: String = "s.core_church_id",
         is_enabled: bool = "s.is_enabled",
+        paused_at: Option<DateTime<Utc>> = "s.paused_at",
+        paused_by: Option<String> = "s.paused_by",
         api_base_url: String = "s.api_base_url",
         api_path_prefix: String = "s.api_path_prefix",
         api_login_path: String = "s.api_login_path",
