@@ -51,7 +51,7 @@ impl FilterPreview {
         let left = archives_left(client, &[campus]).await?;
         let mut preview =
             Self { archives_left: left.get(&campus).copied().unwrap_or(0), ..Self::default() };
-        let judge = Judge {
+        let evaluator = Evaluator {
             filter,
             locale: core.config.locale(Utc::now()),
             campus,
@@ -70,7 +70,7 @@ impl FilterPreview {
             skip = gathered.end(window);
             let (is_last, total) = (gathered.is_last, gathered.total);
             let (rows, keys) = rows(gathered);
-            unlisted.extend(judge.by_list(&rows, &mut preview).await?);
+            unlisted.extend(evaluator.by_list(&rows, &mut preview).await?);
             progress.set_position(skip);
             course.follow(&keys, total.unwrap_or_default())?;
             preview.is_cut = !is_last && begun.elapsed() > TIME_LIMIT;
@@ -79,7 +79,7 @@ impl FilterPreview {
             }
         }
         progress.finish_and_clear();
-        judge.by_id(&unlisted, session, &mut preview).await?;
+        evaluator.by_id(&unlisted, session, &mut preview).await?;
         Ok(preview)
     }
 
@@ -129,8 +129,8 @@ impl FilterPreview {
     }
 }
 
-/// How rows are judged.
-struct Judge<'a> {
+/// How members are evaluated.
+struct Evaluator<'a> {
     filter: &'a Filter,
     locale: Locale,
     campus: Uuid,
@@ -139,7 +139,7 @@ struct Judge<'a> {
     is_listed: bool,
 }
 
-impl Judge<'_> {
+impl Evaluator<'_> {
     /// Counts those of a page of whom the list says enough, and answers the ids of the others.
     async fn by_list(
         &self,

@@ -62,7 +62,7 @@ impl Known {
 }
 
 /// How a connection ends.
-enum Fate {
+enum ConnectionEnd {
     /// Both ends closed it, or one broke it.
     Over,
     /// It is broken for both ends.
@@ -94,21 +94,21 @@ pub(super) async fn carry(
             )
         };
         tokio::select! {
-            _ = pass_on => Fate::Over,
+            _ = pass_on => ConnectionEnd::Over,
             fate = ordered(&mut told, &born, &known) => fate,
         }
     };
     match fate {
-        Fate::Over => {}
-        Fate::Reset => {
+        ConnectionEnd::Over => {}
+        ConnectionEnd::Reset => {
             reset(&client);
             reset(&server);
         }
-        Fate::Lost(End::Server) => {
+        ConnectionEnd::Lost(End::Server) => {
             drop(server);
             swallow(client, orders).await;
         }
-        Fate::Lost(End::Client) => {
+        ConnectionEnd::Lost(End::Client) => {
             drop(client);
             swallow(server, orders).await;
         }
@@ -180,18 +180,22 @@ async fn flowing(from: End, orders: &mut watch::Receiver<Orders>, known: &Known)
 }
 
 /// Waits until the orders end a connection that was born under `born`.
-async fn ordered(orders: &mut watch::Receiver<Orders>, born: &Orders, known: &Known) -> Fate {
+async fn ordered(
+    orders: &mut watch::Receiver<Orders>,
+    born: &Orders,
+    known: &Known,
+) -> ConnectionEnd {
     loop {
         let now = orders.borrow_and_update().clone();
         let refused = known.mode(&now, End::Client) == Mode::Refuse;
         if now.resets != born.resets || refused || known.has_a_gap(&now) {
-            return Fate::Reset;
+            return ConnectionEnd::Reset;
         }
         if now.losses != born.losses {
-            return Fate::Lost(now.lost);
+            return ConnectionEnd::Lost(now.lost);
         }
         if orders.changed().await.is_err() {
-            return Fate::Reset;
+            return ConnectionEnd::Reset;
         }
     }
 }
