@@ -2,13 +2,13 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use runtime::{Telemetry, exit_code};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    campus, dead_letters, deliveries, doctor, environment::Environment, erase, failure, migrate,
-    probe, rekey, runs, send_test, status,
+    campus, dead_letters, deliveries, doctor, environment::Environment, erase, failure, manual,
+    migrate, probe, rekey, runs, send_test, status,
 };
 
 /// How long a command that ends in order may take for it: longer than a publish that hangs.
@@ -54,6 +54,8 @@ enum Command {
     Probe(probe::Arguments),
     Rekey(rekey::Arguments),
     Erase(erase::Arguments),
+    Completions(manual::Completions),
+    Man(manual::Man),
 }
 
 /// Runs the command that the arguments ask for, and answers its exit code.
@@ -130,13 +132,13 @@ async fn run(
         Command::Probe(arguments) => probe::run(arguments).await,
         Command::Rekey(arguments) => rekey::run(&arguments, environment).await,
         Command::Erase(arguments) => erase::run(arguments, environment, interrupted).await,
+        Command::Completions(arguments) => manual::completions(&arguments, Cli::command()),
+        Command::Man(arguments) => manual::man(&arguments, Cli::command()),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

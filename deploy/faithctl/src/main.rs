@@ -11,6 +11,7 @@ mod erase;
 mod failure;
 mod input;
 mod listing;
+mod manual;
 mod migrate;
 mod moment;
 mod output;

@@ -6,6 +6,7 @@ mod deliveries;
 mod erase;
 mod filter;
 mod health;
+mod manual;
 mod migrate;
 mod probe;
 mod rights;
