@@ -8,7 +8,10 @@ use database::Pool;
 use instances::{Gaps, Heartbeat, TakenUntil};
 use queue::{Broker, Declarations, Link, Publisher, PublisherOptions};
 use runtime::{Check, Daemon, Health, Program, variables};
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -17,6 +20,7 @@ use crate::{
         body::BodyReader,
         budget::{BODY_BYTES, Budget, SMALL_BODY_RESERVE_BYTES},
         connections::Connections,
+        public_socket::PublicSocket,
         server::Server,
         tls::Tls,
     },
@@ -43,6 +47,9 @@ const AUDITING: PublisherOptions = PublisherOptions { channels: 1, waiting: 64 }
 /// What a campus may send at once: a second's worth of its limit.
 const RATE_LIMIT_BURST: Duration = Duration::from_secs(1);
 
+/// How long connections to a passed socket wait for a gateway to be ready: FaithFlow waits for 2 s in all.
+const READY_LIMIT: Duration = Duration::from_millis(1500);
+
 /// How long RabbitMQ and Postgres may take to take leave.
 const CLOSE_LIMIT: Duration = Duration::from_secs(4);
 
@@ -51,10 +58,10 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(4);
 pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
     // Before anyone can ask: a program without checks would be ready.
     let (campuses, rabbitmq) = (daemon.health.check("campuses"), daemon.health.check("rabbitmq"));
-    let listener = runtime::bind(variables::GATEWAY_LISTEN, config.listen)?;
-    let (address, admin_address) = (listener.local_addr()?, daemon.admin_address);
+    let socket = config.socket.open()?;
+    let (address, admin_address) = (socket.listener.local_addr()?, daemon.admin_address);
     tracing::info!(
-        %address, %admin_address,
+        %address, %admin_address, passed = socket.is_passed,
         "listening on {address} (admin {admin_address})",
     );
 
@@ -71,12 +78,29 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
     let (audit, auditing) = Publisher::start(audit_link(&config), AUDITING, stop.clone());
 
     let upstream = Upstream { directory, publisher, audit, gaps };
-    build_server(config, listener, upstream, daemon.shutdown, &stop).serve().await;
+    let is_passed = socket.is_passed;
+    let server = build_server(config, socket, upstream, daemon.shutdown.clone(), &stop);
+    if is_passed {
+        until_ready(&daemon).await;
+    }
+    server.serve().await;
 
     stop.cancel();
     let closed = async { tokio::join!(publishing, auditing, telling) };
-    tokio::time::timeout(CLOSE_LIMIT, closed).await.ok();
+    timeout(CLOSE_LIMIT, closed).await.ok();
     Ok(())
+}
+
+/// Leaves connections to a passed socket in the kernel's queue until they can be answered, for as long as their senders
+/// have patience: a 503 is only better than no answer.
+async fn until_ready(daemon: &Daemon) {
+    tokio::select! {
+        () = daemon.health.until_ready() => {}
+        () = daemon.shutdown.cancelled() => {}
+        () = sleep(READY_LIMIT) => {
+            tracing::warn!("not ready yet: webhooks are answered 503 until RabbitMQ and Postgres are reached");
+        }
+    }
 }
 
 /// What the gateway's answers depend on.
@@ -135,7 +159,7 @@ fn audit_link(config: &Config) -> Link {
 
 fn build_server(
     config: Config,
-    listener: TcpListener,
+    socket: PublicSocket,
     upstream: Upstream,
     shutdown: CancellationToken,
     stop: &CancellationToken,
@@ -165,7 +189,7 @@ fn build_server(
         refusals: Refusals::new(Arc::clone(&metrics), gaps),
         shutdown: shutdown.clone(),
     });
-    Server { listener, tls, service, connections, metrics, tasks, shutdown }
+    Server { socket, tls, service, connections, metrics, tasks, shutdown }
 }
 
 /// Keeps the certificate of the public port fresh, if it speaks TLS.

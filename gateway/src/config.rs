@@ -1,7 +1,5 @@
 //! The gateway's settings.
 
-use std::net::SocketAddr;
-
 use campus::Sealer;
 use database::DatabaseConfig;
 use queue::{AmqpConfig, Topology};
@@ -11,7 +9,7 @@ use runtime::{
 };
 
 use crate::{
-    intake::{budget::BODY_BYTES, tls::Tls},
+    intake::{budget::BODY_BYTES, public_socket::SocketSource, tls::Tls},
     webhook::origin::TrustedProxies,
 };
 
@@ -40,7 +38,7 @@ pub const VARIABLES: &[Variable] = &[
 
 /// What the settings say.
 pub struct Config {
-    pub(crate) listen: SocketAddr,
+    pub(crate) socket: SocketSource,
     /// None: plain HTTP, for a proxy in front that speaks TLS.
     pub(crate) tls: Option<Tls>,
     pub(crate) max_body_bytes: usize,
@@ -57,7 +55,7 @@ impl Config {
         let max_body_bytes =
             settings.number(variables::GATEWAY_MAX_BODY_BYTES, ranges::GATEWAY_MAX_BODY_BYTES)?;
         Ok(Self {
-            listen: settings.address(variables::GATEWAY_LISTEN)?,
+            socket: SocketSource::from_settings(settings)?,
             tls: Tls::from_settings(settings)?,
             max_body_bytes: usize::try_from(max_body_bytes).unwrap_or(BODY_BYTES),
             trusted_proxies: TrustedProxies::from_settings(settings)?,

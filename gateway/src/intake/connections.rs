@@ -77,15 +77,15 @@ impl Connections {
     }
 
     /// Waits until one more may be open, and makes room for it.
-    pub(crate) async fn permit(&self) -> Option<OwnedSemaphorePermit> {
+    pub(crate) async fn permit(&self) -> OwnedSemaphorePermit {
         loop {
             if let Some(permit) = self.try_permit() {
-                return Some(permit);
+                return permit;
             }
             self.make_room();
             let permit = Arc::clone(&self.permits).acquire_owned();
-            if let Ok(permit) = timeout(LOOK_AGAIN, permit).await {
-                return permit.ok();
+            if let Ok(Ok(permit)) = timeout(LOOK_AGAIN, permit).await {
+                return permit;
             }
         }
     }
@@ -103,9 +103,26 @@ impl Connections {
         OpenConnection { state, number, connections: Arc::clone(self), _permit: permit }
     }
 
+    /// How many have been opened so far.
+    pub(crate) fn opened(&self) -> u64 {
+        self.next.load(Ordering::Relaxed)
+    }
+
+    /// Whether any of the first so many is still open.
+    pub(crate) fn any_of_first(&self, number: u64) -> bool {
+        self.states().keys().any(|opened| *opened < number)
+    }
+
     /// Asks all to end after the request that they are in.
     pub(crate) fn ask_to_end(&self) {
-        self.states().values().for_each(|state| state.ask_to_end());
+        self.ask_first_to_end(u64::MAX);
+    }
+
+    /// The same, of the first so many.
+    pub(crate) fn ask_first_to_end(&self, number: u64) {
+        let states = self.states();
+        let first = states.iter().filter(|(opened, _)| **opened < number);
+        first.for_each(|(_, state)| state.ask_to_end());
     }
 
     /// Cuts off those who have kept us waiting longest, one in a hundred places at once.
@@ -214,7 +231,7 @@ mod tests {
             state.until_cut().await;
             drop(waits_longest);
         });
-        assert!(connections.permit().await.is_some());
+        connections.permit().await;
         assert!(!works.state.is_cut() && !waits.state.is_cut());
     }
 

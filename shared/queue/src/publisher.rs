@@ -166,8 +166,9 @@ async fn serve(
         };
         tasks.spawn(lane.run());
     }
-    condition.begun();
+    // Whoever waits for the check to be well publishes at once.
     lanes.store(Some(Arc::new(Lanes { senders, next: AtomicUsize::new(0) })));
+    condition.begun();
     // Kept likewise: it has a channel of its own.
     let watch = declared::watch(&connection, probe.as_ref(), condition);
     tokio::pin!(watch);

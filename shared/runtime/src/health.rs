@@ -5,7 +5,14 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-type Checks = Mutex<BTreeMap<&'static str, Option<String>>>;
+use tokio::sync::Notify;
+
+#[derive(Default)]
+struct Checks {
+    /// Why each fails; none for what is well.
+    reasons: Mutex<BTreeMap<&'static str, Option<String>>>,
+    changed: Notify,
+}
 
 /// The readiness of a program: the reasons why it cannot do its job now, by dependency.
 #[derive(Clone, Default)]
@@ -24,16 +31,27 @@ impl Health {
     /// What fails now and why, by dependency; empty when the program is ready. One that has not said
     /// yet what it depends on is only starting: its port may not be there.
     pub fn reasons(&self) -> BTreeMap<&'static str, String> {
-        let checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
+        let checks = self.checks.reasons.lock().unwrap_or_else(PoisonError::into_inner);
         if checks.is_empty() {
             return BTreeMap::from([("start", "it has not begun to work yet".to_owned())]);
         }
         checks.iter().filter_map(|(name, reason)| Some((*name, reason.clone()?))).collect()
     }
 
+    /// Waits until the program is ready.
+    pub async fn until_ready(&self) {
+        loop {
+            let changed = self.checks.changed.notified();
+            if self.reasons().is_empty() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
     /// Every dependency, and whether it is well.
     pub(crate) fn states(&self) -> BTreeMap<&'static str, bool> {
-        let checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
+        let checks = self.checks.reasons.lock().unwrap_or_else(PoisonError::into_inner);
         checks.iter().map(|(name, reason)| (*name, reason.is_none())).collect()
     }
 }
@@ -57,13 +75,31 @@ impl Check {
     }
 
     fn set(&self, reason: Option<String>) {
-        self.checks.lock().unwrap_or_else(PoisonError::into_inner).insert(self.name, reason);
+        let mut reasons = self.checks.reasons.lock().unwrap_or_else(PoisonError::into_inner);
+        reasons.insert(self.name, reason);
+        drop(reasons);
+        self.checks.changed.notify_waiters();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn whoever_waits_for_readiness_is_told() {
+        let health = Health::default();
+        let (database, broker) = (health.check("database"), health.check("broker"));
+        database.well();
+        let waiting = tokio::spawn({
+            let health = health.clone();
+            async move { health.until_ready().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        broker.well();
+        waiting.await.unwrap();
+    }
 
     #[test]
     fn a_program_is_ready_when_all_that_it_depends_on_is_well_and_not_before_it_says_what_that_is()

@@ -36,7 +36,7 @@ catalogue! {
     SECRETS_KEY_FILE, None, "a file that holds SECRETS_KEY, in its place";
     SECRETS_KEY_PREVIOUS, None, "the key before, while everything is sealed anew with `faithctl rekey`";
     SECRETS_KEY_PREVIOUS_FILE, None, "a file that holds SECRETS_KEY_PREVIOUS, in its place";
-    GATEWAY_LISTEN, Some("0.0.0.0:8080"), "the gateway's public address; port 0 takes a free one";
+    GATEWAY_LISTEN, Some("0.0.0.0:8080"), "the gateway's public address, unless systemd passes a socket; port 0 takes a free one";
     GATEWAY_ADMIN_LISTEN, Some("127.0.0.1:9101"), "the gateway's health and metrics";
     WORKER_ADMIN_LISTEN, Some("127.0.0.1:9102"), "the worker's health and metrics";
     RECONCILER_ADMIN_LISTEN, Some("127.0.0.1:9103"), "the reconciler's health and metrics";

@@ -16,6 +16,7 @@ mod queues;
 mod rabbitmq;
 mod refused;
 mod reported;
+mod restart;
 mod sealed;
 mod slow;
 mod tls;

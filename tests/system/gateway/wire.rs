@@ -45,7 +45,11 @@ impl Wire {
     pub(super) async fn try_connect(system: &TestSystem) -> std::io::Result<Self> {
         let address = system.gateway_url();
         let stream = TcpStream::connect(address.trim_start_matches("http://")).await?;
-        Ok(Self { stream, received: Vec::new() })
+        Ok(Self::on(stream))
+    }
+
+    pub(super) fn on(stream: TcpStream) -> Self {
+        Self { stream, received: Vec::new() }
     }
 
     pub(super) async fn send(&mut self, bytes: impl AsRef<[u8]>) {

@@ -1,0 +1,198 @@
+//! A gateway whose public port was passed to it, as systemd does: what is not accepted waits for the next one.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    os::fd::AsRawFd,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use harness::{Role, TestSystem, eventually};
+use nix::{
+    fcntl::{FcntlArg, fcntl},
+    sys::signal::Signal,
+};
+use support::program::{Program, binary};
+use tokio::{net::TcpStream, task::JoinSet, time::timeout};
+
+use super::{
+    gateway_alone, updated,
+    wire::{Wire, signed},
+    work_queue,
+};
+
+/// What FaithFlow has for connecting, sending and the answer, together.
+const PATIENCE: Duration = Duration::from_secs(2);
+const SOON: Duration = Duration::from_secs(30);
+/// Becomes the gateway in the process that the socket is said to be for, as systemd has it: number 3 is the first.
+const PASS: &str = r#"exec env LISTEN_FDS=1 LISTEN_PID=$$ "$0" 3<&"$SOCKET""#;
+
+/// A public port that outlives the gateways to which it is passed.
+struct PublicPort {
+    socket: TcpListener,
+    /// The socket once more, for children.
+    inherited: i32,
+}
+
+impl PublicPort {
+    fn open() -> Self {
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let inherited = fcntl(&socket, FcntlArg::F_DUPFD(socket.as_raw_fd() + 1)).unwrap();
+        Self { socket, inherited }
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.socket.local_addr().unwrap()
+    }
+
+    /// A gateway of this system that is given the port when it is started.
+    fn gateway(&self, system: &TestSystem) -> Program {
+        Program::new("gateway-passed", "/bin/bash".into(), system.folder().path())
+            .arguments(["-c", PASS, binary("gateway").unwrap().to_str().unwrap()])
+            .clean_environment()
+            .variables(system.variables(Role::Gateway).clone())
+            .variables([("SOCKET", self.inherited.to_string())])
+    }
+
+    /// Posts a webhook on a connection of its own, within a sender's patience.
+    async fn post(&self, head: &[u8], body: &[u8]) -> Result<String, String> {
+        let posting = async {
+            let stream = TcpStream::connect(self.address()).await?;
+            let mut wire = Wire::on(stream);
+            wire.try_send([head, body].concat()).await?;
+            Ok::<_, std::io::Error>(wire.answer().await)
+        };
+        match timeout(PATIENCE, posting).await {
+            Ok(Ok(answer)) => Ok(answer.lines().next().unwrap_or_default().to_owned()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("no answer".to_owned()),
+        }
+    }
+}
+
+async fn until_ready(gateway: &Program) {
+    let addresses = gateway.announced(SOON).await.unwrap();
+    gateway.ready(addresses.admin, SOON).await.unwrap();
+}
+
+/// Sends webhooks at a steady pace until it is told to stop.
+async fn send(
+    port: Arc<PublicPort>,
+    webhook: (Vec<u8>, Vec<u8>),
+    stop: Arc<AtomicBool>,
+) -> Vec<Result<String, String>> {
+    let mut pace = tokio::time::interval(Duration::from_secs(1) / 150);
+    let mut answers = JoinSet::new();
+    while !stop.load(Ordering::Relaxed) {
+        pace.tick().await;
+        let (port, (head, body)) = (Arc::clone(&port), webhook.clone());
+        answers.spawn(async move { port.post(&head, &body).await });
+    }
+    answers.join_all().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_restarts_under_load_refuse_nobody() {
+    let system = gateway_alone().spawn().await;
+    let port = Arc::new(PublicPort::open());
+    let gateway = port.gateway(&system);
+    gateway.start().unwrap();
+    until_ready(&gateway).await;
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let webhook = signed(&system, &updated(&system));
+    let sending = tokio::spawn(send(Arc::clone(&port), webhook, Arc::clone(&stop)));
+    let mut longest = Duration::ZERO;
+    for _ in 0..10 {
+        let begun = Instant::now();
+        gateway.terminate(SOON).await.unwrap();
+        gateway.start().unwrap();
+        until_ready(&gateway).await;
+        longest = longest.max(begun.elapsed());
+    }
+    stop.store(true, Ordering::Relaxed);
+    let answers = sending.await.unwrap();
+    println!("{} webhooks; the longest restart took {longest:?}", answers.len());
+    let lost: Vec<_> = answers
+        .iter()
+        .filter(|answer| !matches!(answer, Ok(line) if line.contains(" 202 ")))
+        .collect();
+    assert!(lost.is_empty(), "{} of {}: {lost:?} (longest {longest:?})", lost.len(), answers.len());
+    assert_eq!(work_queue::drain(&system).await.len(), answers.len());
+}
+
+#[tokio::test]
+async fn whoever_comes_during_the_drain_is_served_and_whoever_comes_after_it_waits() {
+    let system = gateway_alone().spawn().await;
+    let port = PublicPort::open();
+    let gateway = port.gateway(&system);
+    gateway.start().unwrap();
+    until_ready(&gateway).await;
+    let (head, body) = signed(&system, &updated(&system));
+    let slow = TcpStream::connect(port.address()).await.unwrap();
+    let mut slow = Wire::on(slow);
+    slow.send([&head[..], &body[..20]].concat()).await;
+
+    gateway.signal(Signal::SIGTERM);
+    eventually("it drains", SOON, async || gateway.log_tail(50).contains("draining")).await;
+    assert_eq!(port.post(&head, &body).await, Ok("HTTP/1.1 202 Accepted".to_owned()));
+    slow.send(&body[20..]).await;
+    assert!(slow.answer().await.starts_with("HTTP/1.1 202 "));
+    assert_eq!(timeout(SOON, gateway.wait()).await.unwrap().unwrap().code(), Some(0));
+
+    // Nobody accepts now.
+    let mut early = Wire::on(TcpStream::connect(port.address()).await.unwrap());
+    early.send([head, body].concat()).await;
+    assert!(!early.has_answer().await);
+    gateway.start().unwrap();
+    assert!(early.answer().await.starts_with("HTTP/1.1 202 "));
+    assert_eq!(work_queue::drain(&system).await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_gateway_that_cannot_be_ready_answers_within_a_senders_patience() {
+    let system = gateway_alone().spawn().await;
+    let port = PublicPort::open();
+    let gateway = port.gateway(&system).variables([("AMQP_URL", "amqp://127.0.0.1:1")]);
+    gateway.start().unwrap();
+    gateway.announced(SOON).await.unwrap();
+    let (head, body) = signed(&system, &updated(&system));
+    assert_eq!(port.post(&head, &body).await, Ok("HTTP/1.1 503 Service Unavailable".to_owned()));
+}
+
+#[tokio::test]
+async fn gateways_of_one_machine_may_share_the_port() {
+    let system = gateway_alone().spawn().await;
+    let port = PublicPort::open();
+    let both = [port.gateway(&system), port.gateway(&system)];
+    for gateway in &both {
+        gateway.start().unwrap();
+        until_ready(gateway).await;
+    }
+    let (head, body) = signed(&system, &updated(&system));
+    for gateway in &both {
+        gateway.terminate(SOON).await.unwrap();
+        assert_eq!(port.post(&head, &body).await, Ok("HTTP/1.1 202 Accepted".to_owned()));
+        gateway.start().unwrap();
+        until_ready(gateway).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_passed_and_is_no_listening_socket_is_a_bad_setting() {
+    let system = gateway_alone().spawn().await;
+    let port = PublicPort::open();
+    let client = TcpStream::connect(port.address()).await.unwrap();
+    let inherited = fcntl(&client, FcntlArg::F_DUPFD(client.as_raw_fd() + 1)).unwrap();
+    let gateway = port.gateway(&system).variables([("SOCKET", inherited.to_string())]);
+    gateway.start().unwrap();
+    assert_eq!(timeout(SOON, gateway.wait()).await.unwrap().unwrap().code(), Some(2));
+    let said = gateway.log_tail(1);
+    assert_eq!(
+        said.trim(),
+        "gateway: LISTEN_FDS: the socket that is passed does not listen; expected one listening TCP socket"
+    );
+}
