@@ -107,13 +107,23 @@ fn ports_and_probes_are_those_of_the_programs() {
         let grace = service["stop_grace_period"].as_str().unwrap().trim_end_matches('s');
         assert!(grace.parse::<u32>().unwrap() >= 30, "{program}");
         let published = texts(service.get("ports"));
-        assert_eq!(published, if program == "gateway" { vec!["8080:8080"] } else { vec![] });
+        assert!(published.is_empty(), "{program}: the proxy alone is public");
     }
+    // One may be replaced while another answers.
+    assert!(compose["services"]["gateway"]["deploy"]["replicas"].as_u64().unwrap() >= 2);
+    assert_eq!(texts(compose["services"]["proxy"].get("ports")), ["8080:8080"]);
+    let proxy = text("compose/haproxy.cfg");
+    let checked = format!("gateway:8080 check port {} ", admin_port("gateway"));
+    assert_eq!(
+        proxy.matches(&checked).count(),
+        2,
+        "those that are ready, else those that are there"
+    );
     assert_eq!(port(variable("GATEWAY_LISTEN").default.unwrap()), 8080);
     // What is not for the public is on no interface that the public sees.
     for (name, service) in services(&compose) {
         for published in texts(service.get("ports")) {
-            assert!(name == "gateway" || published.starts_with("127.0.0.1:"), "{name} {published}");
+            assert!(name == "proxy" || published.starts_with("127.0.0.1:"), "{name} {published}");
         }
     }
     let prometheus = yaml("compose/prometheus.yml").remove(0);

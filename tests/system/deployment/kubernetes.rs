@@ -73,7 +73,7 @@ fn every_pod_keeps_to_the_restricted_standard() {
     let labels = at(&namespace, "metadata/labels");
     assert_eq!(labels["pod-security.kubernetes.io/enforce"], "restricted");
     let pods = pods(&resources);
-    assert_eq!(pods.len(), 5, "{:?}", pods.keys());
+    assert_eq!(pods.len(), 6, "{:?}", pods.keys());
     for (name, pod) in pods {
         let security = at(pod, "spec/securityContext");
         assert_eq!(security["runAsNonRoot"], true, "{name}");
@@ -108,8 +108,9 @@ fn labels_and_selectors_belong_together() {
     for (name, deployment) in of_kind(&resources, "Deployment") {
         let selector = at(deployment, "spec/selector/matchLabels");
         assert_eq!(selector, at(deployment, "spec/template/metadata/labels"), "{name}");
-        let spread = at(deployment, "spec/template/spec/topologySpreadConstraints");
-        for constraint in spread.as_array().unwrap() {
+        let spread = deployment.pointer("/spec/template/spec/topologySpreadConstraints");
+        assert_eq!(spread.is_some(), PROGRAMS.contains(&name), "{name}");
+        for constraint in spread.and_then(Value::as_array).into_iter().flatten() {
             assert_eq!(at(constraint, "labelSelector/matchLabels"), selector, "{name}");
         }
     }
@@ -180,10 +181,52 @@ fn ports_probes_and_grace_are_those_of_the_programs() {
         let scraped = at(pod, "metadata/annotations");
         assert_eq!(scraped["prometheus.io/port"], admin_port(program).to_string());
     }
+    nobody_is_refused_during_a_rollout(deployments["gateway"]);
     let public = at(container(at(deployments["gateway"], "spec/template")), "ports/0");
     assert_eq!(public["containerPort"], port(variable("GATEWAY_LISTEN").default.unwrap()));
     let service = of_kind(&resources, "Service")["gateway"];
     assert_eq!(at(service, "spec/ports/0/targetPort"), &public["name"]);
+}
+
+/// A new gateway is first, and has been ready for a while; the old one goes on accepting until nobody sends to it.
+fn nobody_is_refused_during_a_rollout(gateway: &Value) {
+    assert_eq!(at(gateway, "spec/strategy/rollingUpdate/maxUnavailable"), 0);
+    assert!(at(gateway, "spec/strategy/rollingUpdate/maxSurge").as_u64().unwrap() >= 1);
+    assert!(at(gateway, "spec/minReadySeconds").as_u64().unwrap() >= 5);
+    let container = container(at(gateway, "spec/template"));
+    assert!(at(container, "lifecycle/preStop/sleep/seconds").as_u64().unwrap() >= 10);
+}
+
+/// Whoever operates it has a shell's place with the operator's rights, a terminal, and room for files.
+#[test]
+fn the_toolbox_is_faithctl_in_a_pod_that_stays() {
+    let resources = resources();
+    let pods = pods(&resources);
+    let (toolbox, doctor) = (pods["toolbox"], pods["faithctl"]);
+    for path in ["spec/serviceAccountName", "metadata/labels/app.kubernetes.io~1name"] {
+        assert_eq!(at(toolbox, path), at(doctor, path), "{path}: its way to Postgres and RabbitMQ");
+    }
+    let mounts = |pod| at(container(pod), "volumeMounts").as_array().unwrap().clone();
+    for mount in mounts(doctor) {
+        assert!(mounts(toolbox).contains(&mount), "{mount}");
+    }
+    let files = at(container(toolbox), "workingDir");
+    assert!(mounts(toolbox).iter().any(|mount| mount["mountPath"] == *files));
+    assert_eq!(texts(container(toolbox).get("command")), ["sleep", "infinity"]);
+    let image = at(container(toolbox), "image").as_str().unwrap();
+    let kustomization = yaml("k8s/kustomization.yaml").remove(0);
+    let images = kustomization["images"].as_array().unwrap();
+    assert!(images.iter().any(|entry| entry["name"] == image), "{image}");
+    let dockerfile = super::text("Dockerfile");
+    let stage = dockerfile.split("AS toolbox\n").nth(1).unwrap().split("\nFROM ").next().unwrap();
+    // What the runbooks use beside our own programs.
+    for tool in ["curl", "jq", "postgresql-client", "tar", "/usr/local/bin/faithctl", "USER 65532"]
+    {
+        assert!(stage.contains(tool), "{tool}");
+    }
+    // Without it, as many Jobs as one likes.
+    let readme = super::text("k8s/README.md");
+    assert!(readme.contains("generateName") && !readme.contains("create job faithctl-now"));
 }
 
 #[test]
@@ -203,7 +246,8 @@ fn settings_are_read_and_secret_files_are_mounted() {
                 volumes.iter().any(|volume| volume["name"] == mount["name"]),
                 "{name}: {mount}"
             );
-            assert_eq!(mount["readOnly"], true, "{name}");
+            // But for the files of an operator.
+            assert_eq!(mount["readOnly"] == true, mount["name"] != "files", "{name}");
         }
         for entry in container["env"].as_array().into_iter().flatten() {
             variable(entry["name"].as_str().unwrap());

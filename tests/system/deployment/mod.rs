@@ -5,7 +5,6 @@ mod compose;
 mod figures;
 mod files;
 mod kubernetes;
-mod runbooks;
 mod schema;
 mod systemd;
 mod upgrade;

@@ -97,14 +97,49 @@ fn every_file_that_a_unit_reads_is_made_but_the_owners() {
     fs::create_dir(&programs).unwrap();
     fs::rename(&shown, programs.join("faithctl")).unwrap();
     fs::set_permissions(programs.join("faithctl"), fs::Permissions::from_mode(0o755)).unwrap();
-    let output = Command::new(deploy("systemd/faithctl-here"))
-        .arg("doctor")
-        .env("FAITHTRACKER_FOLDER", folder.path())
-        .env("PATH", format!("{}:/usr/bin:/bin", programs.display()))
-        .output()
+    fs::copy(programs.join("faithctl"), programs.join("reconciler")).unwrap();
+    std::os::unix::fs::symlink(deploy("systemd/faithctl-here"), folder.join("reconciler-here"))
         .unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert!(said.starts_with("doctor https://sync.example.org postgres://faith_admin:"), "{said}");
+    for (command, argument, role) in [
+        (deploy("systemd/faithctl-here"), "doctor", "faith_admin"),
+        (folder.join("reconciler-here"), "--once", "faith_reconciler"),
+    ] {
+        let output = Command::new(command)
+            .arg(argument)
+            .env("FAITHTRACKER_FOLDER", folder.path())
+            .env("PATH", format!("{}:/usr/bin:/bin", programs.display()))
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        let expected = format!("{argument} https://sync.example.org postgres://{role}:");
+        assert!(said.starts_with(&expected), "{said}");
+    }
+}
+
+/// Every file that somebody must make, or install, is in the instructions.
+#[test]
+fn the_instructions_name_every_file() {
+    let readme = text("systemd/README.md");
+    for (file, _) in UNITS {
+        let name = file.trim_end_matches(".service").replace('@', "@NN");
+        assert!(readme.contains(&format!("| `{name}` |")), "{name}");
+        for credential in values(&text(&format!("systemd/{file}")), "LoadCredential") {
+            let path = credential.split_once(":/etc/faithtracker/").unwrap().1;
+            assert!(readme.contains(&format!("`{path}`")), "{path}");
+        }
+    }
+}
+
+/// The public port stays open while a gateway is restarted, alone or with all the others.
+#[test]
+fn the_gateways_port_outlives_it() {
+    let socket = text("systemd/faithtracker-gateway.socket");
+    let default = variable("GATEWAY_LISTEN").default.unwrap();
+    assert_eq!(values(&socket, "ListenStream"), [default]);
+    assert!(values(&socket, "PartOf").is_empty(), "a restart of the target would close it");
+    assert_eq!(values(&socket, "StopPropagatedFrom"), ["faithtracker.target"]);
+    let gateway = text("systemd/faithtracker-gateway.service");
+    assert_eq!(values(&gateway, "Sockets"), ["faithtracker-gateway.socket"]);
 }
 
 /// Runs `systemd-analyze`; none where there is none.
@@ -128,8 +163,9 @@ fn systemd_finds_no_fault_and_little_exposure() {
         fs::write(&path, "#!/bin/sh\n").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
-    let target = "faithtracker.target";
-    fs::copy(deploy("systemd").join(target), units.join(target)).unwrap();
+    for other in ["faithtracker.target", "faithtracker-gateway.socket"] {
+        fs::copy(deploy("systemd").join(other), units.join(other)).unwrap();
+    }
     let system = Path::new("/lib/systemd/system");
     let places = format!("{}:{}", units.display(), system.display());
     for (file, _) in UNITS {
