@@ -101,17 +101,21 @@ async fn reconcile(
 ) -> anyhow::Result<u8> {
     let pool = config.pool().context("cannot make the database pool")?;
     let cores = config.cores(pool.clone()).context("cannot make the client of the core")?;
-    // Cron has its own idea of when; spreading is for daemons.
     let (campuses, trigger) = match once.selection {
         Selection::Named(campus) => (vec![campus], Trigger::OnDemand),
-        Selection::All => (due::all(&*pool.get().await?).await?, Trigger::OnDemand),
+        Selection::All => {
+            let all = due::all(&*pool.get().await?).await?;
+            tell(once, &all_of(all.len()))?;
+            (all, Trigger::OnDemand)
+        }
         Selection::Due => {
             let client = pool.get().await?;
+            // Cron has its own idea of when; spreading is for daemons.
             let due = due::campuses(&client, None, Spread::Exact, Utc::now()).await?;
+            tell(once, &due_of(due.len(), due::all(&client).await?.len()))?;
             (due.into_iter().map(|due| due.campus).collect(), Trigger::Due(Spread::Exact))
         }
     };
-    print_number(once, campuses.len())?;
     let context = Arc::new(RunContext {
         database: config.database.clone(),
         pool,
@@ -155,22 +159,32 @@ async fn reconcile(
     Ok(code(&reports, has_failed))
 }
 
-/// Nothing to do is told apart from nothing done.
-fn print_number(once: OnceRequest, number: usize) -> anyhow::Result<()> {
-    let state = match once.selection {
-        Selection::Named(_) => return Ok(()),
-        Selection::Due => "due",
-        Selection::All => "enabled",
-    };
-    let text = match number {
-        1 => format!("1 campus is {state}."),
-        number => format!("{number} campuses are {state}."),
-    };
+/// Nothing to do is told apart from nothing done: before the first report, or in the log beside JSON.
+fn tell(once: OnceRequest, text: &str) -> anyhow::Result<()> {
     if once.json {
-        tracing::info!(campuses = number, "{text}");
+        tracing::info!("{text}");
         return Ok(());
     }
-    print(&(text + "\n"))
+    print(&format!("{text}\n"))
+}
+
+fn all_of(enabled: usize) -> String {
+    match enabled {
+        1 => "1 campus is enabled.".to_owned(),
+        enabled => format!("{enabled} campuses are enabled."),
+    }
+}
+
+/// Whoever repairs something wants to hear that this did not.
+fn due_of(due: usize, enabled: usize) -> String {
+    let campuses = if enabled == 1 { "campus is" } else { "campuses are" };
+    let what_else = match due {
+        0 if enabled > 0 => {
+            " Nothing was compared: `reconciler --once --all` compares every enabled campus now, `--campus ID` one."
+        }
+        _ => "",
+    };
+    format!("{due} of {enabled} {campuses} due.{what_else}")
 }
 
 /// The worst counts. What a dry run would hold back is drift.
@@ -199,5 +213,20 @@ fn print(text: &str) -> anyhow::Result<()> {
         // The reader has seen enough: `reconciler --once … | head`.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         result => Ok(result?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_due_says_what_to_type() {
+        assert_eq!(due_of(1, 1), "1 of 1 campus is due.");
+        assert_eq!(due_of(2, 30), "2 of 30 campuses are due.");
+        assert_eq!(due_of(0, 0), "0 of 0 campuses are due.");
+        assert!(due_of(0, 30).starts_with(
+            "0 of 30 campuses are due. Nothing was compared: `reconciler --once --all`"
+        ));
     }
 }

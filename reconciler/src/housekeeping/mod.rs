@@ -45,7 +45,7 @@ pub(crate) async fn pass(
         ages_updated = aged.updated,
         runs_abandoned = abandoned,
         campuses = aged.campuses,
-        "kept house"
+        "housekeeping finished"
     );
     Ok(waiting)
 }

@@ -6,7 +6,7 @@ use anyhow::Context;
 use chrono::Utc;
 use database::{DatabaseError, OPEN_LIMIT, ensure_writable, within};
 use instances::Heartbeat;
-use runtime::{Check, Daemon};
+use runtime::{Check, Daemon, FailureLog};
 use tokio::time::{Interval, MissedTickBehavior, sleep};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -104,6 +104,7 @@ impl Reconciler {
     }
 
     async fn keep_house(&self) {
+        let mut failures = FailureLog::default();
         loop {
             let pause = match self.pass().await {
                 Ok(0) => HOUSEKEEPING_EVERY,
@@ -111,7 +112,11 @@ impl Reconciler {
                 Err(error) => {
                     self.metrics.failed();
                     let error = format!("{error:#}");
-                    tracing::warn!(error, "housekeeping failed and is tried again");
+                    if failures.is_worth_a_line(&error) {
+                        tracing::warn!(error, "housekeeping failed and is tried again");
+                    } else {
+                        tracing::debug!(error, "housekeeping failed again");
+                    }
                     LOOK_EVERY
                 }
             };
@@ -128,6 +133,7 @@ impl Reconciler {
     /// way then write their ends down first.
     async fn reconcile(&self) {
         let mut runs = ConcurrentRuns::new(self.config.side_by_side());
+        let mut failures = FailureLog::default();
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !self.context.stop.is_cancelled() {
@@ -136,7 +142,12 @@ impl Reconciler {
                 due = self.due(&mut looks) => match due {
                     Ok(due) => runs.queue(due),
                     Err(error) => {
-                        tracing::warn!(error = format!("{error:#}"), "cannot see which campuses are due");
+                        let error = format!("{error:#}");
+                        if failures.is_worth_a_line(&error) {
+                            tracing::warn!(error, "cannot read which campuses are due");
+                        } else {
+                            tracing::debug!(error, "still cannot read which campuses are due");
+                        }
                     }
                 },
                 () = self.context.stop.cancelled() => break,

@@ -11,7 +11,7 @@ use std::{
 use arc_swap::ArcSwapOption;
 use chrono::Utc;
 use database::{Client, Connected, DatabaseConfig, DatabaseError, OPEN_LIMIT, within};
-use runtime::{Check, metrics::observe};
+use runtime::{Check, FailureLog, metrics::observe};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -59,14 +59,19 @@ impl DirectoryHandle {
         shutdown: CancellationToken,
     ) {
         self.observe_age();
+        let mut failures = FailureLog::default();
         loop {
             let begun = Instant::now();
-            let session = self.follow(&database, &sealer, &check);
+            let session = self.follow(&database, &sealer, &check, &mut failures);
             let error = tokio::select! {
-                Err(error) = session => error,
+                Err(error) = session => error.to_string(),
                 () = shutdown.cancelled() => return,
             };
-            tracing::warn!(%error, "campuses cannot be read; the last snapshot is kept");
+            if failures.is_worth_a_line(&error) {
+                tracing::warn!(error, "campuses cannot be read; the last snapshot is kept");
+            } else {
+                tracing::debug!(error, "campuses still cannot be read");
+            }
             if self.snapshot().is_none() {
                 check.failing(format!("no campuses yet: {error}"));
             }
@@ -87,11 +92,14 @@ impl DirectoryHandle {
         database: &DatabaseConfig,
         sealer: &Sealer,
         check: &Check,
+        failures: &mut FailureLog,
     ) -> Result<std::convert::Infallible, RefreshError> {
         let Connected { client, mut notifications, .. } =
             within(OPEN_LIMIT, listen(database)).await?;
         loop {
-            match self.read(&client, sealer).await? {
+            let readable = self.read(&client, sealer).await?;
+            failures.forget();
+            match readable {
                 Readable::Some => check.well(),
                 Readable::None => check.failing(
                     "no campus's webhook secret opens: is SECRETS_KEY the one they were sealed with?",

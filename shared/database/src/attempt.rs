@@ -46,7 +46,7 @@ impl fmt::Display for Attempt {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "at {}: ", self.address)?;
         match &self.why {
-            Why::Refused(error) => error.fmt(formatter),
+            Why::Refused(error) => write!(formatter, "{}{error}", error.kind_of_refusal()),
             Why::Silent => formatter.write_str("it does not answer"),
             Why::Unwanted(target) => target.fmt(formatter),
             Why::Pooled => formatter.write_str(

@@ -28,7 +28,7 @@ pub enum DatabaseError {
     #[error("Postgres takes no writes: {0}")]
     ReadOnly(&'static str),
     /// A statement failed.
-    #[error("cannot {operation}: {error}")]
+    #[error("cannot {operation}: {}{error}", error.kind_of_failure())]
     Statement {
         /// What was being done, as the end of "cannot …".
         operation: &'static str,

@@ -4,7 +4,7 @@
 
 use std::{error::Error as StdError, fmt, ops::Deref};
 
-use tokio_postgres::error::DbError;
+use tokio_postgres::error::{DbError, SqlState};
 
 /// An error of a statement or a session.
 pub struct Error(tokio_postgres::Error);
@@ -20,6 +20,28 @@ impl Deref for Error {
 
     fn deref(&self) -> &Self::Target {
         &self.0
+    }
+}
+
+impl Error {
+    /// What kept a session from being opened, before the words of whoever refused it: what to do is another thing for
+    /// each.
+    pub(crate) fn kind_of_refusal(&self) -> &'static str {
+        match self.0.code().map(SqlState::code) {
+            Some("28P01" | "28000") => "login refused: ",
+            Some("3D000") => "database missing: ",
+            Some(_) => "",
+            None => "unreachable: ",
+        }
+    }
+
+    /// What to do where a statement names what no migration has made yet.
+    pub(crate) fn kind_of_failure(&self) -> &'static str {
+        match self.0.code().map(SqlState::code) {
+            Some("42P01" | "3F000") => "schema missing, run `faithctl migrate`: ",
+            Some("42703" | "42883") => "schema too old, run `faithctl migrate`: ",
+            _ => "",
+        }
     }
 }
 

@@ -92,6 +92,11 @@ impl Broker {
         Self { config: Arc::new(config), name, preferred: Arc::default() }
     }
 
+    /// The connection's name, as RabbitMQ's listings show it.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// Connects to the first node that answers. Each is tried once: the next one when the one before
     /// has failed, or beside it when it has not answered for a moment.
     pub async fn connect(&self) -> Result<lapin::Connection, QueueError> {

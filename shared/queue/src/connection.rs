@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use lapin::Connection;
 use rand::RngExt;
-use runtime::Check;
+use runtime::{Check, FailureLog};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -39,7 +39,8 @@ impl Link {
     where
         W: Future<Output = Result<(), QueueError>>,
     {
-        let mut pause = FIRST_PAUSE;
+        let (mut pause, mut failures) = (FIRST_PAUSE, FailureLog::default());
+        let connection_name = self.broker.name();
         let mut doubt = false;
         // Why the last connection failed is said until the next one is at work: one steady reason.
         let mut failed = false;
@@ -56,18 +57,36 @@ impl Link {
                     }
                     if began.elapsed() >= STEADY {
                         pause = FIRST_PAUSE;
+                        failures.forget();
                     }
                     doubt = result.as_ref().is_err_and(QueueError::is_about_rights);
                     let reason = result.err().map_or_else(
                         || "the connection was closed".to_owned(),
                         |error| error.to_string(),
                     );
-                    self.check.failing(reason.clone());
-                    tracing::warn!(reason, "the connection to RabbitMQ was lost");
+                    if failures.is_worth_a_line(&reason) {
+                        tracing::warn!(
+                            reason,
+                            connection_name,
+                            "the connection to RabbitMQ was lost"
+                        );
+                    } else {
+                        tracing::debug!(
+                            reason,
+                            connection_name,
+                            "the connection to RabbitMQ was lost again"
+                        );
+                    }
+                    self.check.failing(reason);
                 }
                 Err(error) => {
-                    self.check.failing(error.to_string());
-                    tracing::warn!(%error, "RabbitMQ is away");
+                    let error = error.to_string();
+                    if failures.is_worth_a_line(&error) {
+                        tracing::warn!(error, connection_name, "no connection to RabbitMQ");
+                    } else {
+                        tracing::debug!(error, connection_name, "still no connection to RabbitMQ");
+                    }
+                    self.check.failing(error);
                 }
             }
             failed = true;

@@ -4,7 +4,7 @@
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
     /// No node of the cluster accepted a connection.
-    #[error("cannot connect to RabbitMQ at {address}: {source}")]
+    #[error("cannot connect to RabbitMQ at {address}: {}{source}", kind_of_refusal(source))]
     Connect {
         /// The last node tried, without credentials.
         address: String,
@@ -88,6 +88,18 @@ impl QueueError {
 
     fn is_refusal_to_connect(&self, code: u16) -> bool {
         matches!(self, Self::Connect { source, .. } if has_code(source, code))
+    }
+}
+
+/// What kept a connection from being opened, before the words of whoever refused it: what to do is another thing for each.
+fn kind_of_refusal(error: &lapin::Error) -> &'static str {
+    match error.kind() {
+        lapin::ErrorKind::ProtocolError(refusal) => match refusal.get_id() {
+            403 => "login refused: ",
+            530 => "vhost missing, or closed to this user: ",
+            _ => "",
+        },
+        _ => "unreachable: ",
     }
 }
 

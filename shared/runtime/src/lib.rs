@@ -19,7 +19,7 @@ pub use duration::{format_duration, parse_duration};
 pub use health::{Check, Health};
 pub use operator::operator;
 pub use settings::{SettingError, Settings};
-pub use telemetry::{LogFormat, TRACES, Telemetry};
+pub use telemetry::{FailureLog, LogFormat, TRACES, Telemetry};
 pub use tls::{TlsError, install_crypto_provider, root_store};
 pub use trace::{Trace, TraceContext, leader, link, number, share};
 pub use variables::Variable;

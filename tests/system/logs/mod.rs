@@ -1,5 +1,6 @@
 //! What the programs write, as whoever searches it sees it.
 
+mod outages;
 mod outcomes;
 mod secrecy;
 mod unread;

@@ -146,7 +146,7 @@ impl CampusCore {
             let (cause, reason) = (of_core.cause.as_str(), &of_core.reason);
             tracing::warn!(
                 campus_id = %campus.id, cause, reason,
-                "the core is left alone, but for probes"
+                "circuit breaker opened; the core is probed every 5 s"
             );
         }
         if is_core { of_core } else { failure }
@@ -227,7 +227,7 @@ impl CampusCore {
 
     fn log_recovery(&self, campus: &CampusConfig, was_tripped: bool) {
         if was_tripped && !self.bulkhead.is_tripped() {
-            tracing::info!(campus_id = %campus.id, "the core answers again");
+            tracing::info!(campus_id = %campus.id, "circuit breaker closed");
         }
     }
 }

@@ -34,7 +34,7 @@ pub(crate) fn done(job: &Job, status: Option<DeliveryStatus>) {
 pub(crate) fn retrying(job: &Job, failure: &Failure, delay: &str) {
     failed(job, "retrying", failure);
     let (cause, reason) = (failure.cause.as_str(), failure.reason.as_str());
-    log_event!(info, job, "retrying", cause, reason, delay, "an event failed and is tried again");
+    log_event!(warn, job, "retrying", cause, reason, delay, "an event failed and is tried again");
 }
 
 /// No attempt follows.

@@ -8,7 +8,7 @@ use queue::{
     DEAD, QueueError,
     lapin::{Connection, message::Delivery},
 };
-use runtime::Trace;
+use runtime::{FailureLog, Trace};
 use store::dead_letters::{DeadLetter, collect as store_letters};
 use tokio_util::sync::CancellationToken;
 
@@ -43,8 +43,11 @@ pub(crate) async fn collect(
 async fn store(pool: &Pool, batch: &[Delivery], metrics: &Metrics) {
     let (mut letters, traces): (Vec<DeadLetter>, Vec<Trace>) =
         batch.iter().map(dead_letter::read).unzip();
+    let mut failures = FailureLog::default();
     while let Err(error) = answered(try_store(pool, &mut letters)).await {
-        tracing::warn!(%error, letters = letters.len(), "dead letters wait for Postgres");
+        if failures.is_worth_a_line(&error.to_string()) {
+            tracing::warn!(%error, letters = letters.len(), "dead letters wait for Postgres");
+        }
         tokio::time::sleep(POSTGRES_PAUSE).await;
     }
     for (letter, trace) in letters.iter().zip(&traces) {

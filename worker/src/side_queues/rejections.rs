@@ -8,7 +8,7 @@ use queue::{
     QueueError, REJECTIONS, ReceivedHeaders,
     lapin::{Connection, message::Delivery},
 };
-use runtime::Trace;
+use runtime::{FailureLog, Trace};
 use store::rejections;
 use tokio_util::sync::CancellationToken;
 
@@ -47,6 +47,7 @@ fn read(delivery: &Delivery) -> Option<(Rejection, Trace)> {
 
 /// Records the batch, however long Postgres takes to come back.
 async fn record(pool: &Pool, refused: &[Rejection], traces: &[String]) {
+    let mut failures = FailureLog::default();
     while let Err(error) = answered(try_record(pool, refused, traces)).await {
         if error.fault() == Fault::Row {
             tracing::error!(
@@ -56,7 +57,9 @@ async fn record(pool: &Pool, refused: &[Rejection], traces: &[String]) {
             );
             return;
         }
-        tracing::warn!(%error, "the audit of refused deliveries waits for Postgres");
+        if failures.is_worth_a_line(&error.to_string()) {
+            tracing::warn!(%error, "the audit of refused deliveries waits for Postgres");
+        }
         tokio::time::sleep(POSTGRES_PAUSE).await;
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use database::DatabaseConfig;
-use runtime::Check;
+use runtime::{Check, FailureLog};
 use store::{Commit, Reads, Session};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -103,7 +103,7 @@ async fn keep(
     metrics: &Arc<Metrics>,
     current: &watch::Sender<Option<Arc<WriteSession>>>,
 ) {
-    let mut pause = FIRST_PAUSE;
+    let (mut pause, mut failures) = (FIRST_PAUSE, FailureLog::default());
     loop {
         let begun = Instant::now();
         match Session::open(config, Reads::ByKeys).await {
@@ -120,14 +120,25 @@ async fn keep(
                 // would read from the cores for nothing.
                 if opened.elapsed() >= STEADY {
                     pause = FIRST_PAUSE;
+                    failures.forget();
                 }
                 current.send_replace(None);
-                check.failing("the session with Postgres was lost");
-                tracing::warn!("the session with Postgres was lost");
+                let reason = "the session with Postgres was lost";
+                check.failing(reason);
+                if failures.is_worth_a_line(reason) {
+                    tracing::warn!("{reason}");
+                } else {
+                    tracing::debug!("{reason} again");
+                }
             }
             Err(error) => {
-                check.failing(error.to_string());
-                tracing::warn!(%error, "Postgres is away");
+                let error = error.to_string();
+                if failures.is_worth_a_line(&error) {
+                    tracing::warn!(error, "no session with Postgres");
+                } else {
+                    tracing::debug!(error, "still no session with Postgres");
+                }
+                check.failing(error);
             }
         }
         // A Postgres that says nothing took its time already.

@@ -79,7 +79,14 @@ impl Silence {
         match error {
             CoreError::RateLimited { retry_after, .. } => {
                 let pause = retry_after.unwrap_or(USUAL_RETRY_AFTER);
-                info!(seconds = pause.as_secs(), "the core wants to be left alone");
+                if retry_after.is_some() {
+                    info!("core sent Retry-After: {} s", pause.as_secs());
+                } else {
+                    info!(
+                        "core answered HTTP 429 without Retry-After: waiting {} s",
+                        pause.as_secs()
+                    );
+                }
                 state.since = None;
                 return within(pause, &mut state.rate_limited, LONGEST_RATE_LIMIT);
             }

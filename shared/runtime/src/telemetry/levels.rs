@@ -10,6 +10,10 @@ use crate::{SettingError, Settings, variables};
 /// nothing is exported they are switched off at their place in the code, and cost a look at an atomic.
 pub const TRACES: &str = "traces";
 
+/// What is only written where `RUST_LOG` names it: the RabbitMQ client logs each refusal as an error, also one that is
+/// expected, as when a gateway without rights declares the queues. What an error means is logged by whoever asked.
+const ON_REQUEST: &str = "lapin=off";
+
 /// The targets of our own lines.
 const OURS: [&str; 14] = [
     "gateway",
@@ -43,7 +47,8 @@ pub(super) fn filter(settings: &Settings) -> Result<EnvFilter, SettingError> {
             "silences everything: it has no level, and names no part of the program",
         ));
     }
-    EnvFilter::try_new(format!("{levels},{TRACES}=off")).map_err(|_| wrong("cannot be read"))
+    EnvFilter::try_new(format!("{ON_REQUEST},{levels},{TRACES}=off"))
+        .map_err(|_| wrong("cannot be read"))
 }
 
 /// Whether nothing of ours would be written, and nobody asked for that: a word that is no level is a
@@ -72,6 +77,14 @@ fn is_ours(target: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_client_of_rabbitmq_is_logged_on_request() {
+        let of = |levels: &str| filter(&Settings::from_pairs([("RUST_LOG", levels)])).unwrap();
+        assert!(of("debug").to_string().contains("lapin=off"));
+        let asked = of("info,lapin=debug").to_string();
+        assert!(asked.contains("lapin=debug") && !asked.contains("lapin=off"), "{asked}");
+    }
 
     #[test]
     fn only_who_means_it_is_silent() {

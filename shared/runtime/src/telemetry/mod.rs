@@ -1,6 +1,7 @@
 //! Log lines on stderr, and spans that carry a W3C trace context from program to program.
 
 mod export;
+mod failure_log;
 mod levels;
 mod library_limits;
 mod lines;
@@ -18,7 +19,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-pub use self::levels::TRACES;
+pub use self::{failure_log::FailureLog, levels::TRACES};
 use crate::{SettingError, Settings, variables};
 
 /// How long the last spans may take to leave when a program ends.
