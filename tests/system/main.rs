@@ -7,6 +7,7 @@ mod alerts;
 mod database;
 mod dead_letters;
 mod deployment;
+mod documents;
 mod faithctl;
 mod faults;
 mod gateway;

@@ -231,7 +231,7 @@ mod tests {
             state.until_cut().await;
             drop(waits_longest);
         });
-        connections.permit().await;
+        drop(connections.permit().await);
         assert!(!works.state.is_cut() && !waits.state.is_cut());
     }
 

@@ -46,7 +46,7 @@ impl SocketSource {
             }
             Self::Passed(listener) => {
                 let listener = listener.try_clone().and_then(TcpListener::from_std);
-                let listener = listener.map_err(unusable)?;
+                let listener = listener.map_err(|error| unusable(&error))?;
                 Ok(PublicSocket { listener, is_passed: true })
             }
         }
@@ -56,18 +56,18 @@ impl SocketSource {
 fn passed() -> Result<Option<BlockingListener>, SettingError> {
     let mut sockets = ListenFd::from_env();
     if sockets.len() > 1 {
-        return Err(unusable(format!("{} sockets are passed", sockets.len())));
+        return Err(unusable(&format!("{} sockets are passed", sockets.len())));
     }
-    let Some(listener) = sockets.take_tcp_listener(0).map_err(unusable)? else {
+    let Some(listener) = sockets.take_tcp_listener(0).map_err(|error| unusable(&error))? else {
         return Ok(None);
     };
-    if !getsockopt(&listener, AcceptConn).map_err(unusable)? {
-        return Err(unusable("the socket that is passed does not listen"));
+    if !getsockopt(&listener, AcceptConn).map_err(|error| unusable(&error))? {
+        return Err(unusable(&"the socket that is passed does not listen"));
     }
-    listener.set_nonblocking(true).map_err(unusable)?;
+    listener.set_nonblocking(true).map_err(|error| unusable(&error))?;
     Ok(Some(listener))
 }
 
-fn unusable(problem: impl ToString) -> SettingError {
+fn unusable(problem: &dyn ToString) -> SettingError {
     SettingError::new(LISTEN_FDS, problem.to_string(), "one listening TCP socket")
 }

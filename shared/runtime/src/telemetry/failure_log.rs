@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// How often the same reason is logged while it lasts.
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_mins(1);
 /// Reasons that are remembered: several nodes fail in turn, each for a reason of its own.
 const REASONS: usize = 8;
 

@@ -66,12 +66,17 @@ impl RabbitMq {
     /// Starts another node on the same data folder and makes it join this one's cluster. Neither may
     /// have queues yet, or this one may have: the other's would be lost.
     pub async fn start_peer(&self, data: &DataFolder, number: usize) -> anyhow::Result<Self> {
-        let files = format!("rabbitmq-{number}");
-        let peer = Self::start_node(data, &files, false, None, Arc::clone(&self.epmd)).await?;
+        let peer = self.start_stranger(data, number).await?;
         peer.control(&["stop_app"]).await?;
         peer.control(&["join_cluster", &self.node.name]).await?;
         peer.control(&["start_app"]).await?;
         Ok(peer)
+    }
+
+    /// Starts another node on the same data folder, which may join this one's cluster.
+    pub async fn start_stranger(&self, data: &DataFolder, number: usize) -> anyhow::Result<Self> {
+        let files = format!("rabbitmq-{number}");
+        Self::start_node(data, &files, false, None, Arc::clone(&self.epmd)).await
     }
 
     /// Starts a node whose files in `data` begin with `files`.

@@ -92,12 +92,14 @@ impl Node {
             .spawn()
     }
 
-    /// The environment of `rabbitmqctl`, and where it is.
+    /// The environment of `rabbitmqctl` and `rabbitmq-queues`, and where they are.
     pub(super) fn control_environment(&self) -> anyhow::Result<Vec<(&'static str, String)>> {
         let mut environment = self.environment();
-        let script = self.folder.join("rabbitmqctl");
-        let control = self.installation.for_scripts(&self.installed(CONTROL)?, &script)?;
-        environment.push(("RABBITMQCTL", path(&control)));
+        for (name, program) in [("RABBITMQCTL", CONTROL), ("RABBITMQ_QUEUES", QUEUES)] {
+            let program = self.installed(program)?;
+            let script = self.folder.join(program.file_name().unwrap_or_default());
+            environment.push((name, path(&self.installation.for_scripts(&program, &script)?)));
+        }
         Ok(environment)
     }
 
