@@ -1,11 +1,13 @@
 //! Cores that fail, each another way, beside each other: a campus each, and one core for all.
 
+use std::collections::BTreeSet;
+
 use chrono::Utc;
 use core_sim::{Endpoint, Fault, FaultKind, Options};
 use futures_util::future::join_all;
 use harness::{Campus, TestSystem};
 
-use super::prometheus::Prometheus;
+use super::{panels::assert_panels_show, prometheus::Prometheus};
 use crate::worker::campus_under_test::CampusUnderTest;
 
 pub(super) const ALERTS: [&str; 11] = [
@@ -108,6 +110,9 @@ pub(super) async fn fail() {
         let place = campuses.iter().position(|one| Some(&one.id) == campus.as_ref()).unwrap();
         assert!(summary.contains(&churches[place].name), "{alert}: {summary}");
     }
+
+    let names: BTreeSet<&str> = churches.iter().map(|church| church.name.as_str()).collect();
+    assert_panels_show(&prometheus, &names).await;
 
     // The oldest of what waits is hours old.
     let age = "UPDATE webhook_logs SET received_at = received_at - interval '3 hours' WHERE status = 'retrying'";

@@ -8,6 +8,7 @@ mod announced;
 mod broker;
 mod cores;
 mod links;
+mod panels;
 mod postgres;
 mod programs;
 mod prometheus;

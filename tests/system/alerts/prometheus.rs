@@ -84,12 +84,18 @@ impl Prometheus {
     /// Waits until an expression has a result, and answers the first value.
     pub(super) async fn until(&self, expression: &str) -> f64 {
         eventually(expression, SOON, async || {
-            let answer = self.ask("query", &[("query", expression)]).await?;
-            let value =
-                answer["result"][0]["value"][1].as_str().and_then(|value| value.parse().ok());
-            value.ok_or_else(|| answer.to_string())
+            tokio::time::sleep(ASK_EVERY).await;
+            let series = self.query(expression).await?;
+            let value = series.first().and_then(|one| one["value"][1].as_str()?.parse().ok());
+            value.ok_or_else(String::new)
         })
         .await
+    }
+
+    /// The series that an expression has now.
+    pub(super) async fn query(&self, expression: &str) -> Result<Vec<Value>, String> {
+        let mut answer = self.ask("query", &[("query", expression)]).await?;
+        Ok(answer["result"].as_array_mut().map(std::mem::take).unwrap_or_default())
     }
 
     /// Waits until each of these alerts, that began after `since`, has fired; answers what a person reads, by alert and
@@ -130,12 +136,12 @@ impl Prometheus {
 
     /// The alerts that are pending or fire.
     async fn active(&self) -> Result<Vec<Value>, String> {
+        tokio::time::sleep(ASK_EVERY).await;
         let mut answer = self.ask("alerts", &[]).await?;
         Ok(answer["alerts"].as_array_mut().map(std::mem::take).unwrap_or_default())
     }
 
     async fn ask(&self, what: &str, parameters: &[(&str, &str)]) -> Result<Value, String> {
-        tokio::time::sleep(ASK_EVERY).await;
         let log = || self.process.log_tail(20);
         assert!(self.process.ended().is_none(), "Prometheus ended: {}", log());
         let url =
