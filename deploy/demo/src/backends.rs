@@ -93,6 +93,25 @@ impl Backends {
     }
 }
 
+/// What of the shell's environment is used instead of servers of our own: nobody expects that who has forgotten that
+/// it is set.
+pub(super) fn named_in_environment() -> anyhow::Result<Vec<String>> {
+    let environment = Settings::from_environment()?;
+    let mut notes = Vec::new();
+    if environment.optional(variables::DATABASE_URL).is_some() {
+        let database = DatabaseConfig::from_settings(&environment, "up")?.description();
+        notes.push(format!(
+            "DATABASE_URL is set in this shell: its database is used ({database}), and no private PostgreSQL"
+        ));
+    }
+    if environment.optional(variables::AMQP_URL).is_some() {
+        notes.push(
+            "AMQP_URL is set in this shell: its broker is used, and no private RabbitMQ".to_owned(),
+        );
+    }
+    Ok(notes)
+}
+
 /// A session with the database at `url`.
 pub(super) async fn connect(url: &str) -> anyhow::Result<Connected> {
     let settings = Settings::from_pairs([(variables::DATABASE_URL.name, url)]);

@@ -94,6 +94,9 @@ async fn supervise(arguments: &Arguments, report: &mut Report, stop: &mut Stop) 
 async fn start_all(arguments: &Arguments, report: &mut Report) -> anyhow::Result<Running> {
     let folder = place::data_folder(arguments)?;
     report.title(folder.path());
+    for note in backends::named_in_environment()? {
+        report.note(&note);
+    }
 
     let backends = report.step("PostgreSQL and RabbitMQ", Backends::start(&folder)).await?;
     let settings = product::common_settings(&folder, &backends)?;

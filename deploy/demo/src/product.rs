@@ -101,6 +101,7 @@ impl Product {
         let program = Program::new("core-sim", this, self.folder.path())
             .arguments(["core-sim", "--listen", &self.core.to_string()])
             .arguments(["--churches", "1", "--members", MEMBERS, "--church-id", &self.church_id])
+            .arguments(["--state", &self.folder.join("core-sim.jsonl").display().to_string()])
             .arguments(["--settings", r#"{"sender":true}"#]);
         program.start()?;
         program.listening(self.core, READY_WITHIN).await?;

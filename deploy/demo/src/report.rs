@@ -31,6 +31,11 @@ impl Report {
         ));
     }
 
+    /// Says what a person may not expect.
+    pub(super) fn note(&self, text: &str) {
+        write(format_args!("  {} {text}\n", self.style("33", "!")));
+    }
+
     /// Runs a step, and ticks it off or crosses it out.
     pub(super) async fn step<T>(
         &mut self,

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bytes::Bytes;
 
 use super::document::Document;
 use super::generator::Generator;
 use super::identity::{self, Origin};
+use super::journal::{Entry, Journal};
 use super::prebuilt::Prebuilt;
 use super::roster::{Found, Key, Roster, Stored};
 use super::target::WebhookTarget;
@@ -23,6 +24,8 @@ pub(super) struct Church {
     pub(super) webhook: RwLock<Option<WebhookTarget>>,
     roster: RwLock<Roster>,
     prebuilt: Option<Prebuilt>,
+    /// Where its changes are kept, if they are.
+    journal: OnceLock<Arc<Journal>>,
 }
 
 /// A row of a list page: its church, and the member.
@@ -38,7 +41,31 @@ impl Church {
     ) -> Self {
         let roster = RwLock::new(Roster::new(rows));
         let prebuilt = prebuilt.then(|| Prebuilt::of(&generator, rows));
-        Self { id, name, generator, webhook: RwLock::default(), roster, prebuilt }
+        let (webhook, journal) = (RwLock::default(), OnceLock::new());
+        Self { id, name, generator, webhook, roster, prebuilt, journal }
+    }
+
+    /// Keeps every change from here on in `journal`.
+    pub(super) fn keep_changes(&self, journal: Arc<Journal>) {
+        self.journal.set(journal).ok();
+    }
+
+    /// Makes a change of an earlier simulation.
+    pub(super) fn replay(&self, entry: Entry) {
+        let mut roster = self.write();
+        match entry {
+            Entry::Kept { id, document, to_end } => roster.keep(self.key(&id), document, to_end),
+            Entry::Purged { id } => roster.purge(self.key(&id)),
+            Entry::Rows(rows) => roster.rows = rows,
+            Entry::Created(created) => roster.created = created,
+        }
+    }
+
+    /// Under the roster's lock, so that the file has the changes in their order.
+    fn note(&self, entry: impl FnOnce() -> Entry) {
+        if let Some(journal) = self.journal.get() {
+            journal.note(&self.id, entry());
+        }
     }
 
     /// A generated row as the list and its own GET show it, if that was rendered ahead.
@@ -93,12 +120,15 @@ impl Church {
         let mut document = self.render(&roster.find(&key)?);
         change(&mut document);
         roster.keep(key, document.clone(), move_to_end);
+        self.note(|| kept(id, &document, move_to_end));
         Some(document)
     }
 
     /// Keeps a member under an id, new or not.
     pub(super) fn put(&self, id: &str, document: Document) {
-        self.write().keep(self.key(id), document, false);
+        let mut roster = self.write();
+        self.note(|| kept(id, &document, false));
+        roster.keep(self.key(id), document, false);
     }
 
     /// Forgets a member for good; false where there is none.
@@ -108,6 +138,7 @@ impl Church {
         let found = roster.find(&key).is_some();
         if found {
             roster.purge(key);
+            self.note(|| Entry::Purged { id: id.to_owned() });
         }
         found
     }
@@ -116,6 +147,7 @@ impl Church {
     pub(super) fn next_created(&self) -> (u64, String) {
         let mut roster = self.write();
         roster.created += 1;
+        self.note(|| Entry::Created(roster.created));
         let origin = Origin::Created(roster.created);
         (roster.created, identity::encode(self.generator.seed, self.generator.church, origin))
     }
@@ -125,6 +157,7 @@ impl Church {
         let mut roster = self.write();
         let first = roster.rows;
         roster.rows += count;
+        self.note(|| Entry::Rows(roster.rows));
         first..roster.rows
     }
 
@@ -229,6 +262,10 @@ impl Church {
     fn write(&self) -> RwLockWriteGuard<'_, Roster> {
         self.roster.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn kept(id: &str, document: &Document, to_end: bool) -> Entry {
+    Entry::Kept { id: id.to_owned(), document: document.clone(), to_end }
 }
 
 /// The rows that are as the generator makes them, as ranges.

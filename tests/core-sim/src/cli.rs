@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Parser;
@@ -48,6 +49,9 @@ pub struct Arguments {
     /// Render every generated row at the start and keep it in memory.
     #[arg(long)]
     prebuilt: bool,
+    /// Keep what is changed in this file, and begin with what is in it.
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
     /// Settings to start with, as PUT /control/settings takes them.
     #[arg(long, value_name = "JSON", default_value = "{}")]
     settings: String,
@@ -72,6 +76,7 @@ impl Arguments {
             newer_phone_key: self.newer_phone_key,
             count_members: !self.no_member_counts,
             prebuilt: self.prebuilt,
+            state: self.state,
             settings,
         })
     }

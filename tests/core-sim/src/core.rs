@@ -1,5 +1,7 @@
 //! The state of a simulation, and everything that can be done to it from inside.
 
+use std::io;
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
@@ -10,6 +12,7 @@ use super::counters::{Counters, Endpoint, Meter};
 use super::faults::{Fault, Faults};
 use super::generator::Generator;
 use super::identity;
+use super::journal::Journal;
 use super::line::Line;
 use super::login::{Account, LoginLimit, Tokens};
 use super::options::{DEFAULT_PASSWORD, Options, SUPER_ADMIN_EMAIL, Settings};
@@ -86,6 +89,21 @@ impl Core {
             sender: Arc::new(sender),
             settings,
         })
+    }
+
+    /// Makes the changes that are kept in the file, and keeps those to come.
+    pub(super) fn remember(&self, state: &Path) -> io::Result<()> {
+        // Of a church that is not simulated this time nothing is known.
+        let journal = Journal::open(state, |church, entry| {
+            if let Ok(church) = self.church(church) {
+                church.replay(entry);
+            }
+        })?;
+        let journal = Arc::new(journal);
+        for church in &self.churches {
+            church.keep_changes(Arc::clone(&journal));
+        }
+        Ok(())
     }
 
     /// The settings in force.

@@ -35,6 +35,7 @@ mod document;
 mod faults;
 mod generator;
 mod identity;
+mod journal;
 mod line;
 mod list;
 mod login;
@@ -94,9 +95,11 @@ impl CoreSim {
     /// Starts a simulation. Fails where the address cannot be listened on.
     pub async fn start(options: Options) -> io::Result<Self> {
         let stop = CancellationToken::new();
-        let core = Core::new(&options, stop.clone()).map_err(io::Error::other)?;
-        let core = Arc::new(core);
-        let server = Server::start(Arc::clone(&core), options.listen).await?;
+        let core = Arc::new(Core::new(&options, stop.clone()).map_err(io::Error::other)?);
+        if let Some(state) = &options.state {
+            core.remember(state)?;
+        }
+        let server = Box::pin(Server::start(Arc::clone(&core), options.listen)).await?;
         Ok(Self { core, address: server.address, server: Some(server), stop })
     }
 

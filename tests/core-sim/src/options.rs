@@ -1,6 +1,7 @@
 //! What a simulation starts with, and what of it can be changed while it runs.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -33,6 +34,8 @@ pub struct Options {
     /// Render every generated row at the start and keep it, which takes some 2 KB of memory each: for
     /// benches, where the core should not be what is measured.
     pub prebuilt: bool,
+    /// A file in which what is changed is kept: a simulation that is started again on it has the same members.
+    pub state: Option<PathBuf>,
     /// What can be changed later.
     pub settings: Settings,
 }
@@ -63,6 +66,7 @@ impl Default for Options {
             newer_phone_key: false,
             count_members: true,
             prebuilt: false,
+            state: None,
             settings: Settings::default(),
         }
     }

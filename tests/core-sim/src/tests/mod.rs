@@ -6,6 +6,7 @@ mod api;
 mod control;
 mod faults;
 mod generator;
+mod journal;
 mod list;
 mod members;
 mod receiver;
