@@ -11,6 +11,7 @@ use queue::{
     RetryQueue, UNROUTED, WORK,
 };
 use runtime::{Daemon, Health, Program, variables};
+use serde_json::{Map, Value};
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -115,7 +116,8 @@ impl Built {
     ) -> (Vec<JoinHandle<()>>, mpsc::Sender<Job>) {
         tokio::spawn(dead_letters::count(self.pool.clone(), stop.clone()));
         let heartbeat = Heartbeat::new(PROGRAM.name, env!("CARGO_PKG_VERSION"), health.clone())
-            .with_taken_until(Arc::clone(&self.worker.metrics.last_taken.taken_until));
+            .with_taken_until(Arc::clone(&self.worker.metrics.last_taken.taken_until))
+            .with_state(self.state(config));
         let (jobs, waiting) = mpsc::channel(usize::from(config.prefetch));
         let parts = vec![
             tokio::spawn(admit(Arc::clone(&self.worker), waiting, stop.clone())),
@@ -124,6 +126,20 @@ impl Built {
             tokio::spawn(heartbeat.keep(self.pool.clone(), stop.clone())),
         ];
         (parts, jobs)
+    }
+
+    /// What this worker tells of itself in its row of `instances`: the circuit breakers that are open, and its delay
+    /// queues, which nobody else can know.
+    fn state(&self, config: &Config) -> impl Fn() -> Map<String, Value> + Send + Sync + 'static {
+        let cores = Arc::clone(&self.worker.cores);
+        let delays = config.schedule.delays().into_iter();
+        let queues: Vec<String> = delays.map(|delay| RetryQueue(delay).name()).collect();
+        move || {
+            Map::from_iter([
+                ("breakers".to_owned(), cores.open_breakers().into()),
+                ("retry_queues".to_owned(), queues.clone().into()),
+            ])
+        }
     }
 
     fn spawn_collector(

@@ -16,10 +16,16 @@ const ORDERLY_END: Duration = Duration::from_secs(20);
 
 const ENVIRONMENT: &str = "\
 Environment:
-  DATABASE_URL   Postgres; every command needs it
-  SECRETS_KEY    what secrets are sealed with; for commands that touch one
-  AMQP_URL       RabbitMQ; for `status`, `doctor` and `dead-letters replay`
-  Each of these may be in a file: DATABASE_URL_FILE, SECRETS_KEY_FILE, AMQP_URL_FILE.
+  DATABASE_URL     Postgres, as faith_admin (`migrate`: as the owner of the tables); every command but `probe`
+  SECRETS_KEY      what secrets are sealed with; for commands that read or make one, and that ask a core
+  AMQP_URL         RabbitMQ; for `status`, `doctor` and `dead-letters replay`
+  PUBLIC_URL       the gateway's address as senders see it; for `campus add` and `show` (the webhook URL), `send-test`
+                   and `doctor` (where no --gateway is given)
+  CORE_URLS_ALLOW  hosts that a core may have although they are private or not https, as the workers have it; for
+                   every command that asks a core
+  RETRY_DELAYS     as the workers have it; `doctor` checks that it can be read. `status` shows the delay queues of the
+                   workers that run, whatever is set here
+  The first three may be in a file: DATABASE_URL_FILE, SECRETS_KEY_FILE, AMQP_URL_FILE.
   .env.example lists every variable.
 
 Exit codes:

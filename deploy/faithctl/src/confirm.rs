@@ -6,8 +6,10 @@ use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    environment::Environment,
     failure::{Interrupted, UsageError},
     input::blocking,
+    output::printable,
 };
 
 /// Whether a command may go on: with `--yes`, or where there is somebody to be asked.
@@ -20,15 +22,19 @@ pub(crate) fn require(yes: bool) -> Result<(), UsageError> {
     ))
 }
 
-/// Asks `question` unless `yes`; an error where the answer is not yes.
+/// Asks whether to do `action`, naming the database that it would be done in, unless `yes`; an error where
+/// the answer is not yes.
 pub(crate) async fn ask(
-    question: &str,
+    action: &str,
+    environment: &Environment,
     yes: bool,
     interrupted: &CancellationToken,
 ) -> anyhow::Result<()> {
     if yes {
         return Ok(());
     }
+    let database = environment.database()?.description();
+    let question = printable(&format!("{action}, in database {database}?"));
     let mut stderr = std::io::stderr();
     write!(stderr, "{question} [y/N] ")?;
     stderr.flush()?;

@@ -3,10 +3,11 @@
 use clap::Args;
 use database::{Client, DatabaseError, Transaction};
 use serde_json::json;
+use store::CampusReference;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::{confirm, environment::Environment, failure::say, output};
+use crate::{campus::find_campus, confirm, environment::Environment, failure::say, output};
 
 /// Takes one person's traces out of the logs and the dead letters.
 ///
@@ -19,9 +20,9 @@ use crate::{confirm, environment::Environment, failure::say, output};
     faithctl erase --campus 0195f2d0-7c5e-7d0a-9d3f-0b6f2f6a1c11 --member 8655d76b-9be0-4681-bd2c-35cd5e09a809 --dry-run\n  \
     faithctl erase --campus 0195f2d0-7c5e-7d0a-9d3f-0b6f2f6a1c11 --member 8655d76b-9be0-4681-bd2c-35cd5e09a809 --yes")]
 pub(crate) struct Arguments {
-    /// The campus
-    #[arg(long, value_name = "ID")]
-    campus: Uuid,
+    /// The campus: its id, or its name where only one has it
+    #[arg(long, value_name = "CAMPUS")]
+    campus: CampusReference,
     /// The core's id of the person
     #[arg(long, value_name = "M")]
     member: String,
@@ -65,7 +66,8 @@ pub(crate) async fn run(
         confirm::require(arguments.yes)?;
     }
     let mut client = environment.client().await?;
-    let found = count(&client, &arguments).await?;
+    let campus = find_campus(&arguments.campus, &client).await?;
+    let found = count(&client, campus, &arguments.member).await?;
     if found.iter().all(|number| *number == 0) {
         anyhow::bail!(
             "nothing is logged of this member of this campus; what waits in RabbitMQ is logged when its turn \
@@ -76,8 +78,10 @@ pub(crate) async fn run(
         return report(&arguments, "would erase", &found);
     }
     report_question(&found);
-    confirm::ask("Erase them for good?", arguments.yes, interrupted).await?;
-    let erased = erase(&mut client, &arguments).await?;
+    let question =
+        format!("Erase what is logged of member {} of campus {campus} for good", arguments.member);
+    confirm::ask(&question, environment, arguments.yes, interrupted).await?;
+    let erased = erase(&mut client, campus, &arguments.member).await?;
     report(&arguments, "erased", &erased)?;
     say(
         "what waits in RabbitMQ is logged when its turn comes: once `faithctl status` shows its queues \
@@ -86,12 +90,12 @@ pub(crate) async fn run(
     Ok(())
 }
 
-async fn count(client: &Client, arguments: &Arguments) -> anyhow::Result<[u64; TRACES.len()]> {
+async fn count(client: &Client, campus: Uuid, member: &str) -> anyhow::Result<[u64; TRACES.len()]> {
     let mut numbers = [0; TRACES.len()];
     for (number, (_, traces)) in numbers.iter_mut().zip(TRACES) {
         let query = format!("SELECT count(*) FROM {traces}");
         let row = client
-            .query_one(&query, &[&arguments.campus, &arguments.member])
+            .query_one(&query, &[&campus, &member])
             .await
             .map_err(DatabaseError::during("count what is logged of the member"))?;
         *number = row.get::<_, i64>(0).unsigned_abs();
@@ -100,10 +104,14 @@ async fn count(client: &Client, arguments: &Arguments) -> anyhow::Result<[u64; T
 }
 
 /// All or nothing: a half-erased person is still there.
-async fn erase(client: &mut Client, arguments: &Arguments) -> anyhow::Result<[u64; TRACES.len()]> {
+async fn erase(
+    client: &mut Client,
+    campus: Uuid,
+    member: &str,
+) -> anyhow::Result<[u64; TRACES.len()]> {
     let transaction =
         client.transaction().await.map_err(DatabaseError::during("begin to erase"))?;
-    let erased = delete(&transaction, arguments)
+    let erased = delete(&transaction, campus, member)
         .await
         .map_err(DatabaseError::during("erase what is logged of the member"))?;
     transaction.commit().await.map_err(DatabaseError::during("commit the erasure"))?;
@@ -113,12 +121,13 @@ async fn erase(client: &mut Client, arguments: &Arguments) -> anyhow::Result<[u6
 /// The log before the letters, as everybody who touches both.
 async fn delete(
     transaction: &Transaction<'_>,
-    arguments: &Arguments,
+    campus: Uuid,
+    member: &str,
 ) -> Result<[u64; TRACES.len()], database::Error> {
     let mut numbers = [0; TRACES.len()];
     for (number, (_, traces)) in numbers.iter_mut().zip(TRACES) {
         let statement = format!("DELETE FROM {traces}");
-        *number = transaction.execute(&statement, &[&arguments.campus, &arguments.member]).await?;
+        *number = transaction.execute(&statement, &[&campus, &member]).await?;
     }
     Ok(numbers)
 }

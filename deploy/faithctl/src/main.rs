@@ -20,6 +20,7 @@ mod rekey;
 mod roles;
 mod runs;
 mod send_test;
+mod signed_webhook;
 mod status;
 mod web;
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use serde_json::json;
 
 use crate::{environment::Environment, output, roles};
 
@@ -24,22 +25,42 @@ pub(crate) struct Arguments {
     /// file keeps the one it has
     #[arg(long, value_name = "FOLDER", requires = "roles")]
     passwords: Option<PathBuf>,
+    /// Print a JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 pub(crate) async fn run(arguments: &Arguments, environment: &Environment) -> anyhow::Result<()> {
     let mut client = environment.client().await?;
     let applied = store::migrate(&mut client).await?;
+    let tell = |text: &str| if arguments.json { Ok(()) } else { output::line(text) };
     if applied.is_empty() {
-        output::line("nothing to do: the schema is up to date")?;
+        tell("nothing to do: the schema is up to date")?;
     }
-    for migration in applied {
-        output::line(&format!("applied {migration}"))?;
+    for migration in &applied {
+        tell(&format!("applied {migration}"))?;
     }
     if arguments.roles {
         roles::apply(&client).await?;
+        tell("every program's role has its rights")?;
     }
+    let mut passwords_set = Vec::new();
     if let Some(folder) = &arguments.passwords {
-        roles::set_passwords(&client, folder).await?;
+        for role in roles::NAMES {
+            if roles::set_password(&client, role, folder).await? {
+                passwords_set.push(role);
+                tell(&format!("{role} has the password of its file"))?;
+            } else {
+                tell(&format!("{role} keeps its password: there is no file of its name"))?;
+            }
+        }
+    }
+    if arguments.json {
+        return output::object(&json!({
+            "applied": applied,
+            "roles": arguments.roles,
+            "passwords_set": passwords_set,
+        }));
     }
     Ok(())
 }

@@ -1,69 +1,77 @@
 //! `faithctl send-test`: a webhook as FaithFlow sends it, signed with the campus's own secret.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::Context;
-use campus::{Purpose, Sealer, Secret};
-use chrono::{SecondsFormat, Utc};
 use clap::Args;
-use database::{Client, DatabaseError};
 use event::EventType;
-use hmac::{Hmac, KeyInit, Mac};
-use reqwest::Response;
-use runtime::{SettingError, variables};
+use runtime::{SettingError, parse_duration, variables};
 use serde::Serialize;
-use sha2::Sha256;
 use url::Url;
 use uuid::Uuid;
 
 use crate::{
-    campus::{load_campus, webhook_url},
+    campus::{CampusId, load_campus},
     environment::Environment,
     failure::{Reported, UsageError, say},
-    input, output, web,
+    input, output,
+    signed_webhook::{Answer, Logged, SignedWebhook},
 };
 
-/// FaithFlow gives up on its first try after two seconds; this waits for an answer to show.
-const TIME_LIMIT: Duration = Duration::from_secs(10);
+/// Statuses that a delivery may have which went as it should.
+const GOOD_ENDS: [&str; 5] = ["processed", "filtered", "ignored", "duplicate", "stale"];
 
 /// Sends a signed webhook to a gateway, and prints the status and body of its answer.
 #[derive(Debug, Args)]
-#[command(after_help = "Exit code 0 means that the gateway accepted it (2xx).\n\n\
+#[command(
+    after_help = "Exit code 0 means that the gateway accepted it (2xx), and with --wait that it came to a good end.\n\n\
     Examples:\n  \
-    faithctl send-test 0195f2d0-7c5e-7d0a-9d3f-0b6f2f6a1c11 --gateway https://faithtracker.example.org\n  \
+    faithctl send-test 'GKBJ Kebon Jeruk' --gateway https://faithtracker.example.org --wait\n  \
     faithctl send-test 0195f2d0-7c5e-7d0a-9d3f-0b6f2f6a1c11 --gateway http://127.0.0.1:8080 \\\n      \
-    --event member.updated --member 8655d76b-9be0-4681-bd2c-35cd5e09a809")]
+    --event member.updated --member-id 8655d76b-9be0-4681-bd2c-35cd5e09a809"
+)]
 pub(crate) struct Arguments {
-    /// Id of the campus whose church the webhook comes from
-    #[arg(value_name = "ID")]
-    campus: Uuid,
+    #[command(flatten)]
+    campus: CampusId,
     /// Address of the gateway, with the webhook path or without [default: PUBLIC_URL]
     #[arg(long, value_name = "URL", value_parser = input::web_address)]
     gateway: Option<Url>,
-    /// Type of the event; `test` syncs nothing
+    /// Type of the event; `test` and `ping` sync nothing
     #[arg(long, value_name = "TYPE", default_value = "test")]
     event: String,
     /// The core's id of the member that a member event is about
-    #[arg(long, value_name = "ID")]
+    #[arg(long = "member-id", alias = "member", value_name = "ID")]
     member: Option<String>,
+    /// Also wait for its row in the log of deliveries, which a worker writes
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "30s", value_parser = duration)]
+    wait: Option<Duration>,
+    /// Print a JSON object
+    #[arg(long)]
+    json: bool,
 }
 
-/// The body, its keys in FaithFlow's order.
+/// What came of it, for programs.
 #[derive(Serialize)]
-struct Payload<'a> {
+struct Sent<'a> {
     event_id: Uuid,
-    event_type: &'a str,
-    timestamp: String,
-    church_id: &'a str,
-    campus_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    member_id: Option<&'a str>,
+    status: u16,
+    body: &'a str,
+    milliseconds: u64,
+    /// The status of its row in the log; null where it was not waited for, or not found.
+    logged: Option<&'a str>,
+    message: Option<&'a str>,
+    error: Option<&'a str>,
 }
 
-pub(crate) async fn run(arguments: Arguments, environment: &Environment) -> anyhow::Result<()> {
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| "expected a duration such as 30s".to_owned())
+}
+
+pub(crate) async fn run(mut arguments: Arguments, environment: &Environment) -> anyhow::Result<()> {
     let event = EventType::from(arguments.event.clone());
     if event.is_member() && arguments.member.is_none() {
-        return Err(UsageError::new(format!("--event {} needs --member ID", event.as_str())).into());
+        return Err(
+            UsageError::new(format!("--event {} needs --member-id ID", event.as_str())).into()
+        );
     }
     let base = match &arguments.gateway {
         Some(url) => url.clone(),
@@ -72,137 +80,60 @@ pub(crate) async fn run(arguments: Arguments, environment: &Environment) -> anyh
         })?,
     };
     let sealer = environment.sealer()?;
+    arguments.campus.find(environment).await?;
     let client = environment.client().await?;
-    let campus = load_campus(&client, arguments.campus).await?;
-    let secret = secret(&client, &sealer, campus.id).await?;
-
-    let event_id = Uuid::new_v4();
-    let body = serde_json::to_vec(&Payload {
-        event_id,
-        event_type: event.as_str(),
-        timestamp: Utc::now().to_rfc3339_opts(SecondsFormat::Micros, false),
-        church_id: &campus.core_church_id,
-        campus_id: &campus.core_church_id,
-        member_id: arguments.member.as_deref(),
-    })?;
-    let begun = Instant::now();
-    // FaithFlow's tests have their id in the body alone.
-    let header = (!event.is_test()).then_some(event_id);
-    let response = post(webhook_url(&base), body, &secret, header).await?;
-    let status = response.status();
-    let answer = response.text().await.context("the gateway's answer broke off")?;
-    let took = begun.elapsed();
-    output::line(&format!(
-        "{} {}",
-        status.as_u16(),
-        status.canonical_reason().unwrap_or_default()
-    ))?;
-    output::line(&output::printable(&answer))?;
-    say(&format!("answered in {} ms", took.as_millis()));
-    if status.is_success() {
-        say(&format!("`faithctl deliveries show {event_id}` tells what becomes of it"));
-        return Ok(());
+    let campus = load_campus(&client, arguments.campus.id).await?;
+    let member = arguments.member.as_deref();
+    let webhook = SignedWebhook::new(&client, &sealer, &campus, &event, member).await?;
+    let event_id = webhook.event_id;
+    let answer = webhook.send(&base).await?;
+    if !arguments.json {
+        output::line(&format!("{} {}", answer.status, answer.reason))?;
+        output::line(&output::printable(&answer.body))?;
+        say(&format!("answered in {} ms", answer.took.as_millis()));
     }
-    say(advice(status.as_u16(), &answer));
-    Err(Reported.into())
-}
-
-async fn secret(client: &Client, sealer: &Sealer, id: Uuid) -> anyhow::Result<Secret> {
-    let row = client
-        .query_one("SELECT webhook_secret_sealed FROM sync_configs WHERE campus_id = $1", &[&id])
-        .await
-        .map_err(DatabaseError::during("read the webhook secret"))?;
-    sealer.open(id, Purpose::WebhookSecret, row.get(0)).context("cannot open the webhook secret")
-}
-
-async fn post(
-    url: Url,
-    body: Vec<u8>,
-    secret: &Secret,
-    event_id: Option<Uuid>,
-) -> anyhow::Result<Response> {
-    let address = url.to_string();
-    let mut request = web::client(TIME_LIMIT)?
-        .post(url)
-        .header("Content-Type", "application/json")
-        .header("X-Webhook-Signature", signature(secret, &body)?);
-    if let Some(event_id) = event_id {
-        request = request.header("X-Event-ID", event_id.to_string());
+    let logged = match arguments.wait.filter(|_| answer.is_success()) {
+        Some(limit) => Logged::wait(&client, event_id, limit).await?,
+        None => None,
+    };
+    if arguments.json {
+        output::object(&Sent {
+            event_id,
+            status: answer.status,
+            body: &answer.body,
+            milliseconds: u64::try_from(answer.took.as_millis()).unwrap_or(u64::MAX),
+            logged: logged.as_ref().map(|logged| logged.status.as_str()),
+            message: logged.as_ref().and_then(|logged| logged.message.as_deref()),
+            error: logged.as_ref().and_then(|logged| logged.error.as_deref()),
+        })?;
+    } else if let Some(logged) = &logged {
+        output::line(&output::printable(&logged.in_words()))?;
     }
-    request.body(body).send().await.map_err(reqwest::Error::without_url).with_context(|| {
-        format!(
-            "no answer from {address}: is a gateway running there, and is its port open to this machine?"
-        )
-    })
+    verdict(&answer, event_id, arguments.wait, logged.as_ref())
 }
 
-/// Lowercase hex of the HMAC-SHA256 of the body, as the seed guide has it.
-fn signature(secret: &Secret, body: &[u8]) -> anyhow::Result<String> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes())?;
-    mac.update(body);
-    Ok(hex::encode(mac.finalize().into_bytes()))
-}
-
-/// What to do about a refusal, by its text; by its status where something else than a gateway
-/// answered.
-fn advice(status: u16, answer: &str) -> &'static str {
-    let detail = serde_json::from_str::<serde_json::Value>(answer)
-        .ok()
-        .and_then(|answer| Some(answer.get("detail")?.as_str()?.to_owned()));
-    match (status, detail.as_deref()) {
-        (401, Some("Missing webhook signature")) => {
-            "The X-Webhook-Signature header did not arrive: let the proxy before the gateway pass it on."
-        }
-        (401, Some("Invalid webhook signature")) => {
-            "The gateway has another secret, or the body was changed on its way. Does it use the same \
-             DATABASE_URL and SECRETS_KEY as this command, and does a proxy rewrite bodies?"
-        }
-        (404, Some("Sync not configured for this campus")) => {
-            "The gateway does not know this campus: it reads another database, or cannot open the \
-             campus's secret (its log says so; SECRETS_KEY)."
-        }
-        (403, Some("Sync is disabled for this campus")) => {
-            "The campus is disabled: `faithctl campus enable ID` enables it."
-        }
-        (429, _) => {
-            "The campus is over its rate limit: `faithctl campus set ID --rate-limit N/s` raises it."
-        }
-        (503, Some("Event queue unavailable")) => {
-            "The gateway cannot queue events: `faithctl doctor` looks at RabbitMQ."
-        }
-        (413, _) => "A proxy before the gateway, or GATEWAY_MAX_BODY_BYTES, allows too little.",
-        (400, Some(_)) => "The gateway did not understand the webhook: see its answer above.",
-        (404 | 405, _) => {
-            "Something answers there, but not at the webhook path: is the address the gateway's, \
-             and does the proxy pass /api/sync/webhook on?"
-        }
-        (300..=399, _) => {
-            "FaithFlow counts a redirect as a failure: enter the address that it leads to."
-        }
-        (502 | 504, _) => "The proxy does not reach the gateway.",
-        _ => "This is no answer of a gateway: is the address right?",
+/// Says how to go on, and whether it went well.
+fn verdict(
+    answer: &Answer,
+    event_id: Uuid,
+    wait: Option<Duration>,
+    logged: Option<&Logged>,
+) -> anyhow::Result<()> {
+    if !answer.is_success() {
+        say(answer.advice());
+        return Err(Reported.into());
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_signature_is_the_seed_guides() {
-        // Python: hmac.new(b"secret", b'{"event_type":"test"}', hashlib.sha256).hexdigest()
-        let signed = signature(&Secret::new("secret"), br#"{"event_type":"test"}"#).unwrap();
-        assert_eq!(signed, "63a0202d40deb95e436bda3e1e03e0f433389d686c2b947f21cbb976e18ec7a7");
-    }
-
-    #[test]
-    fn every_refusal_of_the_seed_guide_has_an_advice() {
-        let invalid = advice(401, r#"{"detail":"Invalid webhook signature"}"#);
-        assert!(invalid.contains("SECRETS_KEY"));
-        assert!(
-            advice(404, r#"{"detail":"Sync not configured for this campus"}"#).contains("database")
-        );
-        assert!(advice(404, "<html>").contains("path"));
-        assert!(advice(403, r#"{"detail":"Sync is disabled for this campus"}"#).contains("enable"));
+    match (wait, logged) {
+        (None, _) => {
+            say(&format!("`faithctl deliveries show {event_id}` tells what becomes of it"));
+            Ok(())
+        }
+        (Some(_), Some(logged)) if GOOD_ENDS.contains(&logged.status.as_str()) => Ok(()),
+        (Some(_), Some(_)) => Err(Reported.into()),
+        (Some(limit), None) => anyhow::bail!(
+            "accepted, and not in the log of deliveries within {} s: no worker runs, or many events wait before it \
+             (`faithctl status`)",
+            limit.as_secs()
+        ),
     }
 }

@@ -2,7 +2,7 @@
 
 use reqwest::Response;
 
-use crate::{Charge, CoreError, Operation, clock::Clock};
+use crate::{Call, Charge, CoreError, clock::Clock};
 
 /// What is believed of a length that is announced, until as much has come.
 const BELIEVED: usize = 8 * 1024 * 1024;
@@ -13,7 +13,7 @@ const LEAST: usize = 16 * 1024;
 /// The whole body, decompressed, charged for as it comes. It is measured, because a length that is
 /// announced may be wrong, and a compressed one says nothing.
 pub(crate) async fn read(
-    operation: Operation,
+    call: &Call,
     mut response: Response,
     limit: usize,
     clock: &mut Clock,
@@ -28,13 +28,13 @@ pub(crate) async fn read(
         let Some(chunk) = clock
             .run(response.chunk())
             .await
-            .ok_or_else(|| CoreError::slow_after(operation, body.len()))?
-            .map_err(|source| CoreError::reading(operation, source))?
+            .ok_or_else(|| CoreError::slow_after(call.clone(), body.len()))?
+            .map_err(|source| CoreError::reading(call.clone(), source))?
         else {
             return Ok(body);
         };
         if body.len() + chunk.len() > limit {
-            return Err(CoreError::TooLarge { operation });
+            return Err(CoreError::TooLarge { call: call.clone() });
         }
         if body.len() + chunk.len() > body.capacity() {
             let room = (body.len() + chunk.len()).max((2 * body.capacity()).min(limit));

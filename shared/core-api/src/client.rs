@@ -18,7 +18,7 @@ use tracing::{Instrument, Span};
 use url::Url;
 
 use crate::{
-    AllowedHosts, BadAnswer, Charge, CoreError, Credentials, Endpoint, IssuedToken, Keys,
+    AllowedHosts, BadAnswer, Call, Charge, CoreError, Credentials, Endpoint, IssuedToken, Keys,
     Operation, Page, Rows, Token, body, clock::Clock, resolver::PublicResolver,
     retry_after::retry_after, single, span,
 };
@@ -114,10 +114,10 @@ impl CoreClient {
             Some(church) => json!({"email": email, "password": password, "church_id": church}),
             None => json!({"email": email, "password": password}),
         };
-        let (operation, url) = (Operation::LogIn, endpoint.login());
+        let (call, url) = (endpoint.call(Operation::LogIn), endpoint.login());
         let dress = |request: RequestBuilder| request.json(&login);
-        let answer = self.send(operation, Method::POST, url, dress, &Charge::free()).await?;
-        IssuedToken::parse(&answer.body).map_err(|why| bad(Operation::LogIn, why))
+        let answer = self.send(&call, Method::POST, url, dress, &Charge::free()).await?;
+        IssuedToken::parse(&answer.body).map_err(|why| bad(call, why))
     }
 
     /// Asks for one member, with everything that the core says of it. The answer is that member, or an error.
@@ -139,11 +139,11 @@ impl CoreClient {
         keys: &Keys,
         charge: &Charge,
     ) -> Result<CoreMember, CoreError> {
-        let operation = Operation::FetchMember;
-        let url = endpoint.member(id).ok_or_else(|| bad(operation, BadAnswer::UnaskableId))?;
+        let call = endpoint.call(Operation::FetchMember);
+        let url = endpoint.member(id).ok_or_else(|| bad(call.clone(), BadAnswer::UnaskableId))?;
         let dress = |request: RequestBuilder| request.bearer_auth(token.reveal());
-        let answer = self.send(operation, Method::GET, url, dress, charge).await?;
-        single::member(&answer.body, id, keys).map_err(|why| bad(operation, why))
+        let answer = self.send(&call, Method::GET, url, dress, charge).await?;
+        single::member(&answer.body, id, keys).map_err(|why| bad(call, why))
     }
 
     /// Asks for the page of the member list that begins after `skip` rows; `limit` is 1 to 1000.
@@ -155,28 +155,28 @@ impl CoreClient {
         limit: u32,
         rows: R,
     ) -> Result<Page<R>, CoreError> {
-        let operation = Operation::ListMembers;
+        let call = endpoint.call(Operation::ListMembers);
         let dress = |request: RequestBuilder| request.bearer_auth(token.reveal());
         let fetching = Instant::now();
         let url = endpoint.page(skip, limit);
-        let answer = self.send(operation, Method::GET, url, dress, &Charge::free()).await?;
+        let answer = self.send(&call, Method::GET, url, dress, &Charge::free()).await?;
         let (fetched_in, parsing) = (fetching.elapsed(), Instant::now());
-        let page = Page::parse(&answer.body, rows).map_err(|why| bad(operation, why))?;
+        let page = Page::parse(&answer.body, rows).map_err(|why| bad(call, why))?;
         Ok(Page { answered_in: answer.after, fetched_in, parsed_in: parsing.elapsed(), ..page })
     }
 
     /// What a 200 brings.
     async fn send(
         &self,
-        operation: Operation,
+        call: &Call,
         method: Method,
         url: Url,
         dress: impl FnOnce(RequestBuilder) -> RequestBuilder,
         charge: &Charge,
     ) -> Result<Answer, CoreError> {
-        let span = span::begin(operation, &method, &url);
+        let span = span::begin(call, &method, &url);
         let request = dress(self.http.request(method, url));
-        self.ask(operation, request, &span, charge)
+        self.ask(call, request, &span, charge)
             .instrument(span.clone())
             .await
             .inspect_err(|error| span::failed(&span, error))
@@ -184,7 +184,7 @@ impl CoreClient {
 
     async fn ask(
         &self,
-        operation: Operation,
+        call: &Call,
         request: RequestBuilder,
         span: &Span,
         charge: &Charge,
@@ -193,19 +193,22 @@ impl CoreClient {
         let response = clock
             .run(request.send())
             .await
-            .ok_or(CoreError::slow(operation))?
-            .map_err(|source| CoreError::sending(operation, source))?;
+            .ok_or_else(|| CoreError::slow(call.clone()))?
+            .map_err(|source| CoreError::sending(call.clone(), source))?;
         let after = begun.elapsed();
         span::answered(span, response.status());
         if response.status() == StatusCode::OK {
-            let body =
-                body::read(operation, response, self.largest_answer, &mut clock, charge).await?;
+            let body = body::read(call, response, self.largest_answer, &mut clock, charge).await?;
             if body::is_no_api(&body) {
-                return Err(CoreError::NotAnApi { operation });
+                return Err(CoreError::NotAnApi { call: call.clone() });
             }
             return Ok(Answer { body, after });
         }
-        Err(refusal(operation, response.status(), response.headers()))
+        Err(refusal(
+            call.clone().answered(response.headers()),
+            response.status(),
+            response.headers(),
+        ))
     }
 }
 
@@ -217,23 +220,25 @@ struct Answer {
 }
 
 /// What a status other than 200 means.
-fn refusal(operation: Operation, status: StatusCode, headers: &HeaderMap) -> CoreError {
+fn refusal(call: Call, status: StatusCode, headers: &HeaderMap) -> CoreError {
     let retry_after = retry_after(headers);
     match status.as_u16() {
-        429 => CoreError::RateLimited { operation, retry_after },
-        status @ (408 | 425 | 500..) => CoreError::Server { operation, status, retry_after },
-        status @ 400.. if operation == Operation::LogIn => CoreError::LoginRefused { status },
-        401 => CoreError::Unauthorized { operation },
-        403 => CoreError::Forbidden { operation },
-        404 => CoreError::NotFound { operation },
-        410 => CoreError::Gone { operation },
-        300..400 => bad(operation, BadAnswer::Redirect),
-        status => bad(operation, BadAnswer::Status(status)),
+        429 => CoreError::RateLimited { call, retry_after },
+        status @ (408 | 425 | 500..) => CoreError::Server { call, status, retry_after },
+        status @ 400.. if call.operation() == Operation::LogIn => {
+            CoreError::LoginRefused { call, status }
+        }
+        401 => CoreError::Unauthorized { call },
+        403 => CoreError::Forbidden { call },
+        404 => CoreError::NotFound { call },
+        410 => CoreError::Gone { call },
+        300..400 => bad(call, BadAnswer::Redirect),
+        status => bad(call, BadAnswer::Status(status)),
     }
 }
 
-fn bad(operation: Operation, why: BadAnswer) -> CoreError {
-    CoreError::BadResponse { operation, why }
+fn bad(call: Call, why: BadAnswer) -> CoreError {
+    CoreError::BadResponse { call, why }
 }
 
 /// Follows a redirect only to where the request was sent anyway: the token and the password must not go

@@ -4,7 +4,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use thiserror::Error;
 use url::{Host, Url};
 
-use crate::{AllowedHosts, public_address::is_public_address};
+use crate::{AllowedHosts, Call, Operation, public_address::is_public_address};
 
 /// All but the unreserved characters of RFC 3986, so that an id is one path segment whatever is in it.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -29,6 +29,8 @@ pub struct Endpoint {
     members: Url,
     /// What the encoded id of a member is put after.
     member_base: String,
+    /// What people are told of the requests: to log in, for a member, for the list.
+    calls: [Call; 3],
 }
 
 /// Why a core API's address is refused.
@@ -75,11 +77,15 @@ impl Endpoint {
             format!("{}{}", base.as_str().trim_end_matches('/'), prefix.trim_end_matches('/'));
         let join =
             |path: &str| Url::parse(&format!("{root}{path}")).map_err(|_| EndpointError::NotAUrl);
-        Ok(Self {
-            login: join(&login_path)?,
-            members: join(&members_path)?,
-            member_base: format!("{root}/members/"),
-        })
+        let (login, members) = (join(&login_path)?, join(&members_path)?);
+        let member_base = format!("{root}/members/");
+        let member_path = Url::parse(&member_base).map_err(|_| EndpointError::NotAUrl)?;
+        let calls = [
+            Call::new(Operation::LogIn, login.path()),
+            Call::new(Operation::FetchMember, &format!("{}{{id}}", member_path.path())),
+            Call::new(Operation::ListMembers, members.path()),
+        ];
+        Ok(Self { login, members, member_base, calls })
     }
 
     /// The host with its port: logins to one host share a budget.
@@ -88,6 +94,16 @@ impl Endpoint {
         match self.login.port_or_known_default() {
             Some(port) => format!("{host}:{port}"),
             None => host.to_owned(),
+        }
+    }
+
+    /// What people are told of a request: its path without ids.
+    pub(crate) fn call(&self, operation: Operation) -> Call {
+        let [login, member, list] = &self.calls;
+        match operation {
+            Operation::LogIn => login.clone(),
+            Operation::FetchMember => member.clone(),
+            Operation::ListMembers => list.clone(),
         }
     }
 
@@ -188,6 +204,16 @@ mod tests {
             assert_eq!(endpoint.host_and_port(), "core.example.org:443");
         }
         let nested = endpoint("https://x.org:8443/faith/");
+        let calls = [Operation::LogIn, Operation::FetchMember, Operation::ListMembers]
+            .map(|operation| nested.call(operation).to_string());
+        assert_eq!(
+            calls,
+            [
+                "POST /faith/api/auth/login",
+                "GET /faith/api/members/{id}",
+                "GET /faith/api/members/"
+            ]
+        );
         assert_eq!(nested.login().as_str(), "https://x.org:8443/faith/api/auth/login");
         assert_eq!(nested.host_and_port(), "x.org:8443");
         let bare =

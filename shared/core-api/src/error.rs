@@ -1,46 +1,29 @@
 //! What can go wrong between us and the core, told apart by what to do about it.
 //!
-//! No message holds a body, a token, an address or a member's id: they end up in logs and in
-//! `dead_letters`.
+//! No message holds a body, a token, a host or a member's id: they end up in logs and in
+//! `dead_letters`. Each says the request, and the HTTP status where there was one.
 
 use std::{error::Error as StdError, fmt, io, time::Duration};
 
 use thiserror::Error;
 
-use crate::resolver::PrivateAddress;
+use crate::{Call, Operation, resolver::PrivateAddress};
 
 /// An answer of which less came in its time is none that comes slowly.
 const SLOW: usize = 256 * 1024;
-
-/// What was being asked of the core.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Operation {
-    /// Getting a token.
-    LogIn,
-    /// Asking for one member by id.
-    FetchMember,
-    /// Asking for a page of the member list.
-    ListMembers,
-}
-
-impl fmt::Display for Operation {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::LogIn => "logging in to the core",
-            Self::FetchMember => "fetching a member from the core",
-            Self::ListMembers => "listing the core's members",
-        })
-    }
-}
+/// No login is tried for this long after the core refused one.
+const REFUSED_PAUSE: Duration = Duration::from_mins(1);
+/// The same after a login that found no core: four of them are the budget of a minute.
+pub(crate) const OUTAGE_PAUSE: Duration = Duration::from_secs(15);
 
 /// Why no answer of the core is at hand.
 #[derive(Debug, Error)]
 pub enum CoreError {
     /// There was no whole answer.
-    #[error("{operation}: {kind}")]
+    #[error("{call}: {kind}")]
     Unreachable {
         /// What was asked.
-        operation: Operation,
+        call: Call,
         /// How far it got.
         kind: Unreachable,
         /// The client's own words, without the address; none where we stopped waiting.
@@ -48,33 +31,35 @@ pub enum CoreError {
         source: Option<reqwest::Error>,
     },
     /// The core, or a proxy before it, is in trouble: 5xx, 408 or 425.
-    #[error("{operation}: it answered with status {status}")]
+    #[error("{call}: HTTP {status} (server error{})", .call.look())]
     Server {
         /// What was asked.
-        operation: Operation,
+        call: Call,
         /// The status.
         status: u16,
         /// How long it wants to be left alone, where it said so. At most an hour.
         retry_after: Option<Duration>,
     },
     /// 429.
-    #[error("{operation}: it answered that there were too many requests")]
+    #[error("{call}: HTTP 429 (too many requests{})", .call.look())]
     RateLimited {
         /// What was asked.
-        operation: Operation,
+        call: Call,
         /// How long it wants to be left alone, where it said so. At most an hour.
         retry_after: Option<Duration>,
     },
     /// The core refused the account: a 4xx answer to the login.
-    #[error("logging in to the core: it refused with status {status}")]
+    #[error("{call}: HTTP {status} (login refused{})", .call.look())]
     LoginRefused {
+        /// What was asked.
+        call: Call,
         /// The status.
         status: u16,
     },
     /// No login may be tried yet: the last one failed, the budget is used up, or another process has
     /// been logging in for too long.
     #[error(
-        "logging in to the core: {after}, and none is tried before {} s have passed",
+        "login paused: {after}; next attempt in {} s",
         .retry_after.as_secs().max(1)
     )]
     LoginPaused {
@@ -84,48 +69,48 @@ pub enum CoreError {
         after: LoginTrouble,
     },
     /// A 200 whose content is nothing that an API says: the page of a proxy, or nothing at all.
-    #[error("{operation}: it answered with no JSON at all, as under maintenance")]
+    #[error("{call}: HTTP 200 without JSON, as a proxy's maintenance page")]
     NotAnApi {
         /// What was asked.
-        operation: Operation,
+        call: Call,
     },
     /// 401 to a call: the token is not, or no longer, good.
-    #[error("{operation}: it did not accept the token")]
+    #[error("{call}: HTTP 401 (token not accepted{})", .call.look())]
     Unauthorized {
         /// What was asked.
-        operation: Operation,
+        call: Call,
     },
     /// 403 to a call: the account may not do this.
-    #[error("{operation}: it answered that the account may not")]
+    #[error("{call}: HTTP 403 (no permission{})", .call.look())]
     Forbidden {
         /// What was asked.
-        operation: Operation,
+        call: Call,
     },
     /// 404.
-    #[error("{operation}: it answered that there is none")]
+    #[error("{call}: HTTP 404 (not found{})", .call.look())]
     NotFound {
         /// What was asked.
-        operation: Operation,
+        call: Call,
     },
     /// 410.
-    #[error("{operation}: it answered that it is gone")]
+    #[error("{call}: HTTP 410 (gone{})", .call.look())]
     Gone {
         /// What was asked.
-        operation: Operation,
+        call: Call,
     },
     /// The core answered something that we do not understand.
-    #[error("{operation}: {why}")]
+    #[error("{call}: {why}{}", .call.look())]
     BadResponse {
         /// What was asked.
-        operation: Operation,
+        call: Call,
         /// What is wrong with it.
         why: BadAnswer,
     },
     /// The answer is larger than the client's limit.
-    #[error("{operation}: its answer is too large")]
+    #[error("{call}: the answer is too large")]
     TooLarge {
         /// What was asked.
-        operation: Operation,
+        call: Call,
     },
 }
 
@@ -149,14 +134,14 @@ pub enum Unreachable {
 impl fmt::Display for Unreachable {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::Connect => "it cannot be connected to",
-            Self::Tls => "its TLS cannot be trusted",
+            Self::Connect => "connection failed",
+            Self::Tls => "TLS certificate or protocol not accepted",
             Self::PrivateAddress => {
-                "its host has a private address, and is not named in CORE_URLS_ALLOW"
+                "the host has a private address and is not named in CORE_URLS_ALLOW"
             }
-            Self::Timeout => "it took too long to answer",
-            Self::Slow => "its answer came too slowly",
-            Self::Interrupted => "the connection ended in the middle of the answer",
+            Self::Timeout => "timeout: no answer in time",
+            Self::Slow => "timeout: the answer came too slowly",
+            Self::Interrupted => "the connection was closed before the answer was complete",
         })
     }
 }
@@ -197,10 +182,10 @@ impl LoginTrouble {
 impl fmt::Display for LoginTrouble {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::Refused => "it refused the last login",
-            Self::Away => "it could not answer the last login",
-            Self::BadAnswer => "its answer to the last login made no sense",
-            Self::Budget => "it allows no more logins a minute",
+            Self::Refused => "the core refused the last login",
+            Self::Away => "the core could not be reached or failed at the last login",
+            Self::BadAnswer => "the core's answer to the last login was not understood",
+            Self::Budget => "the logins allowed to this host in a minute are used up",
         })
     }
 }
@@ -209,13 +194,13 @@ impl fmt::Display for LoginTrouble {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum BadAnswer {
     /// A status that means nothing here.
-    #[error("it answered with status {0}")]
+    #[error("HTTP {0} (unexpected status)")]
     Status(u16),
     /// Redirects stay on the same scheme, host and port, and end after three.
-    #[error("it redirects to another host, or for ever")]
+    #[error("redirect to another host, or without end")]
     Redirect,
     /// The body cannot be parsed.
-    #[error("its answer is not JSON (line {line}, column {column})")]
+    #[error("the answer is not valid JSON (line {line}, column {column})")]
     NotJson {
         /// Where, the first line being 1.
         line: usize,
@@ -223,19 +208,19 @@ pub enum BadAnswer {
         column: usize,
     },
     /// The JSON is not of a shape that we know.
-    #[error("its answer has an unknown shape")]
+    #[error("the answer has an unknown shape")]
     UnknownShape,
     /// A member without an id.
-    #[error("its answer has a member without an id")]
+    #[error("the answer has a member without an id")]
     NoId,
     /// Another member than the one asked for.
-    #[error("it answered with another member")]
+    #[error("the answer is another member")]
     OtherMember,
     /// More pages are promised, and this one is empty.
-    #[error("its page is empty though more are said to follow")]
+    #[error("the page is empty though more are said to follow")]
     EmptyPage,
     /// The login's answer has no usable token.
-    #[error("its answer has no usable token")]
+    #[error("the answer has no usable token")]
     NoToken,
     /// The id cannot be asked for: it is empty, or made of dots.
     #[error("the member's id cannot be part of an address")]
@@ -256,18 +241,34 @@ impl CoreError {
 
     /// What was being asked.
     pub fn operation(&self) -> Operation {
+        self.call().map_or(Operation::LogIn, Call::operation)
+    }
+
+    /// The request that failed; none where a pause kept it from being sent.
+    pub fn call(&self) -> Option<&Call> {
         match self {
-            Self::Unreachable { operation, .. }
-            | Self::Server { operation, .. }
-            | Self::RateLimited { operation, .. }
-            | Self::Unauthorized { operation }
-            | Self::Forbidden { operation }
-            | Self::NotFound { operation }
-            | Self::Gone { operation }
-            | Self::BadResponse { operation, .. }
-            | Self::NotAnApi { operation }
-            | Self::TooLarge { operation } => *operation,
-            Self::LoginRefused { .. } | Self::LoginPaused { .. } => Operation::LogIn,
+            Self::Unreachable { call, .. }
+            | Self::Server { call, .. }
+            | Self::RateLimited { call, .. }
+            | Self::LoginRefused { call, .. }
+            | Self::Unauthorized { call }
+            | Self::Forbidden { call }
+            | Self::NotFound { call }
+            | Self::Gone { call }
+            | Self::BadResponse { call, .. }
+            | Self::NotAnApi { call }
+            | Self::TooLarge { call } => Some(call),
+            Self::LoginPaused { .. } => None,
+        }
+    }
+
+    /// How long nobody logs in after a login that failed so: the same for every program, so that an
+    /// operator's trial keeps the workers waiting no longer than their own would.
+    pub fn login_pause(&self) -> Duration {
+        match self {
+            Self::LoginRefused { .. } => REFUSED_PAUSE,
+            Self::RateLimited { retry_after, .. } => retry_after.unwrap_or(REFUSED_PAUSE),
+            other => other.retry_after().unwrap_or(OUTAGE_PAUSE),
         }
     }
 
@@ -285,18 +286,18 @@ impl CoreError {
     }
 
     /// A request whose whole answer took too long.
-    pub(crate) fn slow(operation: Operation) -> Self {
-        Self::Unreachable { operation, kind: Unreachable::Timeout, source: None }
+    pub(crate) fn slow(call: Call) -> Self {
+        Self::Unreachable { call, kind: Unreachable::Timeout, source: None }
     }
 
     /// The same of an answer of which so many bytes had come.
-    pub(crate) fn slow_after(operation: Operation, bytes: usize) -> Self {
+    pub(crate) fn slow_after(call: Call, bytes: usize) -> Self {
         let kind = if bytes >= SLOW { Unreachable::Slow } else { Unreachable::Timeout };
-        Self::Unreachable { operation, kind, source: None }
+        Self::Unreachable { call, kind, source: None }
     }
 
     /// A request that failed before its answer began.
-    pub(crate) fn sending(operation: Operation, source: reqwest::Error) -> Self {
+    pub(crate) fn sending(call: Call, source: reqwest::Error) -> Self {
         let kind = if source.is_timeout() {
             Unreachable::Timeout
         } else if has_cause::<PrivateAddress>(&source) {
@@ -308,14 +309,14 @@ impl CoreError {
         } else {
             Unreachable::Interrupted
         };
-        Self::Unreachable { operation, kind, source: Some(source.without_url()) }
+        Self::Unreachable { call, kind, source: Some(source.without_url()) }
     }
 
     /// An answer that failed while its body came.
-    pub(crate) fn reading(operation: Operation, source: reqwest::Error) -> Self {
+    pub(crate) fn reading(call: Call, source: reqwest::Error) -> Self {
         let kind =
             if source.is_timeout() { Unreachable::Timeout } else { Unreachable::Interrupted };
-        Self::Unreachable { operation, kind, source: Some(source.without_url()) }
+        Self::Unreachable { call, kind, source: Some(source.without_url()) }
     }
 }
 

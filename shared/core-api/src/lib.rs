@@ -3,6 +3,7 @@
 mod allowed;
 mod answer;
 mod body;
+mod call;
 mod client;
 mod clock;
 mod credentials;
@@ -20,10 +21,11 @@ mod span;
 
 pub use allowed::{AllowedHosts, BadAllowedHost};
 pub use answer::IssuedToken;
+pub use call::{Call, Operation, Responder};
 pub use client::{ClientError, ClientSettings, CoreClient};
 pub use credentials::{Credentials, Token};
 pub use endpoint::{Endpoint, EndpointError, EndpointParts};
-pub use error::{BadAnswer, CoreError, LoginTrouble, Operation, Unreachable};
+pub use error::{BadAnswer, CoreError, LoginTrouble, Unreachable};
 pub use list::{Course, Gathered, Next, NoEnd, OfCore, PageSize, Part, Silence, Window, gather};
 pub use memory::{AnswerMemory, Charge, MemoryShare};
 pub use page::{Keys, Page, Paging, Rows};

@@ -39,6 +39,14 @@ impl DatabaseConfig {
         self.pool_size
     }
 
+    /// `faithtracker on db.internal:5432`, for people: no user, no password.
+    pub fn description(&self) -> String {
+        let session = self.hosts.first().map(|host| &host.postgres);
+        let name = session.and_then(|session| session.get_dbname().or_else(|| session.get_user()));
+        let hosts: Vec<String> = self.hosts.iter().map(Host::address).collect();
+        format!("{} on {}", name.unwrap_or("(unnamed)"), hosts.join(", "))
+    }
+
     /// The same with a pool of another size.
     #[must_use]
     pub fn with_pool_size(&self, pool_size: usize) -> Self {

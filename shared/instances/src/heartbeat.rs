@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use database::{Client, DatabaseError, Pool, within};
 use runtime::Health;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -33,6 +33,8 @@ pub struct Heartbeat {
     gaps: Option<Arc<Gaps>>,
     /// How far it knows the work queue to be taken.
     taken_until: Option<Arc<TakenUntil>>,
+    /// What else it tells of itself.
+    state: Option<Box<dyn Fn() -> Map<String, Value> + Send + Sync>>,
 }
 
 impl Heartbeat {
@@ -40,7 +42,7 @@ impl Heartbeat {
     pub fn new(program: &'static str, version: &'static str, health: Health) -> Self {
         let host = nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned();
         let id = Uuid::now_v7();
-        Self { id, program, version, host, health, gaps: None, taken_until: None }
+        Self { id, program, version, host, health, gaps: None, taken_until: None, state: None }
     }
 
     /// Of a gateway, with what it could not take.
@@ -53,6 +55,15 @@ impl Heartbeat {
     #[must_use]
     pub fn with_taken_until(self, taken_until: Arc<TakenUntil>) -> Self {
         Self { taken_until: Some(taken_until), ..self }
+    }
+
+    /// With what else it tells of itself, beside whether it is ready.
+    #[must_use]
+    pub fn with_state(
+        self,
+        state: impl Fn() -> Map<String, Value> + Send + Sync + 'static,
+    ) -> Self {
+        Self { state: Some(Box::new(state)), ..self }
     }
 
     /// Refreshes the row until `stop`, and says there that the program has ended in good order.
@@ -90,10 +101,13 @@ impl Heartbeat {
                 transaction.execute(PROLONG, &[]).await.map_err(failed())?;
             }
         }
-        let mut state = json!({ "ready": reasons.is_empty(), "reasons": reasons });
+        let mut state = self.state.as_ref().map_or_else(Map::new, |state| state());
+        state.insert("ready".to_owned(), reasons.is_empty().into());
+        state.insert("reasons".to_owned(), json!(reasons));
         if let Some(moment) = self.taken_until.as_deref().and_then(TakenUntil::get) {
-            state["events_taken_until"] = json!(moment.to_rfc3339());
+            state.insert("events_taken_until".to_owned(), json!(moment.to_rfc3339()));
         }
+        let state = Value::Object(state);
         transaction
             .execute(TELL, &[&self.id, &self.program, &self.version, &self.host, &ends, &state])
             .await

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use runtime::{SettingError, Settings, format_duration, variables};
+use runtime::{SettingError, Settings, format_duration, parse_duration, variables};
 
 /// The exchange that every event is published to.
 pub const EXCHANGE: &str = "member-events";
@@ -59,6 +59,12 @@ impl RetryQueue {
     /// `member-events.retry.30s`
     pub fn name(self) -> String {
         format!("{EXCHANGE}.retry.{}", format_duration(self.0))
+    }
+
+    /// The delay queue of this name; none where it is no such name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        let delay = name.strip_prefix(EXCHANGE)?.strip_prefix(".retry.")?;
+        parse_duration(delay).map(Self)
     }
 }
 

@@ -32,9 +32,10 @@ pub fn classify(error: &CoreError) -> Failure {
         E::Forbidden { .. } => (Cause::CoreForbidden, FailureKind::Refusal),
         E::NotFound { .. } | E::Gone { .. } => (Cause::MemberNotFound, FailureKind::Refusal),
         // A login that answers nonsense is a core in trouble, not a bad event.
-        E::LoginPaused { after: LoginTrouble::BadAnswer, .. }
-        | E::BadResponse { operation: Operation::LogIn, .. }
-        | E::TooLarge { operation: Operation::LogIn } => {
+        E::LoginPaused { after: LoginTrouble::BadAnswer, .. } => {
+            (Cause::CoreBadResponse, FailureKind::Outage)
+        }
+        E::BadResponse { .. } | E::TooLarge { .. } if error.operation() == Operation::LogIn => {
             (Cause::CoreBadResponse, FailureKind::Outage)
         }
         E::BadResponse { .. } | E::TooLarge { .. } => {
@@ -63,48 +64,58 @@ mod tests {
 
     #[test]
     fn what_may_be_over_in_a_second_is_transient() {
-        let server =
-            |operation, retry_after| CoreError::Server { operation, status: 502, retry_after };
+        let server = |call: Operation, retry_after| CoreError::Server {
+            call: call.into(),
+            status: 502,
+            retry_after,
+        };
         assert!(is_transient(&server(FETCH, None)));
-        assert!(is_transient(&CoreError::NotAnApi { operation: FETCH }));
+        assert!(is_transient(&CoreError::NotAnApi { call: FETCH.into() }));
         // It says how long it will last, or is one of the few logins that there are.
         assert!(!is_transient(&server(FETCH, Some(Duration::from_secs(1)))));
         assert!(!is_transient(&server(Operation::LogIn, None)));
-        assert!(!is_transient(&CoreError::NotFound { operation: FETCH }));
-        assert!(!is_transient(&CoreError::RateLimited { operation: FETCH, retry_after: None }));
+        assert!(!is_transient(&CoreError::NotFound { call: FETCH.into() }));
+        assert!(!is_transient(&CoreError::RateLimited { call: FETCH.into(), retry_after: None }));
     }
 
     #[test]
     fn each_failure_has_its_cause_and_kind() {
         use FailureKind::{Outage, Refusal};
         let paused = |after| CoreError::LoginPaused { retry_after: Duration::from_secs(5), after };
-        let bad = |operation| CoreError::BadResponse { operation, why: BadAnswer::UnknownShape };
+        let bad = |operation: Operation| CoreError::BadResponse {
+            call: operation.into(),
+            why: BadAnswer::UnknownShape,
+        };
         let expected = [
             (
-                CoreError::RateLimited { operation: FETCH, retry_after: None },
+                CoreError::RateLimited { call: FETCH.into(), retry_after: None },
                 "core_unavailable",
                 Outage,
             ),
-            (CoreError::NotAnApi { operation: FETCH }, "core_unavailable", Outage),
+            (CoreError::NotAnApi { call: FETCH.into() }, "core_unavailable", Outage),
             (paused(LoginTrouble::Away), "core_unavailable", Outage),
             (paused(LoginTrouble::Budget), "core_unavailable", Outage),
             (paused(LoginTrouble::Refused), "core_rejected_login", Outage),
             (paused(LoginTrouble::BadAnswer), "core_bad_response", Outage),
-            (CoreError::LoginRefused { status: 401 }, "core_rejected_login", Outage),
-            (CoreError::Unauthorized { operation: FETCH }, "core_rejected_login", Outage),
-            (CoreError::Forbidden { operation: FETCH }, "core_forbidden", Refusal),
-            (CoreError::NotFound { operation: FETCH }, "member_not_found", Refusal),
-            (CoreError::Gone { operation: FETCH }, "member_not_found", Refusal),
+            (
+                CoreError::LoginRefused { call: Operation::LogIn.into(), status: 401 },
+                "core_rejected_login",
+                Outage,
+            ),
+            (CoreError::Unauthorized { call: FETCH.into() }, "core_rejected_login", Outage),
+            (CoreError::Forbidden { call: FETCH.into() }, "core_forbidden", Refusal),
+            (CoreError::NotFound { call: FETCH.into() }, "member_not_found", Refusal),
+            (CoreError::Gone { call: FETCH.into() }, "member_not_found", Refusal),
             (bad(Operation::LogIn), "core_bad_response", Outage),
             (bad(FETCH), "core_bad_response", Refusal),
-            (CoreError::TooLarge { operation: Operation::LogIn }, "core_bad_response", Outage),
-            (CoreError::TooLarge { operation: FETCH }, "core_bad_response", Refusal),
+            (CoreError::TooLarge { call: Operation::LogIn.into() }, "core_bad_response", Outage),
+            (CoreError::TooLarge { call: FETCH.into() }, "core_bad_response", Refusal),
         ];
         for (error, cause, kind) in expected {
             let failure = classify(&error);
             assert_eq!((failure.cause.as_str(), failure.kind), (cause, kind), "{error}");
         }
-        let reason = classify(&CoreError::NotFound { operation: FETCH }).reason;
-        assert_eq!(reason, "Fetching a member from the core: it answered that there is none.");
+        let reason = classify(&CoreError::NotFound { call: FETCH.into() }).reason;
+        assert_eq!(reason, "GET /api/members/{id}: HTTP 404 (not found).");
     }
 }

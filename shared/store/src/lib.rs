@@ -5,6 +5,7 @@ mod archive_limit;
 
 mod campus_config;
 mod campus_lock;
+mod campus_reference;
 mod claim;
 mod columns;
 mod commit;
@@ -35,6 +36,7 @@ mod write_plan;
 pub use admission::{Admission, DeliveryState};
 pub use archive_limit::{archives_left, most_archive_changes};
 pub use campus_config::{CampusConfig, ConfigError};
+pub use campus_reference::{CampusReference, CampusReferenceError};
 pub use columns::read_column;
 pub use commit::{Commit, LockPolicy, Outcome};
 pub use decide::{ArchiveChange, Finding};

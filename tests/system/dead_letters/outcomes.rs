@@ -39,6 +39,26 @@ impl Mailbox<'_> {
 }
 
 #[tokio::test]
+async fn a_replay_that_waits_tells_what_became_of_each_by_cause() {
+    let system = impatient().await;
+    let mailbox = Mailbox { system: &system };
+    mailbox.fill(3).await;
+    mailbox.make_known("member-1");
+    let replayed = mailbox.run(&["replay", "--yes", "--wait", "1m", "--json"]).await;
+    assert_eq!(replayed.code, Some(1), "not all are resolved: {replayed:?}");
+    let told: Value = serde_json::from_str(&replayed.stdout).unwrap();
+    assert_eq!(
+        told["outcomes"],
+        json!({"resolved": 1, "open": {"member_not_found": 2}, "discarded": 0, "replaying": 0})
+    );
+    for member in ["member-2", "member-3"] {
+        mailbox.make_known(member);
+    }
+    let said = mailbox.run(&["replay", "--yes", "--wait"]).await.success();
+    assert_eq!(said, "replayed 2 of 2 dead letters\n2 resolved\n");
+}
+
+#[tokio::test]
 async fn a_letter_is_resolved_only_when_the_worker_has_succeeded() {
     let system = impatient().await;
     let mailbox = Mailbox { system: &system };

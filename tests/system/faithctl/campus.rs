@@ -245,6 +245,7 @@ async fn a_campus_is_disabled_and_enabled() {
             1,
             "no campus has the id",
         );
-        assert_eq!(system.faithctl(&["campus", verb, "x"]).await.code, Some(2));
+        let finished = system.faithctl(&["campus", verb, "x"]).await;
+        assert_failed(&finished, 1, "no campus is named \"x\"");
     }
 }

@@ -33,6 +33,9 @@ async fn a_running_system_is_well() {
         assert_eq!(check["status"], "ok", "{check}");
     }
     assert_eq!(findings(&report, "gateway").len(), 1);
+    assert!(findings(&report, "gateway")[0].contains("a worker has logged it"), "{report}");
+    let campus = findings(&report, "campus");
+    assert!(campus[0].contains("a member was fetched by id, mapped and filtered"), "{campus:?}");
     let public = [("PUBLIC_URL", "https://sync.example.org:8080")];
     let report = faithctl_with(&system, &arguments, &public).await.success();
     let report: Value = serde_json::from_str(&report).unwrap();
@@ -91,6 +94,7 @@ async fn what_is_away_is_said_and_the_rest_is_shown() {
     assert_eq!(status.code, Some(1));
     assert!(status.stdout.contains("✗ cannot connect to RabbitMQ at 127.0.0.1:9"), "{status:?}");
     assert!(status.stdout.contains("Campuses\nname"), "{status:?}");
+    assert!(status.stdout.starts_with("Unreachable\n"), "{status:?}");
     let no_database = [("DATABASE_URL", "postgres://x@127.0.0.1:9/x")];
     let status = faithctl_with(&system, &["status", "--json"], &no_database).await;
     assert_eq!(status.code, Some(1));

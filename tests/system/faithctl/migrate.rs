@@ -31,8 +31,12 @@ impl EmptyDatabase {
     /// With nothing in the environment but the database: on the day of installation there is
     /// neither a secrets key nor a broker.
     async fn migrate(&self) -> Finished {
+        self.run(&["migrate"]).await
+    }
+
+    async fn run(&self, arguments: &[&str]) -> Finished {
         let variables = [("DATABASE_URL".to_owned(), self.url.clone())].into();
-        run_to_end("faithctl", &["migrate"], b"", variables).await.unwrap()
+        run_to_end("faithctl", arguments, b"", variables).await.unwrap()
     }
 
     async fn delete(self, system: &TestSystem) {
@@ -57,6 +61,9 @@ async fn ten_at_once_on_an_empty_database_all_succeed() {
     assert!(distinct.len() >= 5, "{applied:?}");
     assert_eq!(distinct.len(), applied.len(), "each is applied once: {applied:?}");
     assert!(database.migrate().await.success().contains("up to date"));
+    let told = database.run(&["migrate", "--json"]).await.json();
+    let nothing = serde_json::json!({"applied": [], "roles": false, "passwords_set": []});
+    assert_eq!(told, nothing);
 
     let days = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'webhook_logs'::regclass";
     let days: i64 = database.connect().await.query_one(days, &[]).await.unwrap().get(0);

@@ -1,6 +1,7 @@
 //! `faithctl` as an operator and a script use it: what it prints, how it exits, what it changes.
 
 mod campus;
+mod checks;
 mod connection;
 mod deliveries;
 mod erase;
@@ -8,11 +9,13 @@ mod filter;
 mod health;
 mod manual;
 mod migrate;
+mod names;
 mod probe;
 mod rights;
 mod secrets;
 mod send_test;
 mod settings;
+mod terminal;
 
 use std::collections::BTreeMap;
 

@@ -66,6 +66,7 @@ pub(crate) struct Breaker {
 
 #[derive(Debug)]
 struct Tripped {
+    since: Instant,
     next_probe: Instant,
     pause: Duration,
     probes: u32,
@@ -169,17 +170,17 @@ impl Breaker {
     }
 
     fn trip(&mut self, now: Instant, admit: Admit, by: CoreFailure, retry_after: Option<Duration>) {
-        let (pause, probes) = match &self.tripped {
+        let (since, pause, probes) = match &self.tripped {
             Some(tripped) if admit == Admit::Probe => {
-                ((tripped.pause * 2).min(LONGEST_PAUSE), tripped.probes)
+                (tripped.since, (tripped.pause * 2).min(LONGEST_PAUSE), tripped.probes)
             }
-            Some(tripped) => (tripped.pause, tripped.probes),
-            None => (FIRST_PAUSE, 0),
+            Some(tripped) => (tripped.since, tripped.pause, tripped.probes),
+            None => (now, FIRST_PAUSE, 0),
         };
         let retry_after =
             retry_after.map_or(Duration::ZERO, |retry_after| retry_after.min(LONGEST_RETRY_AFTER));
-        self.tripped =
-            Some(Tripped { next_probe: now + pause.max(retry_after), pause, probes, by });
+        let next_probe = now + pause.max(retry_after);
+        self.tripped = Some(Tripped { since, next_probe, pause, probes, by });
     }
 
     /// The members that are not believed to be readable.
@@ -190,6 +191,11 @@ impl Breaker {
     /// Whether the breaker is open.
     pub(crate) fn is_tripped(&self) -> bool {
         self.tripped.is_some()
+    }
+
+    /// Since when the core is left alone; none where it is not.
+    pub(crate) fn tripped_since(&self) -> Option<Instant> {
+        Some(self.tripped.as_ref()?.since)
     }
 
     /// Whether the campus's account has lost its right.

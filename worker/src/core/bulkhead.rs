@@ -232,6 +232,12 @@ impl Bulkhead {
     pub(crate) fn is_tripped(&self) -> bool {
         lock(&self.breaker).is_tripped()
     }
+
+    /// For how long the core has been left alone, and because of what; none where it is not.
+    pub(crate) fn open_breaker(&self) -> Option<(Duration, Failure)> {
+        let since = lock(&self.breaker).tripped_since()?;
+        Some((since.elapsed(), self.last_failure()))
+    }
 }
 
 impl Permit {

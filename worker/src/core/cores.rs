@@ -12,6 +12,7 @@ use core_api::{AllowedHosts, AnswerMemory, Charge, ClientError, ClientSettings, 
 use database::Pool;
 use member::CoreMember;
 use retry::{Failure, RetrySchedule};
+use serde_json::{Map, Value, json};
 use store::CampusConfig;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -106,6 +107,20 @@ impl Cores {
             under_way: core.bulkhead.under_way(),
         };
         self.campuses().iter().map(state).collect()
+    }
+
+    /// The circuit breakers that are open, by campus, as this worker's row of `instances` tells them.
+    pub(crate) fn open_breakers(&self) -> Map<String, Value> {
+        let open = |(campus, core): (&Uuid, &CampusCore)| {
+            let (since, failure) = core.bulkhead.open_breaker()?;
+            let told = json!({
+                "cause": failure.cause.as_str(),
+                "reason": failure.reason,
+                "open_for_seconds": since.as_secs(),
+            });
+            Some((campus.to_string(), told))
+        };
+        self.campuses().iter().filter_map(open).collect()
     }
 
     /// Asks the campus's core for a member, again after a transient failure, if it is of use to ask.

@@ -37,7 +37,7 @@ pub(crate) fn of_core(kind: CoreFailure, failure: &Failure) -> Failure {
         CoreFailure::Forbidden => Failure::new(
             Cause::CoreForbidden,
             FailureKind::Outage,
-            "The core lets the campus's account see no member any more.",
+            format!("{} All members: the account has lost its permission.", failure.reason),
         ),
         CoreFailure::Away | CoreFailure::Error => failure.clone(),
     }

@@ -4,33 +4,44 @@ use std::collections::HashSet;
 
 use clap::Args;
 use core_api::{
-    ClientSettings, CoreClient, CoreError, Course, Gathered, Keys, NoEnd, PageSize, Rows, Silence,
-    Token, Window, gather,
+    ClientSettings, CoreClient, CoreError, Course, Gathered, NoEnd, PageSize, Silence, Token,
+    Window, gather,
 };
 use database::Pool;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use member::CoreMember;
+use serde::Serialize;
 use store::PostgresTokens;
+use uuid::Uuid;
 
 use super::{
     CampusCore, CampusId,
+    by_id::{Listed, Trial, try_by_id},
+    id::load_campus,
     login::{self, LoginError},
 };
 use crate::{environment::Environment, output};
 
-/// Members that are asked for by id until one answers.
+/// Members of the list that may be asked for by id.
 const SINGLES: usize = 3;
 /// Rows that cannot be used and are named.
 const NAMED: usize = 10;
 
-/// Logs in to a campus's core, counts its members and asks for one by id; says in words what failed.
+/// Logs in to a campus's core, counts its members, and fetches, maps and filters one by id, as every event does.
 ///
-/// A row that the core cannot give is named, and the others are counted.
+/// Says what failed, and what to do about it; nothing is written. A token under a minute old is reused, and said to be:
+/// the core refuses to replace it. A row that the core cannot give is named, and the others are counted.
 #[derive(Debug, Args)]
-#[command(after_help = "Uses one of the five logins a minute that the core allows.")]
+#[command(
+    after_help = "Uses one of the five logins a minute that the core allows. A login that fails pauses the logins of \
+    all programs no longer than one of theirs would: a minute where the account was refused, 15 s where the core was away.\n\n\
+    Example:\n  faithctl campus test-connection 'GKBJ Kebon Jeruk'"
+)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    campus: CampusId,
+    pub(super) campus: CampusId,
+    /// Print a JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 /// What the list has.
@@ -55,29 +66,63 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
     let database = environment.database()?;
     let client = database.connect().await?.client;
     let core = CampusCore::load(&client, &sealer, &allowed, arguments.campus.id).await?;
+    let name = load_campus(&client, arguments.campus.id).await?.name;
     let api = core_client(environment)?;
     let tokens = PostgresTokens::new(Pool::new(&database)?, sealer);
 
-    let token = match login::log_in(&core, &api, &tokens).await {
-        Ok(token) => token,
+    let login = match login::log_in(&core, &api, &tokens).await {
+        Ok(login) => login,
         Err(LoginError::Core(error)) => return Err(login::explained(error, &core)),
         Err(LoginError::Other(error)) => return Err(error),
     };
-    output::line(&format!(
-        "logged in to {} as {}",
-        core.endpoint.host_and_port(),
-        core.config.api_email
-    ))?;
-    let count = match count(&api, &core, &token).await {
+    let tell = |text: &str| if arguments.json { Ok(()) } else { output::line(text) };
+    tell(&login.in_words(&core))?;
+    let count = match count(&api, &core, &login.token).await {
         Ok(count) => count,
         Err(Uncounted::Core(error)) => return Err(login::explained(error, &core)),
         Err(Uncounted::NoEnd(error)) => anyhow::bail!(
-            "{error}\n    → the trouble is the core's, or of a proxy before it: as long as its list is like \
-             this, no reconciliation can be done"
+            "{error}\n    → the core, or a proxy before it, gives a list without end: as long as it does, no \
+             reconciliation can be done"
         ),
     };
-    report(&count, &core)?;
-    ask_for_one(&count, &api, &core, &token).await
+    if count.ids.is_empty() && count.others > 0 {
+        anyhow::bail!(
+            "the core has {} members, none of them of church {}: is core_church_id right?",
+            count.others,
+            core.config.core_church_id
+        );
+    }
+    tell(&report(&count, &core))?;
+    let (fetched, outcome) = match try_by_id(&count.first, &api, &core, &login.token).await {
+        Trial::Fetched { member, outcome } => {
+            tell(&format!("member {member} was fetched by id, mapped and filtered: {outcome}"))?;
+            (Some(member), Some(outcome))
+        }
+        Trial::NoMember => {
+            tell("no member to fetch by id: whether the account may view members is not known")?;
+            (None, None)
+        }
+        Trial::Failed { problem, advice } => anyhow::bail!("{problem}\n    → {advice}"),
+    };
+    if !arguments.json {
+        return Ok(());
+    }
+    output::object(&Tested {
+        campus_id: core.config.id,
+        campus_name: &name,
+        host: core.endpoint.host_and_port(),
+        account: &core.config.api_email,
+        login: if login.reused.is_some() { "reused" } else { "new" },
+        token_age_seconds: login.reused.map(|age| age.as_secs()),
+        members: count.ids.len(),
+        inactive: count.inactive,
+        others: count.others,
+        total: count.total,
+        unreadable_rows: count.unreadable.iter().map(|row| row + 1).collect(),
+        rows_without_id: count.without_id,
+        fetched: fetched.as_deref(),
+        outcome,
+    })
 }
 
 /// The client that reads lists and asks for members.
@@ -101,7 +146,7 @@ async fn count(api: &CoreClient, core: &CampusCore, token: &Token) -> Result<Cou
     loop {
         let window = Window { skip, rows: size.rows() };
         let ask =
-            |part: Window| api.page(&core.endpoint, token, part.skip, part.rows, Few::default());
+            |part: Window| api.page(&core.endpoint, token, part.skip, part.rows, Listed::default());
         let gathered = gather(window, &silence, ask).await.map_err(Uncounted::Core)?;
         size.learn(&gathered);
         skip = gathered.end(window);
@@ -113,29 +158,6 @@ async fn count(api: &CoreClient, core: &CampusCore, token: &Token) -> Result<Cou
             progress.finish_and_clear();
             return Ok(count);
         }
-    }
-}
-
-/// Rows with what is counted of them.
-struct Few {
-    keys: Keys,
-    rows: Vec<CoreMember>,
-}
-
-impl Default for Few {
-    fn default() -> Self {
-        let keys = Keys::only(["id", "church_id", "is_active", "is_deleted"]);
-        Self { keys, rows: Vec::new() }
-    }
-}
-
-impl Rows for Few {
-    fn keys(&self) -> &Keys {
-        &self.keys
-    }
-
-    fn take(&mut self, row: &CoreMember) {
-        self.rows.push(row.clone());
     }
 }
 
@@ -151,7 +173,7 @@ pub(super) fn progress() -> ProgressBar {
 
 impl Count {
     /// Answers by what the rows are known again.
-    fn add(&mut self, gathered: Gathered<Few>, church: &str) -> Vec<u64> {
+    fn add(&mut self, gathered: Gathered<Listed>, church: &str) -> Vec<u64> {
         self.total = gathered.total.or(self.total);
         self.unreadable.extend(gathered.unreadable);
         let mut keys = Vec::new();
@@ -175,79 +197,56 @@ impl Count {
     }
 }
 
-/// Asks for a member of the list by id, as every event does, and looks at its church.
-async fn ask_for_one(
-    count: &Count,
-    api: &CoreClient,
-    core: &CampusCore,
-    token: &Token,
-) -> anyhow::Result<()> {
-    let church = &core.config.core_church_id;
-    let mut failure = None;
-    for id in &count.first {
-        match api.member(&core.endpoint, token, id).await {
-            Ok(member) => match member.church_id() {
-                Some(other) if other == church => {
-                    return output::line(&format!("member {id} answers by id, of church {church}"));
-                }
-                Some(other) => anyhow::bail!(
-                    "the list shows member {id} as of church {church}, and by id it is of church {other}: \
-                     nothing of it would be written"
-                ),
-                None => anyhow::bail!(
-                    "member {id}, asked for by id, names no church: nothing of it would be written"
-                ),
-            },
-            Err(error) => {
-                output::line(&format!("member {id} does not answer by id"))?;
-                failure = Some(error);
-            }
-        }
-    }
-    match failure {
-        Some(CoreError::NotFound { .. } | CoreError::Gone { .. }) => anyhow::bail!(
-            "the list shows these members, and by id the core says that there are none: no event could be \
-             worked on\n    → does another program answer below {}/members/?",
-            core.config.api_path_prefix
-        ),
-        Some(error) => Err(login::explained(error, core)),
-        None => Ok(()),
-    }
+/// How a trial went, for programs.
+#[derive(Serialize)]
+struct Tested<'a> {
+    campus_id: Uuid,
+    campus_name: &'a str,
+    host: String,
+    account: &'a str,
+    /// `new`, or `reused`: then no login was tried.
+    login: &'static str,
+    token_age_seconds: Option<u64>,
+    members: usize,
+    inactive: u64,
+    /// Members of other churches that the account sees.
+    others: u64,
+    /// What the core itself counts.
+    total: Option<u64>,
+    /// Rows of the list that the core cannot give, the first being 1.
+    unreadable_rows: Vec<u64>,
+    rows_without_id: u64,
+    /// The member that was fetched by id, and what an event about it would do.
+    fetched: Option<&'a str>,
+    outcome: Option<&'a str>,
 }
 
-fn report(count: &Count, core: &CampusCore) -> anyhow::Result<()> {
-    let members = count.ids.len();
-    let church = &core.config.core_church_id;
-    if members == 0 && count.others > 0 {
-        anyhow::bail!(
-            "the core has {} members, none of them of church {church}: is core_church_id right?",
-            count.others
-        );
-    }
-    output::line(&format!(
-        "{members} members of church {church}, {} of them inactive",
+/// What was counted, a line each.
+fn report(count: &Count, core: &CampusCore) -> String {
+    let mut lines = vec![format!(
+        "{} members of church {}, {} of them inactive",
+        count.ids.len(),
+        core.config.core_church_id,
         count.inactive
-    ))?;
+    )];
     if count.others > 0 {
-        output::line(&format!(
-            "{} members of other churches are left alone: this account sees more than one church",
+        lines.push(format!(
+            "{} members of other churches are ignored: this account sees more than one church",
             count.others
-        ))?;
+        ));
     }
-    if let Some(total) = count.total {
-        output::line(&format!("the core itself counts {total}"))?;
-    }
+    lines.extend(count.total.map(|total| format!("the core itself counts {total}")));
     if !count.unreadable.is_empty() {
         let named = count.unreadable.iter().take(NAMED).map(|row| (row + 1).to_string());
-        output::line(&format!(
+        lines.push(format!(
             "{} rows of the list cannot be given by the core, and stay undecided: row {}{}; its own log tells why",
             count.unreadable.len(),
             named.collect::<Vec<_>>().join(", "),
             if count.unreadable.len() > NAMED { ", …" } else { "" },
-        ))?;
+        ));
     }
     if count.without_id > 0 {
-        output::line(&format!("{} rows have no usable id, and stay undecided", count.without_id))?;
+        lines.push(format!("{} rows have no usable id, and stay undecided", count.without_id));
     }
-    Ok(())
+    lines.join("\n")
 }

@@ -23,7 +23,7 @@ use crate::{
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    campus: CampusId,
+    pub(super) campus: CampusId,
     /// Print a JSON array of objects
     #[arg(long)]
     json: bool,

@@ -7,6 +7,7 @@ use database::DatabaseError;
 use member::{Filter, filter::operator_names};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::{
     CampusCore, CampusId,
@@ -27,7 +28,7 @@ use crate::{
 #[command(after_help = rules_help())]
 pub(crate) struct Set {
     #[command(flatten)]
-    campus: CampusId,
+    pub(super) campus: CampusId,
     /// What happens to those who match all rules: kept, and nobody else; or dropped, and nobody else
     #[arg(long)]
     mode: Mode,
@@ -82,7 +83,7 @@ enum Mode {
 #[derive(Debug, Args)]
 pub(crate) struct Clear {
     #[command(flatten)]
-    campus: CampusId,
+    pub(super) campus: CampusId,
 }
 
 pub(super) async fn set(
@@ -100,7 +101,7 @@ pub(super) async fn set(
     if !arguments.force {
         let survey = known_fields::check(&filter, arguments.campus.id, environment).await?;
         if let Some(survey) = survey {
-            preview = look_ahead(&filter, &survey, arguments.campus, environment).await?;
+            preview = look_ahead(&filter, &survey, arguments.campus.id, environment).await?;
         }
     }
     for field in filter.hollow_fields() {
@@ -115,15 +116,15 @@ pub(super) async fn set(
         return output::line(&format!("Filter not saved: {filter}{whom}"));
     }
     if let Some(preview) = preview.filter(FilterPreview::is_beyond_limit) {
-        confirm_archives(arguments, &preview, interrupted).await?;
+        confirm_archives(arguments, &preview, environment, interrupted).await?;
     }
-    save(arguments.campus, mode, &rules, environment).await?;
+    save(arguments.campus.id, mode, &rules, environment).await?;
     say(&format!("Filter saved: {filter}{whom}"));
     Ok(())
 }
 
 pub(super) async fn clear(arguments: &Clear, environment: &Environment) -> anyhow::Result<()> {
-    save(arguments.campus, "include", &json!([]), environment).await?;
+    save(arguments.campus.id, "include", &json!([]), environment).await?;
     say(&format!("Filter cleared: campus {} has all of its core's members", arguments.campus.id));
     Ok(())
 }
@@ -132,13 +133,13 @@ pub(super) async fn clear(arguments: &Clear, environment: &Environment) -> anyho
 async fn look_ahead(
     filter: &Filter,
     survey: &Survey,
-    campus: CampusId,
+    campus: Uuid,
     environment: &Environment,
 ) -> anyhow::Result<Option<FilterPreview>> {
     let client = environment.client().await?;
     let asked = async {
         let (sealer, allowed) = (environment.sealer()?, environment.allowed_hosts()?);
-        let core = CampusCore::load(&client, &sealer, &allowed, campus.id).await?;
+        let core = CampusCore::load(&client, &sealer, &allowed, campus).await?;
         let session = survey::session(&core, sealer, environment)?;
         FilterPreview::of(filter, survey, &core, &session, &client).await
     };
@@ -158,6 +159,7 @@ async fn look_ahead(
 async fn confirm_archives(
     arguments: &Set,
     preview: &FilterPreview,
+    environment: &Environment,
     interrupted: &CancellationToken,
 ) -> anyhow::Result<()> {
     let beyond = format!(
@@ -172,10 +174,10 @@ async fn confirm_archives(
         ))
     })?;
     let question = format!(
-        "The filter of campus {} {beyond}: the rest would wait for an operator. Save it?",
+        "The filter of campus {} {beyond}: the rest would wait for an operator. Save it",
         arguments.campus.id
     );
-    confirm::ask(&question, arguments.yes, interrupted).await
+    confirm::ask(&question, environment, arguments.yes, interrupted).await
 }
 
 /// `include where gender equals "Female" and date_of_birth between [18,35]`
@@ -196,7 +198,7 @@ fn in_words(mode: &str, rules: &Value) -> String {
 }
 
 async fn save(
-    campus: CampusId,
+    campus: Uuid,
     mode: &str,
     rules: &Value,
     environment: &Environment,
@@ -205,12 +207,12 @@ async fn save(
     let changed = client
         .execute(
             "UPDATE sync_configs SET filter_mode = $2, filter_rules = $3 WHERE campus_id = $1",
-            &[&campus.id, &mode, rules],
+            &[&campus, &mode, rules],
         )
         .await
         .map_err(DatabaseError::during("save the filter"))?;
     if changed == 0 {
-        return Err(unknown(&client, campus.id).await);
+        return Err(unknown(&client, campus).await);
     }
     Ok(())
 }

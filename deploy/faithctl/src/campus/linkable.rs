@@ -73,7 +73,7 @@ async fn listed(
     let pool = Pool::new(&environment.database()?)?;
     let tokens = PostgresTokens::new(pool, environment.sealer()?);
     let token = match login::log_in(core, &api, &tokens).await {
-        Ok(token) => token,
+        Ok(login) => login.token,
         Err(LoginError::Core(error)) => return Err(login::explained(error, core)),
         Err(LoginError::Other(error)) => return Err(error),
     };

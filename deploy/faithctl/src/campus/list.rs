@@ -24,9 +24,9 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
         Column::new("name", |campus: &CampusRecord| campus.name.clone()),
         Column::new("campus_id", |campus| campus.campus_id.to_string()),
         Column::under("campus_id", "core_church_id", |campus| campus.core_church_id.clone()),
-        Column::new("enabled", state),
         Column::under("name", "timezone", |campus| campus.timezone.clone()),
         Column::new("last_sync_at", |campus| moment::show_optional(campus.last_sync_at)),
+        Column::under("last_sync_at", "enabled", state),
         Column::under("last_sync_at", "filter", filter_summary),
     ];
     let nothing = "no campus is synced yet: `faithctl campus add --help` tells how to add one";

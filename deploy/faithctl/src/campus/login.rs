@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use core_api::{CoreClient, CoreError, Lease, Token, TokenStore, Unreachable};
+use core_api::{
+    CoreClient, CoreError, Lease, Operation, Responder, Token, TokenStore, Unreachable,
+};
 use store::{PostgresTokens, TokenError};
 
 use super::CampusCore;
@@ -12,8 +14,8 @@ use crate::failure::{in_words, say};
 const TIME_LIMIT: Duration = Duration::from_secs(90);
 /// Between two looks at another program's login.
 const POLL: Duration = Duration::from_millis(500);
-/// How long nobody logs in after a login that failed, where the core does not say.
-const PAUSE: Duration = Duration::from_mins(1);
+/// A longer pause of logins is told, and not waited for.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// Why there is no token.
 pub(crate) enum LoginError {
@@ -29,22 +31,49 @@ impl From<TokenError> for LoginError {
     }
 }
 
+/// A token to ask the core with.
+pub(crate) struct CoreLogin {
+    pub(crate) token: Token,
+    /// How long ago it was obtained, where it was there already and no login was tried.
+    pub(crate) reused: Option<Duration>,
+}
+
+impl CoreLogin {
+    /// `logged in to HOST as EMAIL`, or what was used instead.
+    pub(crate) fn in_words(&self, core: &CampusCore) -> String {
+        let (host, account) = (core.endpoint.host_and_port(), &core.config.api_email);
+        match self.reused {
+            None => format!("logged in to {host} as {account}"),
+            Some(age) => format!(
+                "not logged in to {host} as {account}: reused the token of {} s ago, as one under a minute old is not \
+                 replaced",
+                age.as_secs()
+            ),
+        }
+    }
+}
+
 /// Logs in with the campus's account, within the budget that all programs share, and leaves them
-/// the token. One that is less than a minute old proves as much as a new one would.
+/// the token. One that is less than a minute old is not replaced, but used.
 pub(crate) async fn log_in(
     core: &CampusCore,
     client: &CoreClient,
     tokens: &PostgresTokens,
-) -> Result<Token, LoginError> {
+) -> Result<CoreLogin, LoginError> {
     let (campus, host) = (core.config.id, core.endpoint.host_and_port());
     let give_up = tokio::time::Instant::now() + TIME_LIMIT;
     while tokio::time::Instant::now() < give_up {
         let stored = tokens.current(campus).await?;
         let version = stored.as_ref().map(|stored| stored.version);
         let wait = match tokens.lease(campus, version, core.config.version, &host).await? {
-            Lease::Won(fence) => return use_lease(core, client, tokens, fence).await,
+            Lease::Won(fence) => {
+                let token = use_lease(core, client, tokens, fence).await?;
+                return Ok(CoreLogin { token, reused: None });
+            }
             Lease::TooYoung => match stored {
-                Some(stored) => return Ok(stored.token),
+                Some(stored) => {
+                    return Ok(CoreLogin { token: stored.token, reused: Some(stored.age) });
+                }
                 None => POLL,
             },
             Lease::Newer(_) | Lease::HeldByAnother => POLL,
@@ -55,16 +84,13 @@ pub(crate) async fn log_in(
             }
             Lease::NotBefore(wait, after) | Lease::NoBudget(wait, after) => {
                 let wait = wait.max(Duration::from_secs(1));
-                if wait > PAUSE {
+                if wait > LONGEST_WAIT {
                     return Err(LoginError::Core(CoreError::LoginPaused {
                         retry_after: wait,
                         after,
                     }));
                 }
-                say(&format!(
-                    "a login failed just now, or several were tried: waiting {} s, as the core allows few",
-                    wait.as_secs()
-                ));
+                say(&format!("login paused: {after}; trying again in {} s", wait.as_secs()));
                 wait
             }
         };
@@ -88,8 +114,7 @@ async fn use_lease(
             Ok(stored.token)
         }
         Err(error) => {
-            let pause = error.retry_after().unwrap_or(PAUSE);
-            tokens.login_failed(campus, fence, pause, error.login_trouble()).await?;
+            tokens.login_failed(campus, fence, error.login_pause(), error.login_trouble()).await?;
             Err(LoginError::Core(error))
         }
     }
@@ -124,7 +149,7 @@ pub(crate) fn advice(error: &CoreError, core: &CampusCore) -> String {
                 "the core is too slow, or something between cuts it off".to_owned()
             }
         },
-        CoreError::LoginRefused { status: 404 | 405 } => format!(
+        CoreError::LoginRefused { status: 404 | 405, .. } => format!(
             "there is no login at {}{}: the path prefix is another one ({set} --api-path-prefix …`)",
             config.api_path_prefix, config.api_login_path
         ),
@@ -132,8 +157,15 @@ pub(crate) fn advice(error: &CoreError, core: &CampusCore) -> String {
             "the core refused the account {}: correct it with {set} --api-password-stdin`, or --api-email",
             config.api_email
         ),
-        CoreError::Forbidden { .. } => {
-            format!("the account {} may not list members: give it that right in FaithFlow", config.api_email)
+        CoreError::Forbidden { call } if call.responder() == Some(Responder::Proxy) => {
+            proxy(core)
+        }
+        CoreError::Forbidden { call } => {
+            let what = match call.operation() {
+                Operation::FetchMember => "view members (it may list them)",
+                Operation::LogIn | Operation::ListMembers => "list members",
+            };
+            format!("the account {} may not {what}: give it that right in FaithFlow", config.api_email)
         }
         CoreError::NotFound { .. } | CoreError::Gone { .. } => format!(
             "there is no member list at {}{}: the paths are other ones ({set} --api-path-prefix …`, or --api-members-path)",
@@ -143,8 +175,9 @@ pub(crate) fn advice(error: &CoreError, core: &CampusCore) -> String {
             "what answers at {} is no FaithFlow API that we know: is the address right?",
             core.endpoint.host_and_port()
         ),
+        CoreError::Server { call, .. } if call.responder() != Some(Responder::Core) => proxy(core),
         CoreError::Server { .. } | CoreError::TooLarge { .. } => {
-            "the trouble is the core's: its own log tells more".to_owned()
+            "the core failed: its own log tells more".to_owned()
         }
         CoreError::RateLimited { .. } | CoreError::LoginPaused { .. } => {
             "the core allows few requests a minute: try again a little later".to_owned()
@@ -153,4 +186,11 @@ pub(crate) fn advice(error: &CoreError, core: &CampusCore) -> String {
             "the core does not accept the token that it just gave: several cores behind one address?".to_owned()
         }
     }
+}
+
+fn proxy(core: &CampusCore) -> String {
+    format!(
+        "the answer is not in JSON as the core's are: look at the proxy before {}, and whether the core behind it runs",
+        core.endpoint.host_and_port()
+    )
 }

@@ -1,6 +1,7 @@
 //! `faithctl campus …`: which campuses are synced, from which core, and with which secrets.
 
 mod add;
+mod by_id;
 mod connection;
 mod core;
 mod fields;
@@ -27,8 +28,9 @@ use tokio_util::sync::CancellationToken;
 use crate::environment::Environment;
 
 pub(crate) use self::{
+    by_id::{Listed, Trial, try_by_id},
     core::CampusCore,
-    id::{CampusId, load_campus},
+    id::{CampusId, find_campus, find_optional_campus, load_campus},
     known_fields::faults as filter_faults,
     login::{LoginError, advice, log_in},
     show::SECRET_AGE,
@@ -39,7 +41,7 @@ pub(crate) use self::{
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     faithctl campus list\n  \
-    faithctl campus show 0195f2d0-7c5e-7d0a-9d3f-0b6f2f6a1c11\n  \
+    faithctl campus show 'GKBJ Kebon Jeruk'\n  \
     faithctl campus set 0195f2d0-7c5e-7d0a-9d3f-0b6f2f6a1c11 --rate-limit 50/s")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -63,11 +65,34 @@ enum Command {
     DiscoverFields(fields::Arguments),
 }
 
+impl Command {
+    /// The campus that it is about, where it is about one.
+    fn campus(&mut self) -> Option<&mut CampusId> {
+        match self {
+            Self::Add(_) | Self::List(_) => None,
+            Self::Show(arguments) => Some(&mut arguments.campus),
+            Self::Enable(arguments) => Some(&mut arguments.campus),
+            Self::Disable(arguments) => Some(&mut arguments.campus),
+            Self::Pause(arguments) => Some(&mut arguments.campus),
+            Self::Resume(arguments) => Some(&mut arguments.campus),
+            Self::Set(arguments) => Some(&mut arguments.campus),
+            Self::RotateSecret(arguments) => Some(&mut arguments.campus),
+            Self::SetFilter(arguments) => Some(&mut arguments.campus),
+            Self::ClearFilter(arguments) => Some(&mut arguments.campus),
+            Self::TestConnection(arguments) => Some(&mut arguments.campus),
+            Self::DiscoverFields(arguments) => Some(&mut arguments.campus),
+        }
+    }
+}
+
 pub(crate) async fn run(
-    arguments: Arguments,
+    mut arguments: Arguments,
     environment: &Environment,
     interrupted: &CancellationToken,
 ) -> anyhow::Result<()> {
+    if let Some(campus) = arguments.command.campus() {
+        campus.find(environment).await?;
+    }
     match arguments.command {
         Command::Add(arguments) => add::run(arguments, environment).await,
         Command::List(arguments) => list::run(&arguments, environment).await,

@@ -25,7 +25,7 @@ const LONGEST_GRACE: Duration = Duration::from_hours(24 * 365);
     faithctl campus rotate-secret 0195f2d0-7c5e-7d0a-9d3f-0b6f2f6a1c11 --grace 0s    # the old one leaked")]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    campus: CampusId,
+    pub(super) campus: CampusId,
     /// How long the old secret works as well; 0s: not a moment longer
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = grace)]
     grace: Duration,

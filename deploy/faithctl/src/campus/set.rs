@@ -17,7 +17,7 @@ use super::{
 use crate::{
     environment::Environment,
     failure::{UsageError, say},
-    input,
+    input, output,
 };
 
 /// Changes how a campus is synced.
@@ -28,9 +28,12 @@ use crate::{
     faithctl campus set 0195f2d0-7c5e-7d0a-9d3f-0b6f2f6a1c11 --api-password-stdin < password")]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    campus: CampusId,
+    pub(super) campus: CampusId,
     #[command(flatten)]
     changes: Changes,
+    /// Print the campus as it is now, as a JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 /// What is to be another from now on.
@@ -87,6 +90,29 @@ struct Changes {
 }
 
 impl Changes {
+    /// The options that were given, by their names.
+    fn names(&self) -> Vec<&'static str> {
+        let given = [
+            ("name", self.name.is_some()),
+            ("timezone", self.timezone.is_some()),
+            ("core-church-id", self.core_church_id.is_some()),
+            ("api-base-url", self.api_base_url.is_some()),
+            ("api-path-prefix", self.api_path_prefix.is_some()),
+            ("api-login-path", self.api_login_path.is_some()),
+            ("api-members-path", self.api_members_path.is_some()),
+            ("api-email", self.api_email.is_some()),
+            ("api-password", self.api_password_stdin),
+            ("rate-limit", self.rate_limit.is_some()),
+            ("reconciliation", self.reconciliation.is_some()),
+            ("reconciliation-time", self.reconciliation_time.is_some()),
+            ("reconcile-every", self.reconcile_every.is_some()),
+            ("archive-limit", self.archive_limit.is_some()),
+            ("link-members", self.link_members.is_some()),
+            ("default-country", self.default_country.is_some()),
+        ];
+        given.into_iter().filter_map(|(name, is_given)| is_given.then_some(name)).collect()
+    }
+
     /// Whether another core, or another account there, is talked to from now on: its token is
     /// another one.
     fn concern_login(&self) -> bool {
@@ -116,7 +142,7 @@ impl Changes {
 }
 
 pub(super) async fn run(arguments: Arguments, environment: &Environment) -> anyhow::Result<()> {
-    let Arguments { campus: CampusId { id }, changes } = arguments;
+    let Arguments { campus: CampusId { id, .. }, changes, json } = arguments;
     if changes == Changes::default() {
         return Err(UsageError::new(
             "nothing to change: `faithctl campus set --help` lists what can be",
@@ -142,7 +168,14 @@ pub(super) async fn run(arguments: Arguments, environment: &Environment) -> anyh
         let church = changes.core_church_id.as_deref().unwrap_or_default();
         return Err(core::refused(&client, error, church).await);
     }
-    say(&format!("campus {id} is changed"));
+    if json {
+        output::object(&super::load_campus(&client, id).await?)?;
+    }
+    say(&format!(
+        "campus {id} ({}) saved: {}",
+        changes.name.as_ref().unwrap_or(&before.name),
+        changes.names().join(", ")
+    ));
     if touches_address {
         say(&format!(
             "`faithctl campus test-connection {id}` tries the core's address and account"

@@ -24,7 +24,7 @@ pub(crate) const SECRET_AGE: TimeDelta = TimeDelta::days(90);
     with `faithctl campus rotate-secret`.")]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    campus: CampusId,
+    pub(super) campus: CampusId,
     /// Print a JSON object
     #[arg(long)]
     json: bool,

@@ -3,6 +3,7 @@
 use clap::Args;
 use database::{DatabaseError, types::ToSql};
 use store::CampusConfig;
+use uuid::Uuid;
 
 use super::{CampusId, id::unknown, known_fields};
 use crate::{environment::Environment, failure::say};
@@ -16,7 +17,7 @@ use crate::{environment::Environment, failure::say};
 )]
 pub(crate) struct Enable {
     #[command(flatten)]
-    campus: CampusId,
+    pub(super) campus: CampusId,
     /// Enable it although no member of the core has a field that its filter names
     #[arg(long)]
     force: bool,
@@ -30,7 +31,7 @@ pub(crate) struct Enable {
 #[command(after_help = "In force in gateways and workers within a second.")]
 pub(crate) struct Disable {
     #[command(flatten)]
-    campus: CampusId,
+    pub(super) campus: CampusId,
 }
 
 /// Pauses a campus: its webhooks are accepted and wait, nothing of it is fetched or written.
@@ -44,7 +45,7 @@ pub(crate) struct Disable {
 )]
 pub(crate) struct Pause {
     #[command(flatten)]
-    campus: CampusId,
+    pub(super) campus: CampusId,
 }
 
 /// Resumes a paused campus.
@@ -54,7 +55,7 @@ pub(crate) struct Pause {
 )]
 pub(crate) struct Resume {
     #[command(flatten)]
-    campus: CampusId,
+    pub(super) campus: CampusId,
 }
 
 pub(super) async fn enable(arguments: &Enable, environment: &Environment) -> anyhow::Result<()> {
@@ -64,48 +65,48 @@ pub(super) async fn enable(arguments: &Enable, environment: &Environment) -> any
     {
         known_fields::check(&config.filter, id, environment).await?;
     }
-    switch(arguments.campus, true, environment).await
+    switch(arguments.campus.id, true, environment).await
 }
 
 pub(super) async fn disable(arguments: &Disable, environment: &Environment) -> anyhow::Result<()> {
-    switch(arguments.campus, false, environment).await
+    switch(arguments.campus.id, false, environment).await
 }
 
 pub(super) async fn pause(arguments: &Pause, environment: &Environment) -> anyhow::Result<()> {
     let statement = "UPDATE sync_configs SET paused_at = coalesce(paused_at, now()), paused_by = coalesce(paused_by, $2)
                      WHERE campus_id = $1";
-    change(arguments.campus, statement, &[&runtime::operator()], "paused", environment).await
+    change(arguments.campus.id, statement, &[&runtime::operator()], "paused", environment).await
 }
 
 pub(super) async fn resume(arguments: &Resume, environment: &Environment) -> anyhow::Result<()> {
     let statement =
         "UPDATE sync_configs SET paused_at = NULL, paused_by = NULL WHERE campus_id = $1";
-    change(arguments.campus, statement, &[], "resumed", environment).await
+    change(arguments.campus.id, statement, &[], "resumed", environment).await
 }
 
-async fn switch(campus: CampusId, on: bool, environment: &Environment) -> anyhow::Result<()> {
+async fn switch(campus: Uuid, on: bool, environment: &Environment) -> anyhow::Result<()> {
     let statement = "UPDATE sync_configs SET is_enabled = $2 WHERE campus_id = $1";
     change(campus, statement, &[&on], if on { "enabled" } else { "disabled" }, environment).await
 }
 
 /// Runs a statement whose first parameter is the campus, and says what the campus is now.
 async fn change(
-    campus: CampusId,
+    campus: Uuid,
     statement: &str,
     more: &[&(dyn ToSql + Sync)],
     becomes: &str,
     environment: &Environment,
 ) -> anyhow::Result<()> {
     let client = environment.client().await?;
-    let own: [&(dyn ToSql + Sync); 1] = [&campus.id];
+    let own: [&(dyn ToSql + Sync); 1] = [&campus];
     let parameters: Vec<&(dyn ToSql + Sync)> = own.iter().chain(more).copied().collect();
     let changed = client
         .execute(statement, &parameters)
         .await
         .map_err(DatabaseError::during("switch the campus"))?;
     if changed == 0 {
-        return Err(unknown(&client, campus.id).await);
+        return Err(unknown(&client, campus).await);
     }
-    say(&format!("campus {} is {becomes}", campus.id));
+    say(&format!("campus {campus} is {becomes}"));
     Ok(())
 }

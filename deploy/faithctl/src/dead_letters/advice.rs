@@ -7,7 +7,7 @@ pub(super) fn advice(cause: Cause) -> &'static str {
     match cause {
         Cause::MemberNotFound => {
             "The core answers 404. Few: the members are gone there, discard them. Every event of a \
-             campus: its path prefix is wrong (`faithctl campus test-connection`); mend it, replay."
+             campus: its path prefix is wrong (`faithctl campus test-connection`); correct it, replay."
         }
         Cause::CoreUnavailable => {
             "The core was away for longer than RETRY_OUTAGE_AGE. When it answers again \
@@ -18,11 +18,12 @@ pub(super) fn advice(cause: Cause) -> &'static str {
              --api-password-stdin`, then test-connection, then replay."
         }
         Cause::CoreForbidden => {
-            "The account may not see these members. Give it the right in FaithFlow, then replay."
+            "The account may not view these members (HTTP 403). Give it the right in FaithFlow; \
+             `faithctl campus test-connection` fetches one by id; then replay."
         }
         Cause::CoreBadResponse => {
             "The core's answer made no sense, or lacks a field that the filter names. Compare with \
-             `faithctl campus discover-fields`; mend the filter or the core, then replay."
+             `faithctl campus discover-fields`; correct the filter or the core, then replay."
         }
         Cause::WrongChurch => {
             "The account sees members of another church. Use an account of this church, then replay."
@@ -36,7 +37,7 @@ pub(super) fn advice(cause: Cause) -> &'static str {
              run; the rest is no event, and somebody else wrote it: look at one (`show`), discard it."
         }
         Cause::Database => {
-            "Postgres refuses the member's values: its log says which. Mend what refuses them, then \
+            "Postgres refuses the member's values: its log says which. Fix what refuses them, then \
              replay."
         }
         Cause::Poison => {

@@ -30,7 +30,7 @@ const BATCH: usize = 500;
     faithctl dead-letters discard --id 01936d4e-5f0a-7c3e-9b1d-2a4c6e8f0a1b --note 'sent by mistake'")]
 pub(super) struct Arguments {
     #[command(flatten)]
-    selection: Selection,
+    pub(super) selection: Selection,
     /// Why, for whoever looks at it later
     #[arg(long, value_name = "TEXT", value_parser = note)]
     note: String,
@@ -60,8 +60,8 @@ pub(super) async fn run(
     if arguments.dry_run {
         return report(arguments, &chosen, 0);
     }
-    let question = format!("Discard {} for good?", letters(chosen.ids.len()));
-    confirm::ask(&question, arguments.yes, interrupted).await?;
+    let question = format!("Discard {} for good", chosen.in_words(&client).await?);
+    confirm::ask(&question, environment, arguments.yes, interrupted).await?;
     let mut discarded = 0;
     let result = discard(&mut client, &chosen, &arguments.note, interrupted, &mut discarded).await;
     report(arguments, &chosen, discarded)?;

@@ -16,8 +16,8 @@ const PAGE: usize = 1_000;
     faithctl dead-letters export --since 24h | jq -r .member_id | sort -u")]
 pub(super) struct Arguments {
     #[command(flatten)]
-    filters: Filters,
-    /// At most so many
+    pub(super) filters: Filters,
+    /// Maximum number of rows
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
     /// One JSON object a line is the only form

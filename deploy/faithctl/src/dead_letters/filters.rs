@@ -6,43 +6,56 @@ use clap::{
     builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
 };
 use retry::Cause;
-use store::{DeadLetterStatus, records::DeadLetterFilter};
+use store::{CampusReference, DeadLetterStatus, records::DeadLetterFilter};
 use uuid::Uuid;
 
-use crate::moment;
+use crate::{campus::find_campus, environment::Environment, moment};
 
 /// All of them hold for a letter that is chosen.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct Filters {
-    /// Only those that failed for this cause
+    /// Filter by cause
     #[arg(long, value_name = "CAUSE", value_parser = causes())]
     pub(super) cause: Option<String>,
-    /// Only of this campus
-    #[arg(long, value_name = "ID")]
-    pub(super) campus: Option<Uuid>,
-    /// Only of this type, such as member.updated
+    /// Filter by campus: its id, or its name where only one has it
+    #[arg(long, value_name = "CAMPUS")]
+    campus: Option<CampusReference>,
+    /// What that leads to, once it was looked for.
+    #[arg(skip)]
+    campus_id: Option<Uuid>,
+    /// Filter by event type, such as member.updated
     #[arg(long, value_name = "TYPE")]
     pub(super) event_type: Option<String>,
-    /// Only about this member, by the core's id
+    /// Filter by member, by the core's id
     #[arg(long, value_name = "ID")]
     pub(super) member: Option<String>,
-    /// Only those that stand so
+    /// Filter by status
     #[arg(long, value_name = "STATUS", value_parser = statuses())]
     pub(super) status: Option<DeadLetterStatus>,
-    /// Only those that died since: 30m, 1h, 7d ago, or a time such as 2026-11-20T01:40:00Z
+    /// Only those that died since: so long ago (30m, 1h, 7d), or a time such as 2026-11-20T01:40:00Z
     #[arg(long, value_name = "WHEN", value_parser = moment::parse)]
     pub(super) since: Option<DateTime<Utc>>,
-    /// Only those that died before: 30m, 1h, 7d ago, or a time such as 2026-11-20T01:40:00Z
+    /// Only those that died before: so long ago (30m, 1h, 7d), or a time such as 2026-11-20T01:40:00Z
     #[arg(long, value_name = "WHEN", value_parser = moment::parse)]
     pub(super) until: Option<DateTime<Utc>>,
 }
 
 impl Filters {
+    /// Looks for the campus that was named; whoever gave an id needs no database for that.
+    pub(super) async fn find_campus(&mut self, environment: &Environment) -> anyhow::Result<()> {
+        self.campus_id = match &self.campus {
+            None => None,
+            Some(CampusReference::Id(id)) => Some(*id),
+            Some(name) => Some(find_campus(name, &environment.client().await?).await?),
+        };
+        Ok(())
+    }
+
     /// The filter, with a status where none was asked for.
     pub(super) fn filter(&self, status: Option<DeadLetterStatus>) -> DeadLetterFilter {
         DeadLetterFilter {
             cause: self.cause.clone(),
-            campus: self.campus,
+            campus: self.campus_id,
             event_type: self.event_type.clone(),
             member: self.member.clone(),
             status: self.status.or(status),

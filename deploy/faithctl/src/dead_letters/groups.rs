@@ -16,8 +16,8 @@ use crate::{environment::Environment, failure::say, listing, moment, output::Col
     faithctl dead-letters groups --status replaying")]
 pub(super) struct Arguments {
     #[command(flatten)]
-    filters: Filters,
-    /// At most so many groups
+    pub(super) filters: Filters,
+    /// Maximum number of groups
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
     /// Print a JSON array of objects
@@ -39,9 +39,9 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
         Column::under("campus", "campus_id", |group| {
             group.campus_id.map_or_else(|| "-".to_owned(), |id| id.to_string())
         }),
-        Column::new("oldest", |group| moment::show(group.oldest)),
-        Column::under("oldest", "newest", |group| moment::show(group.newest)),
-        Column::new("replayed", |group| group.replayed.to_string()),
+        Column::under("cause", "oldest", |group| moment::show(group.oldest)),
+        Column::under("cause", "newest", |group| moment::show(group.newest)),
+        Column::under("count", "replayed", |group| group.replayed.to_string()),
     ];
     listing::write("no dead letter matches", &groups, &columns, arguments.json)?;
     if !arguments.json && std::io::stdout().is_terminal() {

@@ -14,8 +14,8 @@ use crate::{environment::Environment, failure::say, listing, moment, output::Col
     faithctl dead-letters list --member 8655d76b-9be0-4681-bd2c-35cd5e09a809 --json")]
 pub(super) struct Arguments {
     #[command(flatten)]
-    filters: Filters,
-    /// At most so many
+    pub(super) filters: Filters,
+    /// Maximum number of rows
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
     /// Print a JSON array of objects
@@ -55,7 +55,7 @@ fn columns() -> [Column<DeadLetterRecord>; 9] {
             letter.event_type.clone().unwrap_or_else(|| "-".to_owned())
         }),
         Column::under("dead_at", "status", |letter| letter.status.clone()),
-        Column::new("replay_count", |letter| letter.replay_count.to_string()),
+        Column::under("dead_at", "replay_count", |letter| letter.replay_count.to_string()),
         Column::new("cause", |letter| letter.cause.clone()),
         Column::under("cause", "reason", |letter| letter.reason.clone()),
     ]

@@ -2,6 +2,7 @@
 
 mod advice;
 mod discard;
+mod ends;
 mod export;
 mod filters;
 mod groups;
@@ -16,6 +17,7 @@ mod show;
 use clap::{Args, Subcommand};
 use tokio_util::sync::CancellationToken;
 
+use self::filters::Filters;
 use crate::environment::Environment;
 
 /// Events that failed for good: what they are, and another try for them.
@@ -50,11 +52,28 @@ impl Arguments {
     }
 }
 
+impl Command {
+    /// What it filters by, where it does.
+    fn filters(&mut self) -> Option<&mut Filters> {
+        match self {
+            Self::Groups(arguments) => Some(&mut arguments.filters),
+            Self::List(arguments) => Some(&mut arguments.filters),
+            Self::Export(arguments) => Some(&mut arguments.filters),
+            Self::Replay(arguments) => Some(&mut arguments.selection.filters),
+            Self::Discard(arguments) => Some(&mut arguments.selection.filters),
+            Self::Show(_) => None,
+        }
+    }
+}
+
 pub(crate) async fn run(
-    arguments: Arguments,
+    mut arguments: Arguments,
     environment: &Environment,
     interrupted: &CancellationToken,
 ) -> anyhow::Result<()> {
+    if let Some(filters) = arguments.command.filters() {
+        filters.find_campus(environment).await?;
+    }
     match arguments.command {
         Command::Groups(arguments) => groups::run(&arguments, environment).await,
         Command::List(arguments) => list::run(&arguments, environment).await,

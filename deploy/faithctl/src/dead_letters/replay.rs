@@ -8,7 +8,7 @@ use database::Client;
 use event::{DecodeError, Envelope, History};
 use indicatif::HumanCount;
 use queue::{Message, PublishError, Route};
-use runtime::{TRACES, Trace, TraceContext};
+use runtime::{TRACES, Trace, TraceContext, parse_duration};
 use serde_json::{Value, json};
 use store::dead_letters::{Claim, Replayable};
 use tokio_util::sync::CancellationToken;
@@ -16,6 +16,7 @@ use tracing::Span;
 use uuid::Uuid;
 
 use super::{
+    ends::Ends,
     pace::{Pace, parse_rate},
     progress::{Progress, letters},
     publisher::ReplayPublisher,
@@ -24,7 +25,7 @@ use super::{
 use crate::{
     confirm,
     environment::Environment,
-    failure::{Interrupted, say},
+    failure::{Interrupted, Reported, say},
     output,
 };
 
@@ -41,20 +42,24 @@ const BROKER_PAUSE: Duration = Duration::from_millis(500);
 #[command(after_help = "Examples:\n  \
     faithctl dead-letters replay --cause core_unavailable --dry-run\n  \
     faithctl dead-letters replay --cause core_unavailable --since 24h\n  \
-    faithctl dead-letters replay --campus ID --rate 50/s --yes\n  \
+    faithctl dead-letters replay --campus 'GKBJ Kebon Jeruk' --rate 50/s --yes --wait\n  \
     faithctl dead-letters replay --id 01936d4e-5f0a-7c3e-9b1d-2a4c6e8f0a1b\n\n\
     Try a few first (`--limit 10`), and look at what became of them:\n  \
     faithctl dead-letters list --limit 10\n\n\
     By --id, letters that were replayed already and came to no end can be sent once more.")]
 pub(super) struct Arguments {
     #[command(flatten)]
-    selection: Selection,
+    pub(super) selection: Selection,
     /// Say how many would be replayed, and change nothing
     #[arg(long)]
     dry_run: bool,
     /// At most so many a second, such as 50/s
     #[arg(long, value_name = "N/s", value_parser = parse_rate)]
     rate: Option<u32>,
+    /// Wait until each has come to an end, and tell how many are resolved and how many failed again, by cause; exit
+    /// code 1 unless all are resolved
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "10m", value_parser = duration)]
+    wait: Option<Duration>,
     /// Do not ask
     #[arg(long)]
     yes: bool,
@@ -66,7 +71,7 @@ pub(super) struct Arguments {
 /// What became of the letters that were chosen.
 #[derive(Debug, Default)]
 struct Tally {
-    replayed: usize,
+    replayed: Vec<Uuid>,
     /// Another replay took them, or they are no longer open.
     left: usize,
     unreadable: usize,
@@ -89,10 +94,10 @@ pub(super) async fn run(
     let chosen = arguments.selection.choose(&client, filter).await?;
     let mut tally = Tally { unreadable: chosen.unreadable, ..Tally::default() };
     if arguments.dry_run {
-        return report(arguments, &chosen, &tally);
+        return report(arguments, &chosen, &tally, None);
     }
-    let question = format!("Replay {}?", letters(chosen.ids.len()));
-    confirm::ask(&question, arguments.yes, interrupted).await?;
+    let question = format!("Replay {}", chosen.in_words(&client).await?);
+    confirm::ask(&question, environment, arguments.yes, interrupted).await?;
 
     let publisher = ReplayPublisher::connect(environment).await?;
     let mut replay = Replay {
@@ -113,11 +118,26 @@ pub(super) async fn run(
     replay.progress.finish();
     drop(replay);
     publisher.close().await;
-    report(arguments, &chosen, &tally)?;
+    let ends = match arguments.wait.filter(|_| result.is_ok()) {
+        Some(limit) => Some(Ends::wait(&client, &tally.replayed, limit, interrupted).await?),
+        None => None,
+    };
+    report(arguments, &chosen, &tally, ends.as_ref())?;
     if result.is_err() {
         say("the rest stays open: the same command again goes on with it");
     }
-    result
+    result?;
+    match ends {
+        Some(ends) if interrupted.is_cancelled() && !ends.are_all_known() => {
+            Err(Interrupted.into())
+        }
+        Some(ends) if !ends.are_good() => Err(Reported.into()),
+        _ => Ok(()),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| "expected a duration such as 10m".to_owned())
 }
 
 /// A replay under way.
@@ -200,7 +220,7 @@ impl Replay<'_> {
         }
         let left = ids.len() - claimed.letters.len();
         claimed.commit(&confirmed).await?;
-        self.tally.replayed += confirmed.len();
+        self.tally.replayed.extend(&confirmed);
         self.tally.left += left;
         self.tally.unreadable += unreadable;
         self.progress.advance(ids.len() - rest.len());
@@ -256,8 +276,14 @@ fn original(envelope: &Value) -> Option<Vec<u8>> {
     }
 }
 
-fn report(arguments: &Arguments, chosen: &Selected, tally: &Tally) -> anyhow::Result<()> {
-    let Tally { replayed, left, unreadable } = *tally;
+fn report(
+    arguments: &Arguments,
+    chosen: &Selected,
+    tally: &Tally,
+    ends: Option<&Ends>,
+) -> anyhow::Result<()> {
+    let Tally { replayed, left, unreadable } = tally;
+    let (replayed, left, unreadable) = (replayed.len(), *left, *unreadable);
     let matched = chosen.ids.len();
     let numbers = |number: usize| HumanCount(number as u64);
     if arguments.json {
@@ -267,11 +293,15 @@ fn report(arguments: &Arguments, chosen: &Selected, tally: &Tally) -> anyhow::Re
             "left": left,
             "unreadable": unreadable,
             "dry_run": arguments.dry_run,
+            "outcomes": ends,
         }))?;
     } else if arguments.dry_run {
         output::line(&format!("would replay {}", letters(matched)))?;
     } else {
         output::line(&format!("replayed {} of {}", numbers(replayed), letters(matched)))?;
+        if let Some(ends) = ends {
+            output::line(&ends.in_words())?;
+        }
     }
     if left > 0 {
         say(&format!("{left} were left: another replay took them, or they are no longer open"));

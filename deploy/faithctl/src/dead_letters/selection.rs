@@ -9,18 +9,21 @@ use database::{Client, DatabaseError};
 use store::{DeadLetterStatus, records::DeadLetterRecord};
 use uuid::Uuid;
 
-use super::filters::Filters;
+use super::{filters::Filters, progress::letters};
 use crate::failure::{UsageError, say};
+
+/// More campuses than these are counted in a question, and not named.
+const MOST_NAMED: usize = 3;
 
 /// How an operator chooses.
 #[derive(Debug, Args)]
 pub(super) struct Selection {
     #[command(flatten)]
-    filters: Filters,
+    pub(super) filters: Filters,
     /// Only these letters; several may follow
     #[arg(long = "id", value_name = "ID", num_args = 1.., conflicts_with_all = ["Filters", "limit"])]
     ids: Vec<Uuid>,
-    /// At most so many, those that died first
+    /// Maximum number of letters, those that died first
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
 }
@@ -42,6 +45,27 @@ pub(super) struct SelectionFilter {
     pub(super) events_only: bool,
     /// Of those named by their ids, also what was replayed already.
     pub(super) replaying_too: bool,
+}
+
+impl Selected {
+    /// `12 dead letters of campus GKBJ`, for a question.
+    pub(super) async fn in_words(&self, client: &Client) -> Result<String, DatabaseError> {
+        let rows = client
+            .query(
+                "SELECT DISTINCT coalesce(c.name, 'none') AS name FROM dead_letters d
+                 LEFT JOIN campuses c ON c.id = d.campus_id WHERE d.id = ANY($1) ORDER BY name",
+                &[&self.ids],
+            )
+            .await
+            .map_err(DatabaseError::during("look whose dead letters they are"))?;
+        let names: Vec<&str> = rows.iter().map(|row| row.get("name")).collect();
+        let of = match names.as_slice() {
+            [one] => format!("campus {one}"),
+            few if few.len() <= MOST_NAMED => format!("campuses {}", few.join(", ")),
+            many => format!("{} campuses", many.len()),
+        };
+        Ok(format!("{} of {of}", letters(self.ids.len())))
+    }
 }
 
 impl Selection {
@@ -77,7 +101,7 @@ impl Selection {
         };
         if chosen.ids.is_empty() {
             let unreadable = unreadable_in_words(chosen.unreadable);
-            anyhow::bail!("no dead letter matches that could be taken{unreadable}");
+            anyhow::bail!("No open dead letters match{unreadable}");
         }
         Ok(chosen)
     }

@@ -6,12 +6,13 @@ use clap::{
     builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
 };
 use store::{
-    DeliveryStatus,
+    CampusReference, DeliveryStatus,
     records::{DeliveryFilter, DeliveryRecord},
 };
-use uuid::Uuid;
 
-use crate::{environment::Environment, listing, moment, output::Column};
+use crate::{
+    campus::find_optional_campus, environment::Environment, listing, moment, output::Column,
+};
 
 /// Lists deliveries, the newest first.
 ///
@@ -23,22 +24,22 @@ use crate::{environment::Environment, listing, moment, output::Column};
     faithctl deliveries list --status dead --since 1h\n  \
     faithctl deliveries list --member 8655d76b-9be0-4681-bd2c-35cd5e09a809 --json")]
 pub(crate) struct Arguments {
-    /// Only of this campus
-    #[arg(long, value_name = "ID")]
-    campus: Option<Uuid>,
-    /// Only about this member, by the core's id
+    /// Filter by campus: its id, or its name where only one has it
+    #[arg(long, value_name = "CAMPUS")]
+    campus: Option<CampusReference>,
+    /// Filter by member, by the core's id
     #[arg(long, value_name = "ID")]
     member: Option<String>,
-    /// Only of this type, such as member.updated
+    /// Filter by event type, such as member.updated
     #[arg(long, value_name = "TYPE")]
     event_type: Option<String>,
-    /// Only those that stand so
+    /// Filter by status
     #[arg(long, value_name = "STATUS", value_parser = statuses())]
     status: Option<DeliveryStatus>,
-    /// Only those received since: 30m, 1h, 7d ago, or a time such as 2026-11-20T01:40:00Z
+    /// Only those received since: so long ago (30m, 1h, 7d), or a time such as 2026-11-20T01:40:00Z
     #[arg(long, value_name = "WHEN", value_parser = moment::parse)]
     since: Option<DateTime<Utc>>,
-    /// At most so many
+    /// Maximum number of rows
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
     /// Print a JSON array of objects
@@ -56,7 +57,7 @@ fn statuses() -> impl TypedValueParser<Value = DeliveryStatus> {
 pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> anyhow::Result<()> {
     let client = environment.client().await?;
     let filter = DeliveryFilter {
-        campus: arguments.campus,
+        campus: find_optional_campus(arguments.campus.as_ref(), &client).await?,
         member: arguments.member.clone(),
         event_type: arguments.event_type.clone(),
         status: arguments.status,
@@ -70,8 +71,8 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
         Column::under("event_type", "member_id", |delivery| {
             delivery.member_id.clone().unwrap_or_else(|| "-".to_owned())
         }),
-        Column::new("status", |delivery| delivery.status.clone()),
-        Column::under("status", "attempts", |delivery| delivery.attempts.to_string()),
+        Column::under("received_at", "status", |delivery| delivery.status.clone()),
+        Column::under("received_at", "attempts", |delivery| delivery.attempts.to_string()),
         Column::new("message", outcome),
     ];
     listing::write("no delivery matches", &deliveries, &columns, arguments.json)?;

@@ -6,12 +6,15 @@ use campus::{Purpose, Sealer};
 use chrono::Utc;
 use core_api::{ClientSettings, CoreClient, CoreError, Token};
 use database::{Client, DatabaseError, Pool, Row};
+use member::CoreMember;
 use store::{PostgresTokens, records::CampusRecord};
 use uuid::Uuid;
 
 use super::check::Report;
 use crate::{
-    campus::{CampusCore, LoginError, SECRET_AGE, advice, filter_faults, log_in},
+    campus::{
+        CampusCore, Listed, LoginError, SECRET_AGE, Trial, advice, filter_faults, log_in, try_by_id,
+    },
     environment::Environment,
     failure::in_words,
     moment,
@@ -19,6 +22,8 @@ use crate::{
 
 /// A core that takes longer to refuse a request is not well.
 const TIME_LIMIT: Duration = Duration::from_secs(5);
+/// Rows of the list among which members to fetch by id are chosen.
+const LISTED: u32 = 10;
 
 const KEY: &str = "is SECRETS_KEY the one that the campus was added with?";
 
@@ -144,7 +149,7 @@ async fn filter(
         Ok(faults) => report.fail(
             subject,
             format!("the sync filter decides nothing: {}", faults.join("; ")),
-            format!("mend it: `faithctl campus set-filter {}`", core.config.id),
+            format!("correct it: `faithctl campus set-filter {}`", core.config.id),
         ),
         Err(error) => report.warn(
             subject,
@@ -171,9 +176,23 @@ fn age(report: &mut Report, subject: &str, campus: &CampusRecord) {
 struct Cores {
     api: CoreClient,
     tokens: PostgresTokens,
-    /// By address: what is wrong, and what to do about it.
-    asked: HashMap<String, Option<(String, String)>>,
+    /// By address: what was found.
+    asked: HashMap<String, Result<String, Finding>>,
     login: bool,
+}
+
+/// What is wrong, and what to do about it.
+#[derive(Clone)]
+struct Finding {
+    detail: String,
+    advice: String,
+}
+
+impl Finding {
+    fn of(error: CoreError, core: &CampusCore) -> Self {
+        let advice = advice(&error, core);
+        Self { detail: in_words(&error.into()), advice }
+    }
 }
 
 impl Cores {
@@ -184,55 +203,71 @@ impl Cores {
         campus: &CampusRecord,
         core: &CampusCore,
     ) -> bool {
-        let problem = if self.login {
+        let found = if self.login {
             self.log_in(core).await
         } else {
             let key = format!("{:?}", core.endpoint);
             if let Some(known) = self.asked.get(&key) {
                 known.clone()
             } else {
-                let problem = self.knock(core).await;
-                self.asked.insert(key, problem.clone());
-                problem
+                let found = self.knock(core).await;
+                self.asked.insert(key, found.clone());
+                found
             }
         };
-        let is_well = problem.is_none();
-        match problem {
-            None => {
-                let disabled = if campus.is_enabled { "" } else { "; it is disabled" };
-                let how = if self.login { "takes its login" } else { "answers" };
-                report.ok(subject, format!("secrets open, its core {how}{disabled}"));
+        let disabled = if campus.is_enabled { "" } else { "; it is disabled" };
+        let is_well = found.is_ok();
+        match found {
+            Ok(done) => report.ok(subject, format!("secrets open; {done}{disabled}")),
+            Err(Finding { detail, advice }) if campus.is_enabled => {
+                report.fail(subject, detail, advice);
             }
-            Some((detail, advice)) if campus.is_enabled => report.fail(subject, detail, advice),
-            Some((detail, advice)) => {
-                report.warn(subject, format!("{detail}; it is disabled"), advice);
+            Err(Finding { detail, advice }) => {
+                report.warn(subject, format!("{detail}{disabled}"), advice);
             }
         }
         is_well
     }
 
     /// Asks for members with a token that is none: a core in its right place refuses it.
-    async fn knock(&self, core: &CampusCore) -> Option<(String, String)> {
-        let nobody = Token::new("faithctl-doctor")?;
+    async fn knock(&self, core: &CampusCore) -> Result<String, Finding> {
+        const ANSWERS: &str = "its core answers (no login was tried: --login tries one)";
+        let Some(nobody) = Token::new("faithctl-doctor") else { return Ok(ANSWERS.to_owned()) };
         match self.api.page(&core.endpoint, &nobody, 0, 1, Vec::new()).await {
-            Ok(_) | Err(CoreError::Unauthorized { .. } | CoreError::Forbidden { .. }) => None,
-            Err(error) => {
-                let advice = advice(&error, core);
-                Some((in_words(&error.into()), advice))
+            Ok(_) | Err(CoreError::Unauthorized { .. } | CoreError::Forbidden { .. }) => {
+                Ok(ANSWERS.to_owned())
             }
+            Err(error) => Err(Finding::of(error, core)),
         }
     }
 
-    async fn log_in(&self, core: &CampusCore) -> Option<(String, String)> {
-        match log_in(core, &self.api, &self.tokens).await {
-            Ok(_) => None,
-            Err(LoginError::Core(error)) => {
-                let advice = advice(&error, core);
-                Some((in_words(&error.into()), advice))
-            }
+    /// What an event does: a login, and a member fetched by id, mapped and filtered. Answers what was done.
+    async fn log_in(&self, core: &CampusCore) -> Result<String, Finding> {
+        let login = match log_in(core, &self.api, &self.tokens).await {
+            Ok(login) => login,
+            Err(LoginError::Core(error)) => return Err(Finding::of(error, core)),
             Err(LoginError::Other(error)) => {
-                Some((in_words(&error), "try again in a minute".to_owned()))
+                let advice = "try again in a minute".to_owned();
+                return Err(Finding { detail: in_words(&error), advice });
             }
+        };
+        let rows = Listed::default();
+        let page = self.api.page(&core.endpoint, &login.token, 0, LISTED, rows).await;
+        let page = page.map_err(|error| Finding::of(error, core))?;
+        let church = core.config.core_church_id.as_str();
+        let ours = page
+            .rows
+            .rows
+            .iter()
+            .filter(|row| row.church_id() == Some(church) && !row.is_deleted());
+        let ids: Vec<String> = ours.filter_map(CoreMember::id).map(ToOwned::to_owned).collect();
+        let words = login.in_words(core);
+        match try_by_id(&ids, &self.api, core, &login.token).await {
+            Trial::Fetched { outcome, .. } => {
+                Ok(format!("{words}; a member was fetched by id, mapped and filtered ({outcome})"))
+            }
+            Trial::NoMember => Ok(format!("{words}; the list has no member to fetch by id")),
+            Trial::Failed { problem, advice } => Err(Finding { detail: problem, advice }),
         }
     }
 }

@@ -19,19 +19,20 @@ use crate::{environment::Environment, failure::Reported, input, output};
 
 /// Checks every dependency and setting, and says what to do about each failure.
 ///
-/// ✓ is well, ! is worth a look, ✗ stops events.
+/// ✓ is well, ! is worth a look, ✗ stops events, of all campuses or of one.
 #[derive(Debug, Args)]
 #[command(after_help = "Exit code 1 means that something stops events; warnings alone are 0.\n\
-    Changes nothing, and logs in to no core unless --login says so.\n\n\
+    Changes no setting and no member, and logs in to no core unless --login says so. Where a gateway's address is \
+    known, it gets a signed `ping` of the first enabled campus, which leaves a row in the log of deliveries.\n\n\
     Examples:\n  \
     faithctl doctor\n  \
     faithctl doctor --login --gateway https://faithtracker.example.org\n  \
     faithctl doctor --json | jq '.[] | select(.status != \"ok\")'")]
 pub(crate) struct Arguments {
-    /// Also ask the gateway at this address [default: PUBLIC_URL, where it is set]
+    /// Also ask the gateway at this address, with a signed ping that must reach the log [default: PUBLIC_URL]
     #[arg(long, value_name = "URL", value_parser = input::web_address)]
     gateway: Option<Url>,
-    /// Also log in to each campus's core, which allows five logins a minute
+    /// Also log in to each campus's core and fetch, map and filter a member by id; cores allow five logins a minute
     #[arg(long)]
     login: bool,
     /// Print a JSON array of objects
@@ -43,14 +44,15 @@ pub(crate) async fn run(arguments: Arguments, environment: &Environment) -> anyh
     let mut report = Report::default();
     settings::check(&mut report, environment);
     public_url::check(&mut report, environment);
-    if let Some(client) = postgres::check(&mut report, environment).await {
-        rights::check(&mut report, &client).await;
-        programs::check(&mut report, &client).await;
-        campuses::check(&mut report, environment, &client, arguments.login).await;
-        waiting::check(&mut report, &client).await;
+    let client = postgres::check(&mut report, environment).await;
+    if let Some(client) = &client {
+        rights::check(&mut report, client).await;
+        programs::check(&mut report, client).await;
+        campuses::check(&mut report, environment, client, arguments.login).await;
+        waiting::check(&mut report, client).await;
     }
-    rabbitmq::check(&mut report, environment).await;
-    gateway::check(&mut report, environment, arguments.gateway).await;
+    rabbitmq::check(&mut report, environment, client.as_ref()).await;
+    gateway::check(&mut report, environment, arguments.gateway, client.as_ref()).await;
     if arguments.json {
         output::object(&report.checks)?;
     } else {

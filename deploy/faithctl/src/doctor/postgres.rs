@@ -32,7 +32,7 @@ pub(super) async fn check(report: &mut Report, environment: &Environment) -> Opt
             report.fail(
                 "Postgres",
                 in_words(&error.into()),
-                "give the role of DATABASE_URL the rights of faith_admin (deploy/roles.sql)",
+                "use the DATABASE_URL of faith_admin here; `faithctl migrate --roles`, as the owner of the tables, gives it its rights",
             );
             None
         }
@@ -148,7 +148,7 @@ async fn schema(report: &mut Report, client: &Client) -> Result<bool, DatabaseEr
         report.fail(
             "schema",
             format!("not applied yet: {}", state.missing.join(", ")),
-            "run `faithctl migrate`, then deploy/roles.sql",
+            "run `faithctl migrate --roles` as the owner of the tables",
         );
         return Ok(false);
     }

@@ -1,11 +1,11 @@
-//! Which programs are there at all: Postgres knows who has a session, RabbitMQ who consumes.
+//! Which programs run, by the rows that they refresh; RabbitMQ knows who consumes.
 
 use database::Client;
 
 use super::check::Report;
 use crate::{
     failure::in_words,
-    status::{Problem, problems, queries::Connected},
+    status::{Problem, instances::Instances, problems},
 };
 
 const SUBJECT: &str = "programs";
@@ -13,7 +13,7 @@ const SUBJECT: &str = "programs";
 /// A program that is missing is a warning: it may have lost Postgres alone, and a reconciler may be
 /// cron's to start.
 pub(super) async fn check(report: &mut Report, client: &Client) {
-    let connected = match Connected::load(client).await {
+    let connected = match Instances::load(client).await {
         Ok(connected) => connected,
         Err(error) => {
             return report.warn(SUBJECT, in_words(&error.into()), "see the other failures first");
@@ -21,10 +21,15 @@ pub(super) async fn check(report: &mut Report, client: &Client) {
     };
     let missing = problems::missing(&connected);
     if missing.is_empty() {
-        let gateways = problems::counted(connected.gateways, "gateway", "gateways");
-        report.ok(SUBJECT, format!("connected to Postgres: {gateways}, and a reconciler"));
+        let gateways = problems::counted(count(connected.gateways), "gateway", "gateways");
+        let workers = problems::counted(count(connected.workers), "worker", "workers");
+        report.ok(SUBJECT, format!("running and ready: {gateways}, {workers}, and a reconciler"));
     }
-    for Problem { summary, advice } in missing {
+    for Problem { summary, advice, .. } in missing {
         report.warn(SUBJECT, summary, advice);
     }
+}
+
+fn count(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use database::Client;
 use queue::{
     Broker, DEAD, QueueError, REJECTIONS, RetryQueue, Topology, UNROUTED, WORK, declare,
     declare_rejections, declare_retries, look_for_queues,
@@ -11,14 +12,18 @@ use retry::RetrySchedule;
 use super::check::Report;
 use crate::{
     environment::Environment,
-    status::queues::{self, QueueState},
+    status::{
+        instances::Instances,
+        queues::{self, QueueState},
+    },
 };
 
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 /// Half of what the queue of refused deliveries holds.
 const REJECTIONS_MANY: u32 = 5_000;
 
-pub(super) async fn check(report: &mut Report, environment: &Environment) {
+/// `client` tells which delay queues the workers use; none where Postgres cannot be used.
+pub(super) async fn check(report: &mut Report, environment: &Environment, client: Option<&Client>) {
     let settings = environment.settings();
     // Bad settings have been reported.
     let (Ok(broker), Ok(schedule), Ok(topology)) = (
@@ -28,7 +33,12 @@ pub(super) async fn check(report: &mut Report, environment: &Environment) {
     ) else {
         return;
     };
-    let states = match queues::ask(&broker, &schedule.delays()).await {
+    let instances = match client {
+        Some(client) => Instances::load(client).await.ok(),
+        None => None,
+    };
+    let retry_queues = queues::retry_queues(instances.as_ref(), &schedule.delays());
+    let states = match queues::ask(&broker, &retry_queues).await {
         Ok(states) => states,
         Err(error) => {
             return report.fail("RabbitMQ", error.to_string(), advice(&error));
@@ -36,7 +46,7 @@ pub(super) async fn check(report: &mut Report, environment: &Environment) {
     };
     report.ok("RabbitMQ", "reachable");
     if declared(report, &states) {
-        arguments(report, &broker, topology, &schedule).await;
+        arguments(report, &broker, topology, &states).await;
     }
     consumers(report, &states);
     lengths(report, &states, topology.work_max_length);
@@ -75,9 +85,11 @@ async fn arguments(
     report: &mut Report,
     broker: &Broker,
     topology: Topology,
-    schedule: &RetrySchedule,
+    states: &[QueueState],
 ) {
-    let retries: Vec<RetryQueue> = schedule.delays().into_iter().map(RetryQueue).collect();
+    // Only those that are there: a check makes no queue.
+    let retries: Vec<RetryQueue> =
+        states.iter().filter_map(|state| RetryQueue::of_name(&state.name)).collect();
     let declared = tokio::time::timeout(TIME_LIMIT, async {
         let connection = broker.connect().await?;
         declare(&connection, topology).await?;

@@ -1,4 +1,4 @@
-//! What waits for an operator: dead letters, held archives, campuses that were long not compared.
+//! What waits for an operator: campuses whose events fail, dead letters, held archives, campuses that were long not compared.
 
 use database::{Client, DatabaseError};
 
@@ -6,31 +6,37 @@ use super::check::Report;
 use crate::{
     failure::in_words,
     status::{
-        Problem, problems,
+        Problem,
+        instances::Instances,
+        problems,
         queries::{CampusSync, DeadLetters},
     },
 };
 
-const SUBJECT: &str = "waiting for you";
+const SUBJECT: &str = "needs attention";
 
 pub(super) async fn check(report: &mut Report, client: &Client) {
     match look(client).await {
         Ok(problems) if problems.is_empty() => report.ok(SUBJECT, "nothing"),
         Ok(problems) => {
-            for Problem { summary, advice } in problems {
-                report.warn(SUBJECT, summary, advice);
+            for Problem { summary, advice, stops_events } in problems {
+                if stops_events {
+                    report.fail(SUBJECT, summary, advice);
+                } else {
+                    report.warn(SUBJECT, summary, advice);
+                }
             }
         }
         Err(error) => report.warn(
             SUBJECT,
             in_words(&error.into()),
-            "apply deploy/roles.sql, and see the other failures first",
+            "see the other failures first; `faithctl migrate --roles` gives faith_admin its rights",
         ),
     }
 }
 
 async fn look(client: &Client) -> Result<Vec<Problem>, DatabaseError> {
     let letters = DeadLetters::load(client).await?;
-    let campuses = CampusSync::load(client).await?;
+    let campuses = CampusSync::load(client, &Instances::load(client).await?).await?;
     Ok(problems::waiting(&letters, &campuses))
 }

@@ -9,6 +9,8 @@ use super::printable;
 const GAP: u16 = 2;
 /// A sentence is not broken into a narrower column than this.
 const NARROWEST: u16 = 10;
+/// The length of a UUID: no longer word keeps a column wide.
+const ID: usize = 36;
 
 /// A column of a listing.
 pub(crate) struct Column<T> {
@@ -44,16 +46,30 @@ struct Texts {
 
 impl Texts {
     fn width(&self) -> u16 {
-        let longest = self.lines.iter().map(|text| text.chars().count()).max().unwrap_or(0);
+        let lines = self.lines.iter().flat_map(|text| text.lines());
+        let longest = lines.map(|text| text.chars().count()).max().unwrap_or(0);
         u16::try_from(longest).unwrap_or(u16::MAX)
     }
 
-    /// Ids and words are copied with the mouse and stay whole; sentences may be broken.
+    /// Ids and words are copied with the mouse and stay whole; sentences may be broken between words.
     fn constraint(&self) -> ColumnConstraint {
         if self.lines.iter().any(|text| text.contains(' ')) {
-            ColumnConstraint::LowerBoundary(Width::Fixed(self.width().min(NARROWEST)))
+            let words = self.lines.iter().flat_map(|text| text.split_whitespace());
+            let longest = words.map(|word| word.chars().count()).max().unwrap_or(0);
+            let longest = u16::try_from(longest.min(ID)).unwrap_or(NARROWEST);
+            // The column's width has the space behind it.
+            let least = self.width().min(NARROWEST).max(longest) + GAP - 1;
+            ColumnConstraint::LowerBoundary(Width::Fixed(least))
         } else {
             ColumnConstraint::ContentWidth
+        }
+    }
+
+    /// A line of nothing after each row but the last, where a row has several lines.
+    fn part_rows(&mut self) {
+        let rows = self.lines.len();
+        for text in self.lines.iter_mut().take(rows.saturating_sub(1)).skip(1) {
+            text.push_str("\n ");
         }
     }
 
@@ -72,7 +88,15 @@ pub(crate) fn table<T>(rows: &[T], columns: &[Column<T>], width: Option<u16>) ->
         .iter()
         .fold(0, |sum: u16, column| sum.saturating_add(column.width()).saturating_add(GAP));
     match width {
-        Some(width) if natural > width => drawn(&stacked(columns), Some(width)),
+        Some(width) if natural > width => {
+            let mut columns = stacked(columns);
+            let is_stacked =
+                columns.iter().flat_map(|column| &column.lines).any(|text| text.contains('\n'));
+            if let Some(first) = columns.first_mut().filter(|_| is_stacked) {
+                first.part_rows();
+            }
+            drawn(&columns, Some(width))
+        }
         _ => drawn(&columns, width),
     }
 }
@@ -154,5 +178,20 @@ mod tests {
         assert!(text.lines().all(|line| line.chars().count() <= 60), "{text}");
         assert!(text.contains("3880a17d-f858-4622-87c2-96eaa7b25c83"), "{text}");
         assert!(text.lines().nth(1).unwrap().starts_with("event_id"), "{text}");
+    }
+
+    #[test]
+    fn ids_stay_whole_beside_sentences_that_share_their_column() {
+        let columns = [
+            Column::new("started", |_: &Row| "2026-11-20 01:40:03Z".to_owned()),
+            Column::new("event_id", |row| row[1].to_owned()),
+            Column::under("event_id", "campus", |_| "GKBJ Kebon Jeruk dan sekitarnya".to_owned()),
+            Column::new("message", |row| row[2].to_owned()),
+        ];
+        let text = table(&ROWS, &columns, Some(80));
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert!(text.contains("3880a17d-f858-4622-87c2-96eaa7b25c83"), "{text}");
+        // Rows of several lines are parted, so that it is seen what belongs together.
+        assert!(text.lines().any(|line| line.trim().is_empty()), "{text}");
     }
 }

@@ -1,5 +1,6 @@
 //! `faithctl status`: what to look at, queues, lag, workers, dead letters and runs in one screen.
 
+pub(crate) mod instances;
 pub(crate) mod problems;
 pub(crate) mod queries;
 pub(crate) mod queues;
@@ -16,11 +17,16 @@ use crate::{environment::Environment, failure::Reported, output};
 
 /// Shows queues, lag, workers, dead letters and last runs, in one screen.
 ///
-/// What cannot be reached is said, the rest is shown nonetheless.
+/// Reports unreachable services and shows the rest.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit code 1 means that RabbitMQ or Postgres is away. `faithctl doctor` looks \
-    for reasons.\n\nExamples:\n  \
+    after_help = "Exit code 1 means that RabbitMQ or Postgres cannot be reached. `faithctl doctor` looks \
+    for reasons.\n\n\
+    Queues: `work` holds what waits for a worker, `retry.*` what waits for its next attempt (as the running workers \
+    declare them), `dead` dead letters on their way to Postgres, `unrouted` events that found no queue, \
+    `webhook-rejections` refused webhooks on their way to the log of deliveries. Workers drain the last three.\n\
+    Lag: from receipt to the committed row, without replays; beside it, what still waits for another attempt.\n\
+    Programs: those that told within the last 20 s that they run.\n\nExamples:\n  \
     faithctl status\n  \
     watch -n 5 faithctl status\n  \
     faithctl status --json | jq '.queues[] | select(.name == \"member-events.work\") | .messages'"
@@ -36,7 +42,11 @@ pub(crate) async fn run(arguments: &Arguments, environment: &Environment) -> any
     let database = environment.database()?;
     let delays = RetrySchedule::from_settings(environment.settings())?.delays();
     let mut status = InstallationStatus::default();
-    match queues::ask(&broker, &delays).await {
+    if let Err(error) = status.read_postgres(&database).await {
+        status.unavailable.push(error.to_string());
+    }
+    let retry_queues = queues::retry_queues(status.connected.as_ref(), &delays);
+    match queues::ask(&broker, &retry_queues).await {
         Ok(queues) => {
             status.workers =
                 queues.iter().find(|queue| queue.name == WORK).and_then(|queue| queue.consumers);
@@ -44,9 +54,7 @@ pub(crate) async fn run(arguments: &Arguments, environment: &Environment) -> any
         }
         Err(error) => status.unavailable.push(error.to_string()),
     }
-    if let Err(error) = status.read_postgres(&database).await {
-        status.unavailable.push(error.to_string());
-    }
+    status.count_what_is_queued();
     status.attention = problems(&status);
     if arguments.json {
         output::object(&status)?;

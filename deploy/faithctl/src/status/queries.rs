@@ -5,23 +5,31 @@ use database::{Client, DatabaseError};
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::instances::{Instances, OpenBreaker};
+
 /// Minutes that rates and latencies are about.
 pub(crate) const WINDOW_MINUTES: i32 = 5;
 
-/// Minutes in which refusals are counted.
-pub(crate) const REJECTED_MINUTES: i32 = 30;
+/// Minutes in which refusals, and a campus's failures and successes, are counted.
+pub(crate) const RECENT_MINUTES: i32 = 30;
 
 /// The flow of events in the last minutes.
 #[derive(Debug, Serialize)]
 pub(crate) struct Flow {
     /// Logged deliveries received in the window, a minute.
     pub(crate) received_per_minute: f64,
-    /// Deliveries that came to their end in the window, a minute.
+    /// Deliveries that came to a good end in the window, a minute.
     pub(crate) processed_per_minute: f64,
-    /// Seconds from receipt to the committed row, of those.
+    /// Deliveries that became dead letters in the window, a minute.
+    pub(crate) dead_per_minute: f64,
+    /// Seconds from receipt to the committed row, of what was processed in the window without a replay.
     pub(crate) latency_median_seconds: Option<f64>,
     /// The same, of the slowest.
     pub(crate) latency_max_seconds: Option<f64>,
+    /// The lag: of the slowest of these, or of the oldest that still waits for another attempt, if that is longer.
+    pub(crate) lag_seconds: Option<f64>,
+    /// For how long, at most, the oldest event of the work queue has waited; none where it is empty, or that is not known.
+    pub(crate) oldest_queued_seconds: Option<f64>,
     /// Deliveries that failed and will be tried again.
     pub(crate) retrying: i64,
     /// When the oldest of these was received.
@@ -66,6 +74,8 @@ pub(crate) struct CampusSync {
     pub(crate) name: String,
     pub(crate) is_enabled: bool,
     pub(crate) reconciliation_enabled: bool,
+    /// Since when it is paused: its events wait, and its nights are skipped.
+    pub(crate) paused_at: Option<DateTime<Utc>>,
     pub(crate) last_sync_at: Option<DateTime<Utc>>,
     pub(crate) last_sync_status: Option<String>,
     /// When it was last known to equal its core, or since when there is the campus.
@@ -78,10 +88,18 @@ pub(crate) struct CampusSync {
     pub(crate) retrying: i64,
     /// When the oldest of these was received.
     pub(crate) oldest_retrying_at: Option<DateTime<Utc>>,
-    /// Why the youngest of these failed.
+    /// Why the youngest of these failed, or of those that died lately.
     pub(crate) last_error: Option<String>,
     /// Its webhooks that the gateway refused lately.
     pub(crate) rejected: i64,
+    /// Its members' events of lately that were received and are neither processed nor given up.
+    pub(crate) failing: i64,
+    /// Members that these are about.
+    pub(crate) failing_members: i64,
+    /// Its members' events of lately that came to a good end.
+    pub(crate) succeeded: i64,
+    /// Its circuit breaker, where a worker has opened it.
+    pub(crate) breaker: Option<OpenBreaker>,
     /// No login to its core is tried before: the last one failed.
     pub(crate) login_paused_until: Option<DateTime<Utc>>,
     pub(crate) webhook_secret_set_at: DateTime<Utc>,
@@ -90,20 +108,23 @@ pub(crate) struct CampusSync {
 /// A day and a half of logs are looked at: what is retried for longer is an outage with its own row.
 const FLOW: &str = "
     SELECT count(*) FILTER (WHERE received_at > since) AS received,
-           count(*) FILTER (WHERE processed_at > since) AS processed,
-           percentile_cont(0.5) WITHIN GROUP (ORDER BY latency) FILTER (WHERE processed_at > since) AS median,
-           max(latency) FILTER (WHERE processed_at > since) AS slowest,
+           count(*) FILTER (WHERE processed_at > since AND status NOT IN ('dead', 'discarded')) AS processed,
+           count(*) FILTER (WHERE processed_at > since AND status = 'dead') AS dead,
+           percentile_cont(0.5) WITHIN GROUP (ORDER BY latency) AS median,
+           max(latency) AS slowest,
+           extract(epoch FROM now() - min(received_at) FILTER (WHERE status = 'retrying'))::float8 AS waiting,
            count(*) FILTER (WHERE status = 'retrying') AS retrying,
            min(received_at) FILTER (WHERE status = 'retrying') AS oldest,
            max(received_at) AS last_received, max(processed_at) AS last_processed
-    FROM (SELECT received_at, processed_at, status,
-                 extract(epoch FROM processed_at - received_at)::float8 AS latency,
-                 now() - make_interval(mins => $1) AS since
-          FROM webhook_logs
+    FROM (SELECT received_at, processed_at, status, since,
+                 CASE WHEN processed_at > since AND status IN ('processed', 'filtered', 'stale')
+                           AND NOT EXISTS (SELECT FROM dead_letters d WHERE d.id = w.id AND d.replay_count > 0)
+                      THEN extract(epoch FROM processed_at - received_at)::float8 END AS latency
+          FROM webhook_logs w, (SELECT now() - make_interval(mins => $1) AS since) AS past
           WHERE received_at > now() - interval '36 hours' AND status <> 'rejected') AS l";
 
 const CAMPUSES: &str = "
-    SELECT c.id, c.name, s.is_enabled, s.reconciliation_enabled, s.last_sync_at, s.last_sync_status,
+    SELECT c.id, c.name, s.is_enabled, s.reconciliation_enabled, s.paused_at, s.last_sync_at, s.last_sync_status,
            coalesce((SELECT completed_at FROM sync_logs l WHERE l.campus_id = c.id AND l.status = 'success'
                      ORDER BY started_at DESC LIMIT 1), c.created_at) AS equal_at,
            coalesce((SELECT candidates_held FROM sync_logs l
@@ -115,6 +136,8 @@ const CAMPUSES: &str = "
                      ORDER BY started_at DESC LIMIT 1), 0) AS members_undecided,
            coalesce(r.retrying, 0) AS retrying, r.oldest AS oldest_retrying_at, r.last_error,
            coalesce(r.rejected, 0) AS rejected,
+           coalesce(e.failing, 0) AS failing, coalesce(e.failing_members, 0) AS failing_members,
+           coalesce(e.succeeded, 0) AS succeeded, coalesce(r.last_error, e.last_error) AS last_failure,
            CASE WHEN t.not_before > now() THEN t.not_before END AS login_paused_until,
            s.webhook_secret_set_at
     FROM sync_configs s JOIN campuses c ON c.id = s.campus_id
@@ -128,37 +151,16 @@ const CAMPUSES: &str = "
                FROM webhook_logs
                WHERE status IN ('retrying', 'rejected') AND received_at > now() - interval '36 hours'
                GROUP BY campus_id) r ON r.campus_id = c.id
+    LEFT JOIN (SELECT campus_id,
+                      count(*) FILTER (WHERE status IN ('retrying', 'dead')) AS failing,
+                      count(DISTINCT member_id) FILTER (WHERE status IN ('retrying', 'dead')) AS failing_members,
+                      count(*) FILTER (WHERE status IN ('processed', 'filtered', 'stale')) AS succeeded,
+                      (array_agg(error ORDER BY received_at DESC) FILTER (WHERE status IN ('retrying', 'dead')))[1]
+                          AS last_error
+               FROM webhook_logs
+               WHERE received_at > now() - make_interval(mins => $1) AND member_id IS NOT NULL
+               GROUP BY campus_id) e ON e.campus_id = c.id
     ORDER BY c.name, c.id";
-
-/// Which programs there are: gateways that tell that they run, and sessions of the others with Postgres.
-#[derive(Debug, Serialize)]
-pub(crate) struct Connected {
-    pub(crate) gateways: i64,
-    pub(crate) worker_sessions: i64,
-    pub(crate) reconciler_sessions: i64,
-}
-
-impl Connected {
-    pub(crate) async fn load(client: &Client) -> Result<Self, DatabaseError> {
-        let row = client
-            .query_one(
-                "SELECT (SELECT count(*) FROM instances
-                         WHERE program = 'gateway' AND ended_at IS NULL
-                           AND seen_at > now() - interval '20 seconds') AS gateways,
-                        count(*) FILTER (WHERE application_name = 'worker') AS workers,
-                        count(*) FILTER (WHERE application_name = 'reconciler') AS reconcilers
-                 FROM pg_stat_activity WHERE datname = current_database()",
-                &[],
-            )
-            .await
-            .map_err(DatabaseError::during("look who is connected"))?;
-        Ok(Self {
-            gateways: row.get("gateways"),
-            worker_sessions: row.get("workers"),
-            reconciler_sessions: row.get("reconcilers"),
-        })
-    }
-}
 
 impl Flow {
     pub(crate) async fn load(client: &Client) -> Result<Self, DatabaseError> {
@@ -172,6 +174,13 @@ impl Flow {
         Ok(Self {
             received_per_minute: rate(row.get("received")),
             processed_per_minute: rate(row.get("processed")),
+            dead_per_minute: rate(row.get("dead")),
+            oldest_queued_seconds: None,
+            lag_seconds: row
+                .get::<_, Option<f64>>("slowest")
+                .into_iter()
+                .chain(row.get::<_, Option<f64>>("waiting"))
+                .reduce(f64::max),
             latency_median_seconds: row.get("median"),
             latency_max_seconds: row.get("slowest"),
             retrying: row.get("retrying"),
@@ -239,9 +248,13 @@ impl Run {
 }
 
 impl CampusSync {
-    pub(crate) async fn load(client: &Client) -> Result<Vec<Self>, DatabaseError> {
+    /// Every campus that is synced, by name.
+    pub(crate) async fn load(
+        client: &Client,
+        instances: &Instances,
+    ) -> Result<Vec<Self>, DatabaseError> {
         let rows = client
-            .query(CAMPUSES, &[&REJECTED_MINUTES])
+            .query(CAMPUSES, &[&RECENT_MINUTES])
             .await
             .map_err(DatabaseError::during("read the campuses"))?;
         let campus = |row: &database::Row| Self {
@@ -249,6 +262,7 @@ impl CampusSync {
             name: row.get("name"),
             is_enabled: row.get("is_enabled"),
             reconciliation_enabled: row.get("reconciliation_enabled"),
+            paused_at: row.get("paused_at"),
             last_sync_at: row.get("last_sync_at"),
             last_sync_status: row.get("last_sync_status"),
             equal_at: row.get("equal_at"),
@@ -256,8 +270,12 @@ impl CampusSync {
             members_undecided: row.get("members_undecided"),
             retrying: row.get("retrying"),
             oldest_retrying_at: row.get("oldest_retrying_at"),
-            last_error: row.get("last_error"),
+            last_error: row.get("last_failure"),
             rejected: row.get("rejected"),
+            failing: row.get("failing"),
+            failing_members: row.get("failing_members"),
+            succeeded: row.get("succeeded"),
+            breaker: instances.breakers.get(&row.get("id")).cloned(),
             login_paused_until: row.get("login_paused_until"),
             webhook_secret_set_at: row.get("webhook_secret_set_at"),
         };

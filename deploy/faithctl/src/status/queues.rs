@@ -1,13 +1,17 @@
 //! What waits in RabbitMQ, and who consumes it.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use queue::{
     Broker, Count, DEAD, QueueError, REJECTIONS, RetryQueue, UNROUTED, WORK, depth,
     lapin::Connection,
 };
+use retry::RetrySchedule;
+use runtime::Settings;
 use serde::Serialize;
 use tokio::time::timeout;
+
+use super::instances::Instances;
 
 /// A broker that does not answer for so long is away.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
@@ -21,6 +25,32 @@ pub(crate) struct QueueState {
     /// Messages that wait; those that a worker holds are not among them.
     pub(crate) messages: Option<u32>,
     pub(crate) consumers: Option<u32>,
+    /// What it holds, in words.
+    pub(crate) holds: &'static str,
+}
+
+/// The delay queues to ask for.
+pub(crate) struct RetryQueues {
+    /// Those that the running workers have declared.
+    used: BTreeSet<String>,
+    /// Others that there may be: those of our own `RETRY_DELAYS`, or of the default.
+    possible: BTreeSet<String>,
+}
+
+/// The delay queues of the workers that run; where none does, those of our own settings.
+pub(crate) fn retry_queues(instances: Option<&Instances>, delays: &[Duration]) -> RetryQueues {
+    let names =
+        |delays: &[Duration]| delays.iter().map(|delay| RetryQueue(*delay).name()).collect();
+    let own: BTreeSet<String> = names(delays);
+    let used = instances.map(|instances| instances.retry_queues.clone()).unwrap_or_default();
+    let default = RetrySchedule::from_settings(&Settings::from_pairs(std::iter::empty()));
+    let mut possible: BTreeSet<String> =
+        default.map(|default| names(&default.delays())).unwrap_or_default();
+    if used.is_empty() {
+        return RetryQueues { used: own, possible };
+    }
+    possible.extend(own);
+    RetryQueues { used, possible }
 }
 
 impl QueueState {
@@ -33,17 +63,24 @@ impl QueueState {
 /// Asks for every queue of the topology, in the order of an event's way.
 pub(crate) async fn ask(
     broker: &Broker,
-    delays: &[Duration],
+    retries: &RetryQueues,
 ) -> Result<Vec<QueueState>, QueueError> {
-    let retries = delays.iter().map(|delay| RetryQueue(*delay).name());
+    let mut delays: Vec<&String> = retries.used.union(&retries.possible).collect();
+    delays.sort_by_key(|name| RetryQueue::of_name(name).map(|queue| queue.0));
     let names = std::iter::once(WORK.to_owned())
-        .chain(retries)
+        .chain(delays.into_iter().cloned())
         .chain([DEAD, UNROUTED, REJECTIONS].map(str::to_owned));
     let connection = broker.connect().await?;
     let asked = timeout(TIME_LIMIT, async {
         let mut states = Vec::new();
         for name in names {
-            states.push(ask_one(&connection, name).await?);
+            let is_only_possible =
+                !retries.used.contains(&name) && retries.possible.contains(&name);
+            let state = ask_one(&connection, name).await?;
+            // One that nobody uses is of interest while it holds something, or is still there.
+            if !(is_only_possible && state.exists != Some(true)) {
+                states.push(state);
+            }
         }
         Ok(states)
     });
@@ -59,5 +96,17 @@ async fn ask_one(connection: &Connection, name: String) -> Result<QueueState, Qu
         Count::Missing => (Some(false), Some(0), Some(0)),
         Count::Refused => (None, None, None),
     };
-    Ok(QueueState { name, exists, messages, consumers })
+    let holds = holds(&name);
+    Ok(QueueState { name, exists, messages, consumers, holds })
+}
+
+/// What a queue holds; the names alone are known to nobody.
+fn holds(name: &str) -> &'static str {
+    match name {
+        WORK => "events for workers",
+        DEAD => "dead letters, for Postgres",
+        UNROUTED => "events without a queue",
+        REJECTIONS => "refused webhooks, for the log",
+        _ => "events for another attempt",
+    }
 }

@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    queries::{CampusSync, Connected, DeadLetters, Flow, Run, WINDOW_MINUTES},
+    instances::Instances,
+    queries::{CampusSync, DeadLetters, Flow, Run, WINDOW_MINUTES},
     queues::QueueState,
     state::{InstallationStatus, Problem},
 };
@@ -18,7 +19,7 @@ const MOST: usize = 12;
 /// The screen: a part for each thing that could be asked, what needs somebody first.
 pub(super) fn text(status: &InstallationStatus) -> String {
     let parts = [
-        (!status.unavailable.is_empty()).then(|| away(&status.unavailable)),
+        (!status.unavailable.is_empty()).then(|| unreachable(&status.unavailable)),
         (!status.attention.is_empty()).then(|| attention(&status.attention)),
         status.queues.as_deref().map(|queues| queue_table(queues, status.workers)),
         status.flow.as_ref().map(|flow| flow_lines(flow, status.connected.as_ref())),
@@ -30,12 +31,12 @@ pub(super) fn text(status: &InstallationStatus) -> String {
     parts.join("\n\n")
 }
 
-fn away(unavailable: &[String]) -> String {
+fn unreachable(unavailable: &[String]) -> String {
     let lines: Vec<String> = unavailable
         .iter()
         .map(|reason| format!("  ✗ {}\n    → faithctl doctor", output::printable(reason)))
         .collect();
-    section("Away", &lines.join("\n"))
+    section("Unreachable", &lines.join("\n"))
 }
 
 fn attention(problems: &[Problem]) -> String {
@@ -74,23 +75,27 @@ fn queue_table(queues: &[QueueState], workers: Option<u32>) -> String {
         Column::new("consumers", |queue| {
             queue.consumers.map_or_else(String::new, |consumers| consumers.to_string())
         }),
+        Column::new("holds", |queue| queue.holds.to_owned()),
     ];
     section(&title, &table(queues, &columns, output::width()))
 }
 
-fn flow_lines(flow: &Flow, connected: Option<&Connected>) -> String {
+fn flow_lines(flow: &Flow, connected: Option<&Instances>) -> String {
     let latency = match (flow.latency_median_seconds, flow.latency_max_seconds) {
         (Some(median), Some(slowest)) => {
             format!("median {}, slowest {}", seconds(median), seconds(slowest))
         }
         _ => "nothing was processed".to_owned(),
     };
-    let retrying = match flow.oldest_retrying_at {
+    let waiting = match flow.oldest_retrying_at {
         Some(oldest) => {
-            format!("{}, the oldest received {} ago", flow.retrying, moment::age(oldest))
+            format!("; {} still retrying, the oldest for {}", flow.retrying, moment::age(oldest))
         }
-        None => "none".to_owned(),
+        None => String::new(),
     };
+    let queued = flow
+        .oldest_queued_seconds
+        .map_or_else(String::new, |waits| format!("; queued for up to {}", seconds(waits)));
     let mut lines = vec![
         format!(
             "received   {:.1} a minute, the last {}",
@@ -102,13 +107,13 @@ fn flow_lines(flow: &Flow, connected: Option<&Connected>) -> String {
             flow.processed_per_minute,
             ago(flow.last_processed_at)
         ),
-        format!("lag        {latency}"),
-        format!("retrying   {retrying}"),
+        format!("dead       {:.1} a minute", flow.dead_per_minute),
+        format!("lag        {latency}{waiting}{queued}"),
     ];
     lines.extend(connected.map(|connected| {
-        let Connected { gateways, worker_sessions, reconciler_sessions } = connected;
+        let Instances { gateways, workers, reconcilers, .. } = connected;
         format!(
-            "sessions   in Postgres: gateway {gateways}, worker {worker_sessions}, reconciler {reconciler_sessions}"
+            "programs   running: gateway {gateways}, worker {workers}, reconciler {reconcilers}"
         )
     }));
     section(&format!("Flow of the last {WINDOW_MINUTES} minutes"), &lines.join("\n"))
@@ -133,22 +138,31 @@ fn campuses(campuses: &[CampusSync]) -> String {
     }
     // Those with something to look at first, and the rest by name.
     let mut rows: Vec<&CampusSync> = campuses.iter().collect();
-    rows.sort_by_key(|campus| campus.retrying == 0 && campus.candidates_held == 0);
+    rows.sort_by_key(|campus| {
+        campus.breaker.is_none() && campus.retrying == 0 && campus.candidates_held == 0
+    });
     rows.truncate(MOST);
     let columns = [
         Column::new("name", |campus: &&CampusSync| campus.name.clone()),
-        Column::new("enabled", |campus| if campus.is_enabled { "yes" } else { "no" }.to_owned()),
+        Column::under("name", "enabled", |campus| {
+            if campus.is_enabled { "yes" } else { "no" }.to_owned()
+        }),
         Column::new("core", |campus| {
-            let paused = campus.login_paused_until.is_some();
-            if paused { "login paused" } else { "-" }.to_owned()
+            let state = match (campus.paused_at, &campus.breaker, campus.login_paused_until) {
+                (Some(_), ..) => "campus paused",
+                (None, Some(_), _) => "breaker open",
+                (None, None, Some(_)) => "login paused",
+                (None, None, None) => "-",
+            };
+            state.to_owned()
         }),
         Column::new("retrying", |campus| campus.retrying.to_string()),
         Column::new("last_run", |campus| ago(campus.last_sync_at)),
-        Column::new("status", |campus| {
+        Column::under("last_run", "status", |campus| {
             campus.last_sync_status.clone().unwrap_or_else(|| "-".to_owned())
         }),
         Column::new("held", |campus| campus.candidates_held.to_string()),
-        Column::new("undecided", |campus| campus.members_undecided.to_string()),
+        Column::under("held", "undecided", |campus| campus.members_undecided.to_string()),
         Column::new("secret", |campus| moment::age(campus.webhook_secret_set_at)),
     ];
     let mut text = table(&rows, &columns, output::width());
@@ -162,13 +176,15 @@ fn runs(runs: &[Run]) -> String {
     let columns = [
         Column::new("campus", |run: &Run| run.campus_name.clone()),
         Column::new("started", |run| ago(Some(run.started_at))),
-        Column::new("took", |run| run.duration_seconds.map_or_else(|| "-".to_owned(), seconds)),
+        Column::under("started", "took", |run| {
+            run.duration_seconds.map_or_else(|| "-".to_owned(), seconds)
+        }),
         Column::new("status", |run| run.status.clone()),
         Column::new("fetched", |run| run.members_fetched.to_string()),
         Column::new("created", |run| run.members_created.to_string()),
-        Column::new("updated", |run| run.members_updated.to_string()),
+        Column::under("created", "updated", |run| run.members_updated.to_string()),
         Column::new("archived", |run| run.members_archived.to_string()),
-        Column::new("held", |run| run.candidates_held.to_string()),
+        Column::under("archived", "held", |run| run.candidates_held.to_string()),
     ];
     let shown = &runs[..runs.len().min(MOST)];
     let mut text = table(shown, &columns, output::width());
@@ -203,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_away_is_said_first() {
+    fn what_is_unreachable_is_said_first() {
         let status = InstallationStatus {
             dead_letters: Some(Vec::new()),
             unavailable: vec!["cannot connect to RabbitMQ".to_owned()],
@@ -211,7 +227,7 @@ mod tests {
         };
         assert_eq!(
             text(&status),
-            "Away\n  ✗ cannot connect to RabbitMQ\n    → faithctl doctor\n\nDead letters\nnone"
+            "Unreachable\n  ✗ cannot connect to RabbitMQ\n    → faithctl doctor\n\nDead letters\nnone"
         );
     }
 }

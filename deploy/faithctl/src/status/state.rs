@@ -1,10 +1,13 @@
 //! Everything that is known of an installation at a moment.
 
+use chrono::Utc;
 use database::{DatabaseConfig, DatabaseError};
+use queue::WORK;
 use serde::Serialize;
 
 use super::{
-    queries::{CampusSync, Connected, DeadLetters, Flow, Run},
+    instances::Instances,
+    queries::{CampusSync, DeadLetters, Flow, Run},
     queues::QueueState,
 };
 
@@ -18,7 +21,8 @@ pub(crate) struct InstallationStatus {
     pub(super) dead_letters: Option<Vec<DeadLetters>>,
     pub(super) runs: Option<Vec<Run>>,
     pub(super) campuses: Option<Vec<CampusSync>>,
-    pub(super) connected: Option<Connected>,
+    /// The programs that run.
+    pub(super) connected: Option<Instances>,
     /// What somebody should look at, the worst first.
     pub(super) attention: Vec<Problem>,
     /// What could not be asked, and why.
@@ -34,9 +38,30 @@ pub(crate) struct Problem {
     pub(crate) summary: String,
     /// What to do about it.
     pub(crate) advice: String,
+    /// Whether it stops the events of a campus, or of all.
+    pub(crate) stops_events: bool,
+}
+
+impl Problem {
+    /// Something that stops no events.
+    pub(crate) fn to_look_at(summary: String, advice: String) -> Self {
+        Self { summary, advice, stops_events: false }
+    }
 }
 
 impl InstallationStatus {
+    /// Makes what waits in the work queue part of the lag, where it is known how far the queue is taken.
+    pub(super) fn count_what_is_queued(&mut self) {
+        let queues = self.queues.iter().flatten();
+        let queued = queues.filter(|queue| queue.name == WORK).filter_map(|queue| queue.messages);
+        let taken = self.connected.as_ref().and_then(|connected| connected.events_taken_until);
+        if let (Some(flow), Some(taken), 1..) = (&mut self.flow, taken, queued.sum::<u32>()) {
+            let waits = (Utc::now() - taken).to_std().unwrap_or_default().as_secs_f64();
+            flow.oldest_queued_seconds = Some(waits);
+            flow.lag_seconds = Some(flow.lag_seconds.unwrap_or_default().max(waits));
+        }
+    }
+
     /// Reads what Postgres knows; what was read before an error stays.
     pub(super) async fn read_postgres(
         &mut self,
@@ -46,8 +71,9 @@ impl InstallationStatus {
         self.flow = Some(Flow::load(&client).await?);
         self.dead_letters = Some(DeadLetters::load(&client).await?);
         self.runs = Some(Run::load(&client).await?);
-        self.campuses = Some(CampusSync::load(&client).await?);
-        self.connected = Some(Connected::load(&client).await?);
+        let instances = Instances::load(&client).await?;
+        self.campuses = Some(CampusSync::load(&client, &instances).await?);
+        self.connected = Some(instances);
         Ok(())
     }
 }

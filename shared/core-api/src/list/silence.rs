@@ -135,7 +135,7 @@ mod tests {
 
     fn server(retry_after: Option<u64>) -> CoreError {
         let retry_after = retry_after.map(Duration::from_secs);
-        CoreError::Server { operation: Operation::ListMembers, status: 500, retry_after }
+        CoreError::Server { call: Operation::ListMembers.into(), status: 500, retry_after }
     }
 
     /// Asks until the core is given up; answers for how long and how often.
@@ -167,7 +167,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_rate_limit_is_no_silence() {
         let limited = || CoreError::RateLimited {
-            operation: Operation::ListMembers,
+            call: Operation::ListMembers.into(),
             retry_after: Some(Duration::from_mins(1)),
         };
         assert_eq!(asked(&Silence::default(), Next::Same, limited).await, (15 * 60, 16));

@@ -40,7 +40,8 @@ use tracing::{Instrument, info, info_span, warn};
 use uuid::Uuid;
 
 use crate::{
-    Charge, CoreClient, CoreError, Credentials, Endpoint, Keys, LoginTrouble, Operation, Page, Rows,
+    Call, Charge, CoreClient, CoreError, Credentials, Endpoint, Keys, LoginTrouble, Operation,
+    Page, Rows, error::OUTAGE_PAUSE,
 };
 pub use sessions::Sessions;
 pub use store::{Lease, StoredToken, TokenStore};
@@ -53,10 +54,6 @@ const LOGIN_WAIT: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(100);
 /// Before renewal is tried again while the old token is still good.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(30);
-/// No login is tried for this long after the core refused one.
-const REFUSED_PAUSE: Duration = Duration::from_mins(1);
-/// The same after a login that found no core: four of them are the budget of a minute.
-const OUTAGE_PAUSE: Duration = Duration::from_secs(15);
 /// How long a process remembers a pause before it looks at the row again, which an operator may have
 /// changed meanwhile.
 const REMEMBERED_PAUSE: Duration = Duration::from_secs(2);
@@ -169,9 +166,9 @@ impl<S: TokenStore> Session<S> {
         F: Fn(crate::Token) -> Answer,
         Answer: Future<Output = Result<T, CoreError>>,
     {
-        let held = self.token(Operation::LogIn).await?;
+        let held = self.token().await?;
         match operation(held.token).await {
-            Err(CoreError::Unauthorized { operation: refused }) => {
+            Err(CoreError::Unauthorized { call: refused }) => {
                 let fresh = self.obtain(Some(held.version), refused).await?;
                 Ok(operation(fresh.token).await?)
             }
@@ -180,12 +177,12 @@ impl<S: TokenStore> Session<S> {
     }
 
     /// The token in hand, or the row's, or a new one.
-    async fn token(&self, operation: Operation) -> Result<Held, SessionError<S::Error>> {
+    async fn token(&self) -> Result<Held, SessionError<S::Error>> {
         let (held, now) = (self.held(), Instant::now());
         match held {
             Some(held) if now < held.renew_at => Ok(held),
             Some(held) if now < held.expires_at => Ok(self.renew(held).await),
-            _ => self.obtain(None, operation).await,
+            _ => self.obtain(None, self.endpoint.call(Operation::LogIn)).await,
         }
     }
 
@@ -219,22 +216,22 @@ impl<S: TokenStore> Session<S> {
     async fn obtain(
         &self,
         refused: Option<i64>,
-        operation: Operation,
+        call: Call,
     ) -> Result<Held, SessionError<S::Error>> {
         let span = info_span!(target: TRACES, "obtain core token");
-        self.obtain_at_gate(refused, operation).instrument(span).await
+        self.obtain_at_gate(refused, call).instrument(span).await
     }
 
     async fn obtain_at_gate(
         &self,
         refused: Option<i64>,
-        operation: Operation,
+        call: Call,
     ) -> Result<Held, SessionError<S::Error>> {
         let _gate = self.gate.lock().await;
         if let Some(held) = self.other_than(refused) {
             return Ok(held);
         }
-        self.check_pause(operation)?;
+        self.check_pause(&call)?;
         let deadline = Instant::now() + LOGIN_WAIT;
         loop {
             let stored = self.store.current(self.campus).await.map_err(SessionError::Store)?;
@@ -256,7 +253,7 @@ impl<S: TokenStore> Session<S> {
                 }
                 Lease::TooYoung => {
                     self.pause(REMEMBERED_PAUSE, PauseReason::TokenRefused);
-                    return Err(CoreError::Unauthorized { operation }.into());
+                    return Err(CoreError::Unauthorized { call }.into());
                 }
                 Lease::Outdated => return Err(SessionError::Outdated),
             }
@@ -292,7 +289,7 @@ impl<S: TokenStore> Session<S> {
             }
             Err(error) => {
                 if let SessionError::Core(error) = &error {
-                    self.pause(pause_after(error), PauseReason::Login(error.login_trouble()));
+                    self.pause(error.login_pause(), PauseReason::Login(error.login_trouble()));
                 }
                 Err(error)
             }
@@ -331,11 +328,11 @@ impl<S: TokenStore> Session<S> {
         self.state().pause = Some(Pause { until, why });
     }
 
-    fn check_pause(&self, operation: Operation) -> Result<(), CoreError> {
+    fn check_pause(&self, call: &Call) -> Result<(), CoreError> {
         let pause = self.state().pause;
         match pause {
             Some(pause) if Instant::now() < pause.until => Err(match pause.why {
-                PauseReason::TokenRefused => CoreError::Unauthorized { operation },
+                PauseReason::TokenRefused => CoreError::Unauthorized { call: call.clone() },
                 PauseReason::Login(after) => {
                     CoreError::LoginPaused { retry_after: pause.until - Instant::now(), after }
                 }
@@ -368,20 +365,11 @@ impl<S: TokenStore> Login<S> {
                 .map_err(SessionError::Store),
             Err(error) => {
                 store
-                    .login_failed(campus, fence, pause_after(&error), error.login_trouble())
+                    .login_failed(campus, fence, error.login_pause(), error.login_trouble())
                     .await
                     .map_err(SessionError::Store)?;
                 Err(error.into())
             }
         }
-    }
-}
-
-/// How long nobody logs in after such a failure.
-fn pause_after(error: &CoreError) -> Duration {
-    match error {
-        CoreError::LoginRefused { .. } => REFUSED_PAUSE,
-        CoreError::RateLimited { retry_after, .. } => retry_after.unwrap_or(REFUSED_PAUSE),
-        other => other.retry_after().unwrap_or(OUTAGE_PAUSE),
     }
 }

@@ -193,7 +193,7 @@ async fn after_a_refused_login_nobody_logs_in_for_a_minute() {
     let row = Arc::new(TokenRow::default());
     let first = session(&row, &core);
     let answer = ask(&first).await;
-    assert!(matches!(answer, Err(CoreError::LoginRefused { status: 401 })), "{answer:?}");
+    assert!(matches!(answer, Err(CoreError::LoginRefused { status: 401, .. })), "{answer:?}");
     for session in [first, session(&row, &core)] {
         let answers = join_all((0..10).map(|_| ask(&session))).await;
         assert!(answers.iter().all(|answer| matches!(

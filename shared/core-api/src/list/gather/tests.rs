@@ -23,18 +23,18 @@ struct List {
 impl List {
     fn page(&self, window: Window) -> Result<Page<Vec<CoreMember>>, CoreError> {
         self.asked.borrow_mut().push(window);
-        let operation = Operation::ListMembers;
+        let call = Operation::ListMembers.into();
         if self.largest.is_some_and(|largest| window.rows > largest) {
-            return Err(CoreError::BadResponse { operation, why: BadAnswer::Status(422) });
+            return Err(CoreError::BadResponse { call, why: BadAnswer::Status(422) });
         }
         let rows = self.cap.map_or(window.rows, |cap| cap.min(window.rows));
         let end = (window.skip + u64::from(rows)).min(self.rows);
         if self.bad.range(window.skip.min(end)..end).next().is_some() {
-            return Err(CoreError::Server { operation, status: 500, retry_after: None });
+            return Err(CoreError::Server { call, status: 500, retry_after: None });
         }
         let rows: Vec<_> = (window.skip..end).map(|row| json!({"id": row.to_string()})).collect();
         Page::parse(json!(rows).to_string().as_bytes(), Vec::new())
-            .map_err(|why| CoreError::BadResponse { operation, why })
+            .map_err(|why| CoreError::BadResponse { call, why })
     }
 
     /// The same, after as long as it takes.
@@ -42,7 +42,7 @@ impl List {
         let end = window.skip + u64::from(window.rows);
         if self.hangs.is_some_and(|row| (window.skip..end).contains(&row)) {
             tokio::time::sleep(Duration::from_secs(10)).await;
-            return Err(CoreError::slow(Operation::ListMembers));
+            return Err(CoreError::slow(Operation::ListMembers.into()));
         }
         self.page(window)
     }
@@ -123,7 +123,9 @@ async fn an_account_without_the_right_is_told_at_once() {
     let silence = Silence::default();
     let window = Window { skip: 0, rows: 100 };
     let refused = gather(window, &silence, |_| async {
-        Err::<Page<Vec<CoreMember>>, _>(CoreError::Forbidden { operation: Operation::ListMembers })
+        Err::<Page<Vec<CoreMember>>, _>(CoreError::Forbidden {
+            call: Operation::ListMembers.into(),
+        })
     });
     assert!(matches!(refused.await, Err(CoreError::Forbidden { .. })));
 }

@@ -1,0 +1,105 @@
+//! The programs that run, as their rows of `instances` tell: how many, whether they are ready, which circuit breakers
+//! are open, and which delay queues the workers use.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use database::{Client, DatabaseError, Row};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Seconds after which a program that does not refresh its row counts as gone; the slowest does every 5 s.
+pub(crate) const SILENT_SECONDS: i32 = 20;
+
+/// Seconds after its start before a program that is not ready is worth a word.
+const SETTLED_SECONDS: i32 = 15;
+
+/// The programs that run.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Instances {
+    pub(crate) gateways: usize,
+    pub(crate) workers: usize,
+    pub(crate) reconcilers: usize,
+    /// Those that run and cannot do their job now.
+    pub(crate) not_ready: Vec<NotReady>,
+    /// The workers' delay queues, which follow from their `RETRY_DELAYS`.
+    pub(crate) retry_queues: BTreeSet<String>,
+    /// How far the work queue is taken: what waits in it was received later. None where no program tells.
+    pub(crate) events_taken_until: Option<DateTime<Utc>>,
+    /// By campus; the one that has been open for longest where several workers have one.
+    #[serde(skip)]
+    pub(crate) breakers: BTreeMap<Uuid, OpenBreaker>,
+}
+
+/// A program that is not ready.
+#[derive(Debug, Serialize)]
+pub(crate) struct NotReady {
+    pub(crate) program: String,
+    pub(crate) host: String,
+    /// By the check that fails.
+    pub(crate) reasons: BTreeMap<String, String>,
+}
+
+/// A circuit breaker that is open: the campus's core is asked now and then only.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct OpenBreaker {
+    pub(crate) cause: String,
+    pub(crate) reason: String,
+    pub(crate) open_for_seconds: i64,
+}
+
+/// What a program tells of itself; an older version may tell less.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct State {
+    ready: Option<bool>,
+    reasons: BTreeMap<String, String>,
+    breakers: BTreeMap<Uuid, OpenBreaker>,
+    retry_queues: BTreeSet<String>,
+    events_taken_until: Option<DateTime<Utc>>,
+}
+
+const RUNNING: &str = "
+    SELECT program, host, state, started_at < now() - make_interval(secs => $2) AS is_settled, extract(epoch FROM now() - seen_at)::bigint AS seen
+    FROM instances WHERE ended_at IS NULL AND seen_at > now() - make_interval(secs => $1)
+    ORDER BY program, started_at, id";
+
+impl Instances {
+    pub(crate) async fn load(client: &Client) -> Result<Self, DatabaseError> {
+        let rows = client
+            .query(RUNNING, &[&f64::from(SILENT_SECONDS), &f64::from(SETTLED_SECONDS)])
+            .await
+            .map_err(DatabaseError::during("read which programs run"))?;
+        let mut instances = Self::default();
+        for row in &rows {
+            instances.add(row);
+        }
+        Ok(instances)
+    }
+
+    fn add(&mut self, row: &Row) {
+        let program: String = row.get("program");
+        match program.as_str() {
+            "gateway" => self.gateways += 1,
+            "worker" => self.workers += 1,
+            "reconciler" => self.reconcilers += 1,
+            _ => {}
+        }
+        // What a newer version tells otherwise is not known here.
+        let state: State = serde_json::from_value(row.get("state")).unwrap_or_default();
+        if state.ready == Some(false) && row.get("is_settled") {
+            let host = row.get("host");
+            self.not_ready.push(NotReady { program, host, reasons: state.reasons });
+        }
+        self.retry_queues.extend(state.retry_queues);
+        self.events_taken_until = self.events_taken_until.max(state.events_taken_until);
+        let seen: i64 = row.get("seen");
+        for (campus, mut breaker) in state.breakers {
+            breaker.open_for_seconds += seen;
+            let known = self.breakers.get(&campus).map_or(-1, |known| known.open_for_seconds);
+            if breaker.open_for_seconds > known {
+                self.breakers.insert(campus, breaker);
+            }
+        }
+    }
+}
