@@ -11,6 +11,7 @@ mod drain;
 mod heads;
 mod payloads;
 mod postgres;
+mod proxied;
 mod published;
 mod queues;
 mod rabbitmq;

@@ -26,19 +26,19 @@ use super::{
 
 /// What FaithFlow has for connecting, sending and the answer, together.
 const PATIENCE: Duration = Duration::from_secs(2);
-const SOON: Duration = Duration::from_secs(30);
+pub(super) const SOON: Duration = Duration::from_secs(30);
 /// Becomes the gateway in the process that the socket is said to be for, as systemd has it: number 3 is the first.
 const PASS: &str = r#"exec env LISTEN_FDS=1 LISTEN_PID=$$ "$0" 3<&"$SOCKET""#;
 
 /// A public port that outlives the gateways to which it is passed.
-struct PublicPort {
+pub(super) struct PublicPort {
     socket: TcpListener,
     /// The socket once more, for children.
-    inherited: i32,
+    pub(super) inherited: i32,
 }
 
 impl PublicPort {
-    fn open() -> Self {
+    pub(super) fn open() -> Self {
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let inherited = fcntl(&socket, FcntlArg::F_DUPFD(socket.as_raw_fd() + 1)).unwrap();
         Self { socket, inherited }
@@ -58,7 +58,7 @@ impl PublicPort {
     }
 
     /// Posts a webhook on a connection of its own, within a sender's patience.
-    async fn post(&self, head: &[u8], body: &[u8]) -> Result<String, String> {
+    pub(super) async fn post(&self, head: &[u8], body: &[u8]) -> Result<String, String> {
         let posting = async {
             let stream = TcpStream::connect(self.address()).await?;
             let mut wire = Wire::on(stream);
@@ -79,7 +79,7 @@ async fn until_ready(gateway: &Program) {
 }
 
 /// Sends webhooks at a steady pace until it is told to stop.
-async fn send(
+pub(super) async fn send(
     port: Arc<PublicPort>,
     webhook: (Vec<u8>, Vec<u8>),
     stop: Arc<AtomicBool>,
@@ -92,6 +92,13 @@ async fn send(
         answers.spawn(async move { port.post(&head, &body).await });
     }
     answers.join_all().await
+}
+
+/// The answers that a sender takes for a failure.
+pub(super) fn lost(answers: &[Result<String, String>]) -> Vec<&Result<String, String>> {
+    let is_accepted =
+        |answer: &&Result<String, String>| answer.as_ref().is_ok_and(|line| line.contains(" 202 "));
+    answers.iter().filter(|answer| !is_accepted(answer)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -116,10 +123,7 @@ async fn ten_restarts_under_load_refuse_nobody() {
     stop.store(true, Ordering::Relaxed);
     let answers = sending.await.unwrap();
     println!("{} webhooks; the longest restart took {longest:?}", answers.len());
-    let lost: Vec<_> = answers
-        .iter()
-        .filter(|answer| !matches!(answer, Ok(line) if line.contains(" 202 ")))
-        .collect();
+    let lost = lost(&answers);
     assert!(lost.is_empty(), "{} of {}: {lost:?} (longest {longest:?})", lost.len(), answers.len());
     assert_eq!(work_queue::drain(&system).await.len(), answers.len());
 }
