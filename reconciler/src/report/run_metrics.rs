@@ -115,7 +115,7 @@ impl RunMetrics {
         );
         observe_each(
             "reconciler_held_members",
-            "Archives that wait for an operator's word, by campus",
+            "Archivals that need an operator's approval, by campus",
             each(|state| f64::from(state.held)),
         );
         observe_each(

@@ -229,7 +229,7 @@ pub(crate) fn observe_cores(cores: &Arc<Cores>) {
     };
     observe_each(
         "worker_core_breaker_open",
-        "1 while a campus's core is left alone because it does not answer",
+        "1 while the circuit breaker of a campus's core is open",
         each(|state| if state.is_tripped { 1.0 } else { 0.0 }),
     );
     observe_each(

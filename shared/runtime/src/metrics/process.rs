@@ -41,7 +41,7 @@ pub(crate) fn observe_program(program: &str, health: &Health) {
     observe("process_max_fds", "Files and sockets that may be open", max_fds);
     meter()
         .f64_observable_counter("process_cpu_seconds")
-        .with_description("Processor time, of the program and of the kernel for it")
+        .with_description("CPU time, of the program and of the kernel for it")
         .with_callback(|counter| {
             if let Some(seconds) = cpu_seconds() {
                 counter.observe(seconds, &[]);
