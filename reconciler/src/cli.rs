@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use uuid::Uuid;
+use store::CampusReference;
 
 use crate::{
     VARIABLES,
@@ -37,10 +37,12 @@ fn command() -> Command {
         .arg(
             Arg::new("campus")
                 .long("campus")
-                .value_name("ID")
-                .value_parser(value_parser!(Uuid))
+                .value_name("CAMPUS")
+                .value_parser(value_parser!(CampusReference))
                 .requires("once")
-                .help("Reconcile this campus now, due or not, enabled or not"),
+                .help(
+                    "Reconcile this campus now, due or not, enabled or not: its id, or its name where only one has it",
+                ),
         )
         .arg(
             switch("all", "Reconcile every enabled campus now, due or not")
@@ -69,7 +71,7 @@ fn command() -> Command {
 pub fn main() -> ExitCode {
     let arguments = command().get_matches();
     if arguments.get_flag("once") {
-        return run_once(once(&arguments));
+        return run_once(&once(&arguments));
     }
     runtime::run_daemon(crate::PROGRAM, crate::Config::from_settings, crate::run)
 }
@@ -77,7 +79,7 @@ pub fn main() -> ExitCode {
 fn once(arguments: &ArgMatches) -> OnceRequest {
     OnceRequest {
         selection: match arguments.get_one("campus") {
-            Some(campus) => Selection::Named(*campus),
+            Some(campus) => Selection::Named(CampusReference::clone(campus)),
             None if arguments.get_flag("all") => Selection::All,
             None => Selection::Due,
         },

@@ -5,7 +5,7 @@ use std::{io::Write, process::ExitCode, sync::Arc};
 use anyhow::Context;
 use chrono::Utc;
 use runtime::{Settings, Telemetry, exit_code};
-use store::RunStatus;
+use store::{CampusReference, RunStatus};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -33,15 +33,15 @@ const HELD: u8 = 4;
 const PARTIAL: u8 = 5;
 
 /// Which campuses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Selection {
-    Named(Uuid),
+    Named(CampusReference),
     Due,
     All,
 }
 
 /// What was asked for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct OnceRequest {
     pub(crate) selection: Selection,
     pub(crate) is_dry_run: bool,
@@ -50,7 +50,7 @@ pub(crate) struct OnceRequest {
 }
 
 /// Runs, and answers with its exit code (interface §1).
-pub(crate) fn run_once(once: OnceRequest) -> ExitCode {
+pub(crate) fn run_once(once: &OnceRequest) -> ExitCode {
     let started = runtime::settings_or_exit(PROGRAM.name, |settings: &Settings| {
         Ok((Config::from_settings(settings)?, Telemetry::start(PROGRAM.name, settings)?))
     });
@@ -73,7 +73,7 @@ pub(crate) fn run_once(once: OnceRequest) -> ExitCode {
 }
 
 /// A run that is interrupted writes its end down itself; nothing else needs to.
-async fn until_interrupted(config: &Config, once: OnceRequest) -> anyhow::Result<u8> {
+async fn until_interrupted(config: &Config, once: &OnceRequest) -> anyhow::Result<u8> {
     let interrupted = runtime::shutdown_signal();
     if once.selection == Selection::Due && !once.is_dry_run {
         tokio::select! {
@@ -96,13 +96,15 @@ async fn keep_house(config: &Config) -> anyhow::Result<()> {
 
 async fn reconcile(
     config: &Config,
-    once: OnceRequest,
+    once: &OnceRequest,
     stop: &CancellationToken,
 ) -> anyhow::Result<u8> {
     let pool = config.pool().context("cannot make the database pool")?;
     let cores = config.cores(pool.clone()).context("cannot make the client of the core")?;
-    let (campuses, trigger) = match once.selection {
-        Selection::Named(campus) => (vec![campus], Trigger::OnDemand),
+    let (campuses, trigger) = match &once.selection {
+        Selection::Named(campus) => {
+            (vec![campus.find(&*pool.get().await?).await?], Trigger::OnDemand)
+        }
         Selection::All => {
             let all = due::all(&*pool.get().await?).await?;
             tell(once, &all_of(all.len()))?;
@@ -150,7 +152,7 @@ async fn reconcile(
         }
     }
     if once.json {
-        print(&match (once.selection, reports.first()) {
+        print(&match (&once.selection, reports.first()) {
             (Selection::Named(_), Some(report)) => serde_json::to_string_pretty(report)? + "\n",
             (Selection::Named(_), None) => String::new(),
             (Selection::Due | Selection::All, _) => serde_json::to_string_pretty(&reports)? + "\n",
@@ -160,7 +162,7 @@ async fn reconcile(
 }
 
 /// Nothing to do is told apart from nothing done: before the first report, or in the log beside JSON.
-fn tell(once: OnceRequest, text: &str) -> anyhow::Result<()> {
+fn tell(once: &OnceRequest, text: &str) -> anyhow::Result<()> {
     if once.json {
         tracing::info!("{text}");
         return Ok(());

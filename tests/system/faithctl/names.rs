@@ -14,6 +14,11 @@ async fn a_campus_is_named_by_its_name_where_only_one_has_it() {
     let set = ["campus", "set", "GKBJ", "--rate-limit", "50/s", "--json"];
     let changed = system.faithctl(&set).await.json();
     assert_eq!((&changed["id"], &changed["rate_limit"]), (&json!(id), &json!(50)));
+    let compare = ["--once", "--campus", "GKBJ", "--dry-run", "--json"];
+    let compared = system.reconcile(&compare).await;
+    assert_eq!(compared.code, Some(3), "the core's members are drift: {compared:?}");
+    let unknown = system.reconcile(&["--once", "--campus", "GKBI"]).await;
+    assert_failed(&unknown, 1, "no campus is named \\\"GKBI");
     system.faithctl(&["campus", "disable", "GKBJ"]).await.success();
     let lists: [&[&str]; 4] = [
         &["deliveries", "list"],
