@@ -43,7 +43,8 @@ async fn no_event_touches_what_people_entered() {
         assert_eq!(log["status"], status, "{log}");
     };
     let filter = async |rules: Value| {
-        let set = ["campus", "set-filter", &campus.id, "--mode", "exclude", "--rules", "-"];
+        let set =
+            ["campus", "set-filter", &campus.id, "--mode", "exclude", "--rules", "-", "--yes"];
         system.faithctl_with_input(&set, rules.to_string().as_bytes()).await.success();
     };
     campus.change(&member, json!({"full_name": "Budi Santoso", "date_of_birth": "1990-01-15", "gender": "Male", "phone_whatsapp": "0812-3456-7890"}));
