@@ -4,12 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use campus_core::CoreSession;
 use core_api::{
-    Charge, CoreError, Gathered, Keys, Next, Rows, SessionError, Silence, Unreachable, Window,
+    Charge, CoreError, Gathered, Keys, Next, RequestSlots, Rows, SessionError, Silence, Window,
     gather,
 };
 use member::CoreMember;
 
-use crate::{core_slots::CoreSlots, error::AskError};
+use crate::error::AskError;
+
+/// Members asked for at once: webhooks come first.
+pub(crate) const AT_ONCE: usize = 8;
 
 /// How often one member is asked for whom the core fails on while it answers others.
 const TRIES: u32 = 3;
@@ -21,7 +24,7 @@ const WELL_WITHIN: Duration = Duration::from_secs(2);
 pub(crate) struct Core {
     session: Arc<CoreSession>,
     silence: Silence,
-    slots: CoreSlots,
+    slots: RequestSlots,
 }
 
 /// Why the core says nothing about a member.
@@ -36,7 +39,7 @@ pub(crate) enum CoreFailure {
 
 impl Core {
     pub(crate) fn new(session: Arc<CoreSession>) -> Self {
-        Self { session, silence: Silence::default(), slots: CoreSlots::new() }
+        Self { session, silence: Silence::default(), slots: RequestSlots::new(AT_ONCE) }
     }
 
     /// A part of the list, whose rows go into what `rows` makes.
@@ -57,10 +60,10 @@ impl Core {
             let slot = self.slots.take().await;
             self.silence.asking();
             let answer = self.session.fetch(id, keys, &charge).await;
-            match &answer {
-                Err(SessionError::Core(error)) if is_slow(error) => slot.came_too_slowly(),
-                _ => slot.answered(),
-            }
+            slot.ended(match &answer {
+                Err(SessionError::Core(error)) => Some(error),
+                _ => None,
+            });
             let error = match answer {
                 Ok(member) => {
                     self.silence.answered();
@@ -123,11 +126,6 @@ fn is_answer(error: &CoreError) -> bool {
 /// The account may not, whatever it asks for.
 fn is_refused(error: &CoreError) -> bool {
     matches!(error, CoreError::LoginRefused { .. } | CoreError::Forbidden { .. })
-}
-
-/// The line to it is full.
-fn is_slow(error: &CoreError) -> bool {
-    matches!(error, CoreError::Unreachable { kind: Unreachable::Slow, .. })
 }
 
 /// Whether it may be the member that the core fails on.

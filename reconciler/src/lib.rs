@@ -3,7 +3,6 @@
 mod cli;
 mod config;
 mod core_retry;
-mod core_slots;
 mod diff;
 mod error;
 mod housekeeping;

@@ -10,8 +10,11 @@ use retry::{Cause, classify};
 use store::Finding;
 
 use crate::{
-    core_retry::CoreFailure, core_slots, error::RunError, repair::batches::HEAVIEST_BATCH,
-    report::counters::RunCounters, run::context::Run,
+    core_retry::{AT_ONCE, CoreFailure},
+    error::RunError,
+    repair::batches::HEAVIEST_BATCH,
+    report::counters::RunCounters,
+    run::context::Run,
 };
 
 /// What the core says of a member.
@@ -37,7 +40,7 @@ pub(super) async fn answers(
     let (campus, now) = (&run.campus, run.now);
     let keys = keys(&campus.config);
     let mut coming =
-        stream::iter(members).map(|member| core.member(member, &keys)).buffered(core_slots::MOST);
+        stream::iter(members).map(|member| core.member(member, &keys)).buffered(AT_ONCE);
     let mut answers = Vec::with_capacity(members.len());
     let mut weight = 0;
     while let Some(answer) = coming.next().await {

@@ -13,6 +13,7 @@ mod list;
 mod memory;
 mod page;
 mod public_address;
+mod request_slots;
 mod resolver;
 mod retry_after;
 mod session;
@@ -30,4 +31,5 @@ pub use list::{Course, Gathered, Next, NoEnd, OfCore, PageSize, Part, Silence, W
 pub use memory::{AnswerMemory, Charge, MemoryShare};
 pub use page::{Keys, Page, Paging, Rows};
 pub use public_address::is_public_address;
+pub use request_slots::{RequestSlot, RequestSlots};
 pub use session::{Lease, Session, SessionError, Sessions, StoredToken, TokenStore};

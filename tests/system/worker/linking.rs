@@ -1,5 +1,6 @@
 //! Events about members who are here already, by hand or under an id that is gone: linked, not doubled.
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use core_sim::{Endpoint, Fault, FaultKind, Webhook};
 use harness::TestSystem;
 use serde_json::{Value, json};
@@ -115,4 +116,41 @@ async fn a_row_that_a_person_archived_is_taken_over_and_stays_archived() {
     by_hand(campus, "Sumarni", "081290000002").await;
     campus.bring(json!({"full_name": "Sumarni", "phone_whatsapp": "081290000002"})).await;
     assert_eq!(number_of_rows(campus).await, 3);
+}
+
+/// Each holds its photo while the core is asked about the other id, and the one request that may be under way belongs to
+/// somebody who waits for room.
+#[tokio::test]
+async fn members_with_photos_take_over_their_rows_however_little_memory_there_is() {
+    let system = TestSystem::builder()
+        .variable("WORKER_ANSWER_BYTES", "262144")
+        .variable("WORKER_CORE_CONCURRENCY", "1")
+        .variable("RETRY_DELAYS", "1s")
+        .spawn()
+        .await;
+    let campus = CampusUnderTest::first(&system);
+    let photo = BASE64_STANDARD.encode([&[0xff, 0xd8, 0xff, 0xe0][..], &vec![7; 60_000]].concat());
+    let people: Vec<Value> = (0..20)
+        .map(|number| {
+            json!({
+                "full_name": format!("Person {number}"),
+                "phone_whatsapp": format!("62812900{number:05}"),
+                "photo_base64": photo,
+            })
+        })
+        .collect();
+    for person in &people {
+        let old = campus.bring(person.clone()).await;
+        system.core.purge(&old, Webhook::Silent).unwrap();
+    }
+    let mut events = Vec::new();
+    for person in people {
+        let new = campus.create(person);
+        events.push(campus.post("member.created", &new).await);
+    }
+    for event in events {
+        let log = campus.end_of(&event).await;
+        assert_eq!(log["status"], "processed", "{log}");
+    }
+    assert_eq!(number_of_rows(campus).await, 20);
 }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use core_api::RequestSlots;
 use retry::{Cause, Failure, FailureKind, RetrySchedule};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -35,6 +36,8 @@ pub(crate) enum Deferral {
 pub(crate) struct Bulkhead {
     limits: Limits,
     queue: Arc<WaitQueue>,
+    /// How many of those whose turn it is may ask at once: fewer over a thin line.
+    pub(crate) slots: RequestSlots,
     pace: Arc<Mutex<Pace>>,
     /// The one event that waits for the moment of the next probe.
     prober: Semaphore,
@@ -77,6 +80,7 @@ impl Bulkhead {
         Self {
             limits,
             queue,
+            slots: RequestSlots::new(limits.requests),
             pace,
             prober: Semaphore::new(1),
             breaker: Mutex::default(),

@@ -25,6 +25,10 @@ use crate::core::{
 /// would only heat it.
 const TOKEN_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long room for an answer is waited for. Members that have theirs may be waiting for this very request's place, to
+/// ask about another one (rule worker-20).
+const ROOM_LIMIT: Duration = Duration::from_secs(2);
+
 /// Why a member is not at hand.
 #[derive(Debug)]
 pub(crate) enum Unfetched {
@@ -84,9 +88,14 @@ impl CampusCore {
         }
         // The number drawn at admission stays good for a repeated request (decision 13): an earlier number only makes
         // the interval wider. What failed before it returned nothing to apply.
-        let (keys, charge) = match only {
-            None => (&*self.keys, self.memory.enter().await),
-            Some(keys) => (keys, Charge::free()),
+        let (keys, charge, slot) = match only {
+            None => {
+                let Ok(charge) = tokio::time::timeout(ROOM_LIMIT, self.memory.enter()).await else {
+                    return Err(Unfetched::Deferred(Deferral::Crowded(self.bulkhead.turn())));
+                };
+                (&*self.keys, charge, Some(self.bulkhead.slots.take().await))
+            }
+            Some(keys) => (keys, Charge::free(), None),
         };
         permit.begin();
         let begin = Instant::now();
@@ -96,6 +105,12 @@ impl CampusCore {
         )
         .await;
         self.metrics.fetched(&answer, begin.elapsed());
+        if let Some(slot) = slot {
+            slot.ended(match &answer {
+                Err(SessionError::Core(error)) => Some(error),
+                _ => None,
+            });
+        }
         match answer {
             Ok(member) => {
                 let was_tripped = self.bulkhead.is_tripped();

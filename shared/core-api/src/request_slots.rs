@@ -1,5 +1,5 @@
-//! How many members a run asks for at once. Over a thin line heavy answers hinder each other until none comes
-//! within its time; then they are asked for one by one.
+//! How many members one core is asked for at once. Over a thin line heavy answers hinder each other until none comes
+//! within its time; then they are asked for one by one (rule core-api-8).
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -11,15 +11,17 @@ use tokio::{
     time::Instant,
 };
 
-/// Requests under way at once: webhooks come first.
-pub(crate) const MOST: usize = 8;
+use crate::{CoreError, Unreachable};
+
 /// An answer that took no longer left room for another one, …
 const QUICK: Duration = Duration::from_secs(1);
 /// … and so many of them in a row are followed by twice as many at once.
 const SIGNS: u32 = 16;
 
+/// So many requests at most, and fewer as long as answers come too slowly.
 #[derive(Debug)]
-pub(crate) struct CoreSlots {
+pub struct RequestSlots {
+    most: usize,
     free: Semaphore,
     state: Mutex<State>,
 }
@@ -35,23 +37,24 @@ struct State {
 
 /// A request that is under way.
 #[derive(Debug)]
-pub(crate) struct CoreSlot<'a> {
-    slots: &'a CoreSlots,
+pub struct RequestSlot<'a> {
+    slots: &'a RequestSlots,
     permit: Option<SemaphorePermit<'a>>,
     begun: Instant,
 }
 
-impl CoreSlots {
-    pub(crate) fn new() -> Self {
-        let state = State { slots: MOST, surplus: 0, quick: 0 };
-        Self { free: Semaphore::new(MOST), state: Mutex::new(state) }
+impl RequestSlots {
+    /// All of them free.
+    pub fn new(most: usize) -> Self {
+        let state = State { slots: most, surplus: 0, quick: 0 };
+        Self { most, free: Semaphore::new(most), state: Mutex::new(state) }
     }
 
     /// Waits for a slot.
-    pub(crate) async fn take(&self) -> CoreSlot<'_> {
+    pub async fn take(&self) -> RequestSlot<'_> {
         // It is never closed.
         let permit = self.free.acquire().await.ok();
-        CoreSlot { slots: self, permit, begun: Instant::now() }
+        RequestSlot { slots: self, permit, begun: Instant::now() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -59,13 +62,21 @@ impl CoreSlots {
     }
 }
 
-impl CoreSlot<'_> {
-    /// The answer came, or was none.
-    pub(crate) fn answered(self) {
+impl RequestSlot<'_> {
+    /// Gives the slot back; `error` is why there is no member, where there is none.
+    pub fn ended(self, error: Option<&CoreError>) {
+        match error {
+            Some(CoreError::Unreachable { kind: Unreachable::Slow, .. }) => self.came_too_slowly(),
+            _ => self.answered(),
+        }
+    }
+
+    fn answered(&self) {
+        let most = self.slots.most;
         let mut state = self.slots.state();
         state.quick = if self.begun.elapsed() <= QUICK { state.quick + 1 } else { 0 };
-        if state.quick >= SIGNS && state.slots < MOST {
-            let more = state.slots.min(MOST - state.slots);
+        if state.quick >= SIGNS && state.slots < most {
+            let more = state.slots.min(most - state.slots);
             let kept = more.min(state.surplus);
             state.surplus -= kept;
             state.slots += more;
@@ -74,8 +85,8 @@ impl CoreSlot<'_> {
         }
     }
 
-    /// The answer was coming, and not within its time.
-    pub(crate) fn came_too_slowly(self) {
+    /// It was coming, and not within its time.
+    fn came_too_slowly(&self) {
         let mut state = self.slots.state();
         let fewer = state.slots - 1;
         state.surplus += fewer - self.slots.free.forget_permits(fewer);
@@ -84,7 +95,7 @@ impl CoreSlot<'_> {
     }
 }
 
-impl Drop for CoreSlot<'_> {
+impl Drop for RequestSlot<'_> {
     fn drop(&mut self) {
         let mut state = self.slots.state();
         if let Some(permit) = self.permit.take().filter(|_| state.surplus > 0) {
@@ -98,34 +109,38 @@ impl Drop for CoreSlot<'_> {
 mod tests {
     use std::time::Duration;
 
-    use super::{CoreSlots, MOST, SIGNS};
+    use super::{RequestSlots, SIGNS};
+    use crate::{CoreError, Operation, Unreachable};
+
+    const MOST: usize = 8;
+
+    fn slow() -> CoreError {
+        let (operation, kind) = (Operation::FetchMember, Unreachable::Slow);
+        CoreError::Unreachable { operation, kind, source: None }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn one_by_one_after_an_answer_came_too_slowly_and_more_after_quick_ones() {
-        let slots = CoreSlots::new();
+        let slots = RequestSlots::new(MOST);
         let mut under_way = Vec::new();
         for _ in 0..MOST {
             under_way.push(slots.take().await);
         }
         assert_eq!(slots.free.available_permits(), 0);
         for slot in under_way {
-            slot.came_too_slowly();
+            slot.ended(Some(&slow()));
         }
         assert_eq!(slots.free.available_permits(), 1);
 
         for _ in 0..2 * SIGNS {
             let slot = slots.take().await;
             tokio::time::sleep(Duration::from_secs(2)).await;
-            slot.answered();
+            slot.ended(None);
         }
-        assert_eq!(
-            slots.free.available_permits(),
-            1,
-            "a line that is full carries no more for two"
-        );
+        assert_eq!(slots.free.available_permits(), 1, "a full line carries no more for two");
         for (round, expected) in [2, 4, 8, 8].into_iter().enumerate() {
             for _ in 0..SIGNS {
-                slots.take().await.answered();
+                slots.take().await.ended(None);
             }
             assert_eq!(slots.free.available_permits(), expected, "round {round}");
         }
@@ -133,13 +148,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn slots_that_are_under_way_when_there_are_fewer_are_not_given_back() {
-        let slots = CoreSlots::new();
+        let slots = RequestSlots::new(MOST);
         let (one, other, third) = (slots.take().await, slots.take().await, slots.take().await);
-        one.came_too_slowly();
+        one.ended(Some(&slow()));
         assert_eq!(slots.free.available_permits(), 0);
         drop(other);
         assert_eq!(slots.free.available_permits(), 0);
-        third.answered();
+        third.ended(None);
         assert_eq!(slots.free.available_permits(), 1);
     }
 }
