@@ -64,6 +64,19 @@ impl MemoryShare {
     pub async fn enter(self: &Arc<Self>) -> Charge {
         let usual = self.usual.load(Ordering::Relaxed);
         let permits = self.permits(usual).await;
+        self.charge(permits, usual)
+    }
+
+    /// The same where there is room now.
+    pub fn try_enter(self: &Arc<Self>) -> Option<Charge> {
+        let usual = self.usual.load(Ordering::Relaxed);
+        let number = u32::try_from(usual).unwrap_or(u32::MAX);
+        let own = Arc::clone(&self.own).try_acquire_many_owned(number).ok()?;
+        let all = Arc::clone(&self.memory.all).try_acquire_many_owned(number).ok()?;
+        Some(self.charge(Some(Permits { own, all }), usual))
+    }
+
+    fn charge(self: &Arc<Self>, permits: Option<Permits>, usual: usize) -> Charge {
         let held = Held { permits, most: usual.min(USUAL_ANSWER), beyond: None };
         Charge { share: Some(Arc::clone(self)), held: Mutex::new(held) }
     }

@@ -25,9 +25,8 @@ use crate::core::{
 /// would only heat it.
 const TOKEN_PAUSE: Duration = Duration::from_secs(1);
 
-/// How long room for an answer is waited for. Members that have theirs may be waiting for this very request's place, to
-/// ask about another one (rule worker-20).
-const ROOM_LIMIT: Duration = Duration::from_secs(2);
+/// How long room for an answer is waited for.
+const ROOM_LIMIT: Duration = Duration::from_secs(10);
 
 /// Why a member is not at hand.
 #[derive(Debug)]
@@ -90,9 +89,8 @@ impl CampusCore {
         // the interval wider. What failed before it returned nothing to apply.
         let (keys, charge, slot) = match only {
             None => {
-                let Ok(charge) = tokio::time::timeout(ROOM_LIMIT, self.memory.enter()).await else {
-                    return Err(Unfetched::Deferred(Deferral::Crowded(self.bulkhead.turn())));
-                };
+                let charge;
+                (charge, permit) = self.make_room(request, permit).await?;
                 (&*self.keys, charge, Some(self.bulkhead.slots.take().await))
             }
             Some(keys) => (keys, Charge::free(), None),
@@ -131,6 +129,23 @@ impl CampusCore {
                 })
             }
             Err(error) => Err(hold(campus, &error).await),
+        }
+    }
+
+    /// Room for the answer. Where there is none it is waited for without the place among the core's requests
+    /// (rule worker-20), and not for ever: others may need what this event holds.
+    async fn make_room(
+        &self,
+        request: &MemberRequest<'_>,
+        permit: Permit,
+    ) -> Result<(Charge, Permit), Unfetched> {
+        if let Some(charge) = self.memory.try_enter() {
+            return Ok((charge, permit));
+        }
+        drop(permit);
+        match tokio::time::timeout(ROOM_LIMIT, self.memory.enter()).await {
+            Ok(charge) => Ok((charge, self.acquire(request).await?)),
+            Err(_) => Err(Unfetched::Deferred(Deferral::Crowded(self.bulkhead.turn()))),
         }
     }
 
