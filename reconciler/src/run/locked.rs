@@ -35,6 +35,9 @@ use crate::{
 /// row without its run does it.
 const WRITE_DOWN_WITHIN: Duration = Duration::from_secs(3);
 
+/// How soon a run under way notices that its campus is paused. What it writes until then is not taken.
+const LOOK_FOR_PAUSE: Duration = Duration::from_secs(2);
+
 /// How a run ended. None where somebody else reconciles the campus at this moment, or just did.
 pub(crate) type Ended = Result<Option<RunReport>, RunError>;
 
@@ -87,6 +90,7 @@ impl Locked<'_> {
         let result = tokio::select! {
             biased;
             () = self.interrupted(&busy) => Err(RunError::Interrupted),
+            () = self.paused(&busy) => Err(RunError::Paused(self.request.campus)),
             () = session.lost().cancelled() => Err(RunError::Lost),
             result = self.reconcile(session, permit, &mut writer, &mut counters)
                 .instrument(trace.span().clone()) => result,
@@ -133,6 +137,27 @@ impl Locked<'_> {
     /// The program is told to stop, and nothing is being written any more.
     async fn interrupted(&self, busy: &Mutex<()>) {
         self.context.stop.cancelled().await;
+        drop(busy.lock().await);
+    }
+
+    /// The campus is paused during the run, and nothing is being written any more.
+    async fn paused(&self, busy: &Mutex<()>) {
+        loop {
+            tokio::time::sleep(LOOK_FOR_PAUSE).await;
+            let asked = async {
+                let client = self.context.pool.get().await?;
+                let is_paused =
+                    "SELECT FROM sync_configs WHERE campus_id = $1 AND paused_at IS NOT NULL";
+                client
+                    .query_opt(is_paused, &[&self.request.campus])
+                    .await
+                    .map_err(DatabaseError::during("look whether the campus is paused"))
+            };
+            // Where Postgres cannot be asked, the run ends for that.
+            if let Ok(Some(_)) = asked.await {
+                break;
+            }
+        }
         drop(busy.lock().await);
     }
 

@@ -13,10 +13,12 @@ use tokio::{
 
 use crate::{CoreError, Unreachable};
 
-/// An answer that took no longer left room for another one, …
+/// An answer that took no longer left room for another one: it counts as several, …
 const QUICK: Duration = Duration::from_secs(1);
-/// … and so many of them in a row are followed by twice as many at once.
-const SIGNS: u32 = 16;
+const QUICK_SIGNS: u32 = 4;
+/// … and so many in a row are followed by twice as many requests at once. A core that is slow whatever it is asked for
+/// gets its requests back, too.
+const SIGNS: u32 = 64;
 
 /// So many requests at most, and fewer as long as answers come too slowly.
 #[derive(Debug)]
@@ -32,7 +34,8 @@ struct State {
     slots: usize,
     /// Of those under way, how many slots are not given back.
     surplus: usize,
-    quick: u32,
+    /// That there is room for more.
+    signs: u32,
 }
 
 /// A request that is under way.
@@ -46,7 +49,7 @@ pub struct RequestSlot<'a> {
 impl RequestSlots {
     /// All of them free.
     pub fn new(most: usize) -> Self {
-        let state = State { slots: most, surplus: 0, quick: 0 };
+        let state = State { slots: most, surplus: 0, signs: 0 };
         Self { most, free: Semaphore::new(most), state: Mutex::new(state) }
     }
 
@@ -74,13 +77,13 @@ impl RequestSlot<'_> {
     fn answered(&self) {
         let most = self.slots.most;
         let mut state = self.slots.state();
-        state.quick = if self.begun.elapsed() <= QUICK { state.quick + 1 } else { 0 };
-        if state.quick >= SIGNS && state.slots < most {
+        state.signs += if self.begun.elapsed() <= QUICK { QUICK_SIGNS } else { 1 };
+        if state.signs >= SIGNS && state.slots < most {
             let more = state.slots.min(most - state.slots);
             let kept = more.min(state.surplus);
             state.surplus -= kept;
             state.slots += more;
-            state.quick = 0;
+            state.signs = 0;
             self.slots.free.add_permits(more - kept);
         }
     }
@@ -91,7 +94,7 @@ impl RequestSlot<'_> {
         let fewer = state.slots - 1;
         state.surplus += fewer - self.slots.free.forget_permits(fewer);
         state.slots = 1;
-        state.quick = 0;
+        state.signs = 0;
     }
 }
 
@@ -109,14 +112,14 @@ impl Drop for RequestSlot<'_> {
 mod tests {
     use std::time::Duration;
 
-    use super::{RequestSlots, SIGNS};
+    use super::{QUICK_SIGNS, RequestSlots, SIGNS};
     use crate::{CoreError, Operation, Unreachable};
 
     const MOST: usize = 8;
 
     fn slow() -> CoreError {
-        let (operation, kind) = (Operation::FetchMember, Unreachable::Slow);
-        CoreError::Unreachable { operation, kind, source: None }
+        let (call, kind) = (Operation::FetchMember.into(), Unreachable::Slow);
+        CoreError::Unreachable { call, kind, source: None }
     }
 
     #[tokio::test(start_paused = true)]
@@ -132,18 +135,25 @@ mod tests {
         }
         assert_eq!(slots.free.available_permits(), 1);
 
-        for _ in 0..2 * SIGNS {
-            let slot = slots.take().await;
-            tokio::time::sleep(Duration::from_secs(2)).await;
-            slot.ended(None);
-        }
-        assert_eq!(slots.free.available_permits(), 1, "a full line carries no more for two");
         for (round, expected) in [2, 4, 8, 8].into_iter().enumerate() {
-            for _ in 0..SIGNS {
+            for _ in 0..SIGNS / QUICK_SIGNS {
                 slots.take().await.ended(None);
             }
             assert_eq!(slots.free.available_permits(), expected, "round {round}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_answers_that_come_in_time_are_signs_too() {
+        let slots = RequestSlots::new(MOST);
+        slots.take().await.ended(Some(&slow()));
+        for _ in 0..SIGNS {
+            assert_eq!(slots.free.available_permits(), 1);
+            let slot = slots.take().await;
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            slot.ended(None);
+        }
+        assert_eq!(slots.free.available_permits(), 2);
     }
 
     #[tokio::test(start_paused = true)]

@@ -145,6 +145,19 @@ impl RetrySchedule {
         (self.delay_until_turn(turn), history)
     }
 
+    /// Decides about an event whose campus is paused, and looked at again after `wait`: after the shortest delay that is
+    /// long enough. An operator ends that and no age does, nor does an age that began before it.
+    pub fn pause(&self, history: &History, wait: Duration) -> (Duration, History) {
+        let mut history = history.clone();
+        history.deferrals = history.deferrals.saturating_add(1);
+        (history.deferred_since, history.first_failed_at, history.crashes) = (None, None, 0);
+        let delays = self.ascending();
+        let within_reason = |delay: &&Duration| **delay <= LONGEST_DEFERRAL;
+        let enough = delays.iter().filter(within_reason).find(|delay| **delay >= wait);
+        let longest = delays.iter().rfind(within_reason).or(delays.first());
+        (enough.or(longest).copied().unwrap_or(SHORTEST_DELAY), history)
+    }
+
     /// The longest delay that is not too long for an event whose turn may be in so long.
     pub fn delay_until_turn(&self, turn: Duration) -> Duration {
         let delays = self.delays();
@@ -271,6 +284,23 @@ mod tests {
         }
         assert_eq!(schedule.delays()[0], Duration::from_secs(1));
         assert_eq!(self::schedule("300ms,2s", "1s").delays()[0], Duration::from_millis(300));
+    }
+
+    #[test]
+    fn what_is_paused_goes_round_ever_more_rarely_and_ages_no_more() {
+        let schedule = schedule("5s,5m,1h", "1h");
+        let now = Utc::now();
+        let Next::Again(_, failed) = schedule.next(&History::default(), &outage(), now) else {
+            panic!()
+        };
+        for (wait, expected) in [(1, 1), (2, 5), (6, 300), (600, 300), (6000, 300)] {
+            let (delay, paused) = schedule.pause(&failed, Duration::from_secs(wait));
+            assert_eq!(delay, Duration::from_secs(expected), "{wait}");
+            assert_eq!((paused.outages, paused.deferrals), (failed.outages, 1));
+            let resumed = now + TimeDelta::days(2);
+            assert!(schedule.defer(&paused, Duration::ZERO, resumed).is_some());
+            assert!(matches!(schedule.next(&paused, &outage(), resumed), Next::Again(..)));
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(crate) enum Claim {
     Covered,
     /// Something else was applied meanwhile: read again.
     Refused,
-    /// The campus's configuration is another one than that of the read: read again, under that.
+    /// The campus's configuration is another one than that of the read, or it is paused: read again, under that.
     Outdated,
 }
 
@@ -44,6 +44,7 @@ const CLAIM: &str = r#"
                 $6::timestamptz[], $7::timestamptz[], $8::bigint[])
          AS r(campus_id, member_id, seen_from, gone, unasked, occurred_at, received_at, config_version)
     JOIN sync_configs c ON c.campus_id = r.campus_id AND c.synced_version = r.config_version
+                       AND c.paused_at IS NULL
     ORDER BY r.campus_id, r.member_id COLLATE "C"
     ON CONFLICT (campus_id, external_member_id) DO UPDATE SET
         (seen_from, seen_to, gone, unasked) = (

@@ -13,7 +13,7 @@ async fn events_of_a_paused_campus_wait_uncounted_and_are_worked_on_when_it_is_r
     let known = campus.bring(json!({"full_name": "Before"})).await;
 
     // One that is being fetched when the campus is paused: what the core answers is not written.
-    let late = FaultKind::Latency { ms: 2_000, jitter_ms: 0, stale: false };
+    let late = FaultKind::Latency { ms: 7_000, jitter_ms: 0, stale: false };
     let late = system.core.add_fault(Fault::everywhere(late).at(Endpoint::Member));
     campus.change(&known, json!({"full_name": "During"}));
     let asked = system.core.requests(Endpoint::Member);

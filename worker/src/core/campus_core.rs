@@ -67,6 +67,23 @@ pub(crate) struct CampusCore {
 }
 
 impl CampusCore {
+    /// Waits for leave to ask, and for room for the answer. Where there is none it is waited for without a place among the
+    /// core's requests (rule worker-20), and not for ever: others may need what this event holds.
+    pub(crate) async fn enter(
+        &self,
+        request: &MemberRequest<'_>,
+    ) -> Result<(Permit, Charge), Unfetched> {
+        let permit = self.acquire(request).await?;
+        if let Some(charge) = self.memory.try_enter() {
+            return Ok((permit, charge));
+        }
+        drop(permit);
+        match tokio::time::timeout(ROOM_LIMIT, self.memory.enter()).await {
+            Ok(charge) => Ok((self.acquire(request).await?, charge)),
+            Err(_) => Err(Unfetched::Deferred(Deferral::Crowded(self.bulkhead.turn()))),
+        }
+    }
+
     /// Waits for leave to ask.
     pub(crate) async fn acquire(&self, request: &MemberRequest<'_>) -> Result<Permit, Unfetched> {
         let MemberRequest { since, is_overdue, .. } = *request;
@@ -74,12 +91,12 @@ impl CampusCore {
         permit.map_err(Unfetched::Deferred)
     }
 
-    /// Asks for a member, again after a transient failure; `only` for some of its keys, whose room is not waited for.
+    /// Asks for a member, again after a transient failure; `only` for some of its keys.
     pub(crate) async fn ask(
         &self,
         campus: &CampusConfig,
         request: &MemberRequest<'_>,
-        mut permit: Permit,
+        (mut permit, charge): (Permit, Charge),
         only: Option<&Keys>,
     ) -> Result<(CoreMember, Charge), Unfetched> {
         if permit.admit == Admit::Probe && self.bulkhead.probes_by_known() {
@@ -87,13 +104,9 @@ impl CampusCore {
         }
         // The number drawn at admission stays good for a repeated request (decision 13): an earlier number only makes
         // the interval wider. What failed before it returned nothing to apply.
-        let (keys, charge, slot) = match only {
-            None => {
-                let charge;
-                (charge, permit) = self.make_room(request, permit).await?;
-                (&*self.keys, charge, Some(self.bulkhead.slots.take().await))
-            }
-            Some(keys) => (keys, Charge::free(), None),
+        let (keys, slot) = match only {
+            None => (&*self.keys, Some(self.bulkhead.slots.take().await)),
+            Some(keys) => (keys, None),
         };
         permit.begin();
         let begin = Instant::now();
@@ -129,23 +142,6 @@ impl CampusCore {
                 })
             }
             Err(error) => Err(hold(campus, &error).await),
-        }
-    }
-
-    /// Room for the answer. Where there is none it is waited for without the place among the core's requests
-    /// (rule worker-20), and not for ever: others may need what this event holds.
-    async fn make_room(
-        &self,
-        request: &MemberRequest<'_>,
-        permit: Permit,
-    ) -> Result<(Charge, Permit), Unfetched> {
-        if let Some(charge) = self.memory.try_enter() {
-            return Ok((charge, permit));
-        }
-        drop(permit);
-        match tokio::time::timeout(ROOM_LIMIT, self.memory.enter()).await {
-            Ok(charge) => Ok((charge, self.acquire(request).await?)),
-            Err(_) => Err(Unfetched::Deferred(Deferral::Crowded(self.bulkhead.turn()))),
         }
     }
 

@@ -157,11 +157,14 @@ impl Cores {
             self.metrics.of(campus.id).unusable();
             Unfetched::Failed(failure)
         })?;
-        let permit = core.acquire(request).await?;
+        let entered = match only {
+            None => core.enter(request).await?,
+            Some(_) => (core.acquire(request).await?, Charge::free()),
+        };
         if !self.is_current(campus.id, &core) {
             return Err(Unfetched::Held);
         }
-        core.ask(campus, request, permit, only).await
+        core.ask(campus, request, entered, only).await
     }
 
     /// Whether the core is still what the campus's configuration says, as far as is known.

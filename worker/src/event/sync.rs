@@ -28,7 +28,7 @@ use crate::{
 };
 
 const SOONEST_LOOK: Duration = Duration::from_secs(1);
-const LATEST_LOOK: Duration = Duration::from_mins(2);
+const LATEST_LOOK: Duration = Duration::from_mins(10);
 
 /// Syncs the member that `jobs` speak of.
 pub(crate) async fn sync_member(

@@ -21,7 +21,7 @@ const MOST_BY_ID: usize = 200;
 const AT_ONCE: usize = 8;
 
 /// What a filter would do.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FilterPreview {
     /// Members of the campus's church that the core has, without those that it deleted.
     members: u64,
@@ -32,8 +32,9 @@ pub(super) struct FilterPreview {
     pub(super) archives: u64,
     /// Archived here by the filter, and kept.
     returns: u64,
-    /// The list was longer than it was read.
+    /// The list was longer than it was read; it has so many rows, where it says so.
     is_cut: bool,
+    total: Option<u64>,
     /// Archives that the campus may still make today without an operator's word.
     pub(super) archives_left: u64,
 }
@@ -74,6 +75,9 @@ impl FilterPreview {
             progress.set_position(skip);
             course.follow(&keys, total.unwrap_or_default())?;
             preview.is_cut = !is_last && begun.elapsed() > TIME_LIMIT;
+            if preview.is_cut {
+                preview.total = total;
+            }
             if is_last || preview.is_cut {
                 break;
             }
@@ -100,12 +104,19 @@ impl FilterPreview {
         }
     }
 
-    /// Whether a filter archives more than the campus may without an operator's word.
+    /// Whether a filter archives more than the campus may without an operator's word. Members of whom it is not known are
+    /// taken to be as the others; where nobody is known it may be all of them.
     pub(super) fn is_beyond_limit(&self) -> bool {
-        // Those who are unknown are taken to be as the others.
-        let known = (self.members - self.unknown).max(1);
-        let archives = u128::from(self.archives) * u128::from(self.members) / u128::from(known);
-        archives > u128::from(self.archives_left)
+        let known = self.members - self.unknown;
+        let all = self.members.max(self.total.unwrap_or(0));
+        match (self.is_cut && self.total.is_none(), known) {
+            (true, _) => self.archives > 0,
+            (false, 0) => all > self.archives_left,
+            (false, known) => {
+                let archives = u128::from(self.archives) * u128::from(all) / u128::from(known);
+                archives > u128::from(self.archives_left)
+            }
+        }
     }
 
     /// `keeps 312 of 400 members; would archive 88`
@@ -245,7 +256,14 @@ mod tests {
         let preview = FilterPreview { kept: 312, archives: 88, archives_left: 20, ..preview };
         assert_eq!(preview.in_words(), "keeps 312 of 400 members; would archive 88");
         assert!(preview.is_beyond_limit());
-        let preview = FilterPreview { members: 31_000, is_cut: true, ..preview };
-        assert_eq!(preview.in_words(), "keeps 312 of the first 31,000 members; would archive 88");
+        let preview = FilterPreview { archives: 12, ..preview };
+        assert!(!preview.is_beyond_limit());
+        let cut = FilterPreview { members: 31_000, is_cut: true, ..preview };
+        assert_eq!(cut.in_words(), "keeps 312 of the first 31,000 members; would archive 12");
+        assert!(cut.is_beyond_limit(), "what comes after that is not known");
+        let total = Some(1_000_000);
+        assert!(FilterPreview { total, ..cut }.is_beyond_limit());
+        let nobody = FilterPreview { members: 400, unknown: 400, ..FilterPreview::default() };
+        assert!(nobody.is_beyond_limit(), "nobody could be asked");
     }
 }

@@ -41,7 +41,7 @@ pub(crate) struct Disable {
 #[derive(Debug, Args)]
 #[command(
     after_help = "In force in workers within a second. Events that wait are looked at again ever more \
-    rarely, at least every two minutes; `faithctl campus resume` lets them through."
+    rarely, at least every ten minutes; `faithctl campus resume` lets them through."
 )]
 pub(crate) struct Pause {
     #[command(flatten)]
@@ -51,7 +51,7 @@ pub(crate) struct Pause {
 /// Resumes a paused campus.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Events that wait are worked on within two minutes, and a night that was skipped is made up for."
+    after_help = "Events that wait are worked on within a quarter of the time that the pause lasted, ten minutes at most, and a night that was skipped is made up for."
 )]
 pub(crate) struct Resume {
     #[command(flatten)]

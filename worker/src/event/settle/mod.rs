@@ -121,9 +121,8 @@ impl Settler {
                 let why = "It is slow to answer, and others need the room.";
                 (delay, history, format!("It waits for its campus's core. {why}"))
             }
-            // However long: an operator ends it, and no age does.
             Deferral::Paused(wait) => {
-                let (delay, history) = self.schedule.make_room(&job.history, *wait);
+                let (delay, history) = self.schedule.pause(&job.history, *wait);
                 (delay, history, "Its campus is paused.".to_owned())
             }
         };
