@@ -3,6 +3,7 @@
 --
 --     psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -f deploy/roles.sql
 --
+-- `faithctl doctor` reads the grants below, and names those that are missing.
 -- The roles have no password yet: ALTER ROLE faith_gateway PASSWORD '…'; and so on.
 
 -- All or nothing: the rights are taken before they are given, and running programs must not notice.

@@ -1,5 +1,7 @@
 //! One database role a program: `deploy/roles.sql`, and the roles' passwords.
 
+pub(crate) mod grants;
+
 use std::{io::ErrorKind, path::Path};
 
 use anyhow::Context;

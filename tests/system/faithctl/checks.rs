@@ -189,3 +189,72 @@ async fn a_campus_without_a_success_is_a_finding_and_dead_events_are_not_process
     // The replayed one does not count: it waited for an operator.
     assert_eq!(shown["flow"]["latency_max_seconds"], 1.0, "{shown}");
 }
+
+/// Three days old, of a campus that is paused; one of them is a replay.
+const PAUSED_FOR_DAYS: &str = "
+    INSERT INTO webhook_logs (id, campus_id, event_id, event_type, member_id, payload, signature_valid, received_at,
+                              status, error)
+    SELECT gen_random_uuid(), campus_id, 'event-' || i, 'member.updated', 'member-' || i, '{}', true,
+           now() - make_interval(days => 3, mins => -i), 'retrying', 'Its campus is paused.'
+    FROM sync_configs, generate_series(1, 5) i;
+    INSERT INTO dead_letters (id, event_id, cause, reason, attempts, envelope, status, replay_count, replayed_at)
+    SELECT id, event_id, 'poison', 'x', 3, '{}', 'replaying', 1, now() FROM webhook_logs WHERE event_id = 'event-1';
+    UPDATE sync_configs SET paused_at = now() - interval '3 days'";
+
+#[tokio::test]
+async fn what_waits_for_days_is_counted_and_is_part_of_the_lag() {
+    let system = campus_alone().await;
+    system.database.client().batch_execute(PAUSED_FOR_DAYS).await.unwrap();
+    let shown = system.faithctl(&["status", "--json"]).await.json();
+    let (flow, campus) = (&shown["flow"], &shown["campuses"][0]);
+    assert_eq!((&flow["retrying"], &campus["retrying"]), (&json!(4), &json!(4)), "{shown}");
+    let lag = flow["lag_seconds"].as_f64().unwrap();
+    let days_without_minutes = f64::from(3 * 24 * 3600 - 2 * 60);
+    assert!((days_without_minutes..days_without_minutes + 50.0).contains(&lag), "{flow}");
+    assert_eq!(flow["oldest_retrying_at"], campus["oldest_retrying_at"], "{shown}");
+    assert_eq!(campus["last_error"], "Its campus is paused.", "{campus}");
+    let matters = shown["attention"].to_string();
+    assert!(matters.contains("paused for 3d, 4 events wait"), "{matters}");
+    let screen = system.faithctl(&["status"]).await.success();
+    assert!(screen.contains("4 still retrying, the oldest for 2d"), "{screen}");
+}
+
+#[tokio::test]
+async fn a_filter_is_compared_with_a_token_that_is_there_and_nobody_logs_in_for_it() {
+    let system = campus_alone().await;
+    let id = system.campus.id.as_str();
+    let rules = json!([{"field": "gendr", "operator": "equals", "value": "Female"}]).to_string();
+    let set = ["campus", "set-filter", id, "--mode", "include", "--rules", "-", "--force"];
+    system.faithctl_with_input(&set, rules.as_bytes()).await.success();
+    let doctor = async |more: &[&str]| {
+        let finished = system.faithctl(&[&["doctor", "--json"], more].concat()).await;
+        let report: Value = serde_json::from_str(&finished.stdout).unwrap();
+        (report, system.core.requests(Endpoint::Login))
+    };
+    let logins = system.core.requests(Endpoint::Login);
+    assert_eq!(logins, 0, "nobody has logged in yet");
+
+    let (report, logins) = doctor(&[]).await;
+    assert!(has(&report, "campus", "ok", "no login was tried"), "{report}");
+    assert!(has(&report, "campus", "ok", "no valid token is stored (--login asks)"), "{report}");
+    assert_eq!((logins, system.core.requests(Endpoint::Member)), (0, 0), "{report}");
+
+    let by_id = "lacks what the sync filter asks for: gendr";
+    for (more, said) in [(&["--login"][..], by_id), (&[], "did you mean gender?")] {
+        let (report, logins) = doctor(more).await;
+        assert!(has(&report, "campus", "failure", said), "{report}");
+        assert_eq!(logins, 1, "{more:?}: one for itself, and none where there is a token");
+    }
+    // Long past the time for its renewal, and then refused by the core.
+    let old = "UPDATE core_tokens SET obtained_at = obtained_at - interval '20 hours',
+                                      expires_at = now() + interval '1 minute'";
+    system.database.client().batch_execute(old).await.unwrap();
+    let (report, logins) = doctor(&[]).await;
+    assert!(has(&report, "campus", "failure", "did you mean gender?"), "{report}");
+    assert_eq!(logins, 1, "it is not renewed either");
+    system.core.add_fault(Fault::everywhere(status(401)).at(Endpoint::List));
+    let (report, logins) = doctor(&[]).await;
+    let said = "the core does not accept the stored token (--login asks)";
+    assert!(has(&report, "campus", "ok", said), "{report}");
+    assert_eq!(logins, 1);
+}

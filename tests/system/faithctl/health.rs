@@ -167,7 +167,7 @@ async fn doctor_finds_what_is_wrong_with_settings_schema_rights_and_campuses() {
     let found = report(&[]).await;
     let rights = findings(&found, "roles");
     assert!(
-        rights.contains(&"failure faith_worker may not INSERT dead_letters.envelope".to_owned()),
+        rights.contains(&"failure faith_worker may not INSERT dead_letters".to_owned()),
         "{rights:?}"
     );
     assert!(

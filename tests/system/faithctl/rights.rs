@@ -1,6 +1,7 @@
 //! The least rights of each program's role: the walls of the product, kept by Postgres itself.
 
-use harness::Role;
+use harness::{Role, TestSystem};
+use serde_json::{Value, json};
 
 use super::campus_alone;
 
@@ -90,5 +91,85 @@ async fn every_role_can_do_its_work() {
             .batch_execute(statement)
             .await
             .unwrap_or_else(|error| panic!("{role:?}: {statement}: {error:?}"));
+    }
+}
+
+/// What `doctor` says of the roles.
+async fn roles(system: &TestSystem) -> Vec<Value> {
+    let finished = system.faithctl(&["doctor", "--json"]).await;
+    let report: Value = serde_json::from_str(&finished.stdout).unwrap();
+    let checks = report.as_array().unwrap().iter();
+    checks.filter(|check| check["check"] == "roles").cloned().collect()
+}
+
+/// What the roles of the programs are granted in this database; a column where it is not all of the table.
+const GRANTED: &str = "
+    SELECT r.rolname AS role, acl.privilege_type AS privilege, object, col, kind
+    FROM (SELECT relname::text AS object, NULL AS col, relacl AS list,
+                 CASE relkind WHEN 'S' THEN 'sequence' ELSE 'table' END AS kind
+          FROM pg_class WHERE relnamespace = 'public'::regnamespace
+          UNION ALL
+          SELECT c.relname, attname, attacl, 'table' FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+          WHERE c.relnamespace = 'public'::regnamespace
+          UNION ALL
+          SELECT proname || '(', NULL, proacl, 'function' FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+          UNION ALL
+          SELECT nspname, NULL, nspacl, 'schema' FROM pg_namespace WHERE nspname = 'public') AS given,
+         aclexplode(list) AS acl JOIN pg_roles r ON r.oid = acl.grantee
+    WHERE r.rolname IN ('faith_gateway', 'faith_worker', 'faith_reconciler')";
+
+const PROGRAMS: &str = "faith_gateway, faith_worker, faith_reconciler";
+
+#[tokio::test]
+async fn doctor_names_every_right_that_a_program_misses() {
+    let system = campus_alone().await;
+    let client = system.database.client();
+    let well = roles(&system).await;
+    assert_eq!((well.len(), &well[0]["status"]), (1, &json!("ok")), "{well:?}");
+
+    // As after `faithctl migrate` alone: what the newest migrations added, nobody may use yet.
+    let migrated = "
+        REVOKE SELECT (paused_at) ON sync_configs FROM faith_worker, faith_reconciler;
+        REVOKE EXECUTE ON FUNCTION oldest_retrying_event_age() FROM faith_gateway";
+    client.batch_execute(migrated).await.unwrap();
+    let found: Vec<_> = roles(&system)
+        .await
+        .iter()
+        .map(|check| json!([check["status"], check["detail"]]))
+        .collect();
+    let measured = "faith_gateway may not EXECUTE oldest_retrying_event_age(): metrics are missing";
+    let expected = [
+        json!(["warning", measured]),
+        json!(["failure", "faith_worker may not SELECT sync_configs.paused_at"]),
+        json!(["failure", "faith_reconciler may not SELECT sync_configs.paused_at"]),
+    ];
+    assert_eq!(found, expected);
+
+    client.batch_execute(include_str!("../../../deploy/roles.sql")).await.unwrap();
+    let granted = system.database.rows(GRANTED, &[]).await;
+    assert!(granted.len() > 100, "{granted:?}");
+    let take_all = format!(
+        "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {PROGRAMS};
+         REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM {PROGRAMS};
+         REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM {PROGRAMS};
+         REVOKE ALL ON SCHEMA public FROM {PROGRAMS}, PUBLIC; GRANT USAGE ON SCHEMA public TO faith_admin"
+    );
+    client.batch_execute(&take_all).await.unwrap();
+    let found: Vec<String> = roles(&system)
+        .await
+        .iter()
+        .map(|check| check["detail"].as_str().unwrap().to_owned())
+        .collect();
+    for right in granted {
+        let word = |key: &str| right[key].as_str().unwrap();
+        let said = format!("{} may not {} {}", word("role"), word("privilege"), word("object"));
+        let is_said =
+            found.iter().filter_map(|line| line.strip_prefix(&said)).any(|rest| match right["col"]
+                .as_str()
+            {
+                Some(column) => rest.split(['.', '(', ')', ',', ' ']).any(|word| word == column),
+                None => rest.is_empty() || word("kind") == "function",
+            });
+        assert!(is_said, "{right} is not said: {found:#?}");
     }
 }

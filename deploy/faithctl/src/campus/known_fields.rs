@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use anyhow::Context;
 use campus::Sealer;
+use core_api::{CoreError, Session, SessionError, TokenStore};
 use member::Filter;
+use store::TokenError;
 use uuid::Uuid;
 
 use super::{
     CampusCore,
+    kept_token::KeptTokens,
     survey::{self, Survey},
 };
 use crate::{
@@ -38,7 +41,8 @@ pub(super) async fn check(
     let asked = async {
         let (sealer, allowed) = (environment.sealer()?, environment.allowed_hosts()?);
         let core = CampusCore::load(&client, &sealer, &allowed, campus).await?;
-        look(&core, sealer, environment).await
+        let session = survey::session(&core, sealer, environment)?;
+        look(&core, &session).await
     };
     match asked.await {
         Ok(survey) => match faults_by(filter, &survey) {
@@ -61,23 +65,45 @@ pub(super) async fn check(
     }
 }
 
-/// What is wrong with the fields of a filter, by the core's members; nothing where they have them all.
-pub(crate) async fn faults(
+/// What comparing a filter's fields with the core's members says.
+pub(crate) enum FieldComparison {
+    /// What is wrong; nothing where members have them all.
+    Compared(Vec<String>),
+    /// Nothing could be asked without a login, and why.
+    NeedsLogin(&'static str),
+}
+
+/// Compares the fields of a filter with the core's members, by the token that the programs share. Never logs in: logins are
+/// few, and the workers need them.
+pub(crate) async fn compare_without_login(
     filter: &Filter,
     core: &CampusCore,
     sealer: Sealer,
     environment: &Environment,
-) -> anyhow::Result<Vec<String>> {
-    Ok(faults_by(filter, &look(core, sealer, environment).await?))
+) -> anyhow::Result<FieldComparison> {
+    let tokens = KeptTokens(survey::tokens(sealer, environment)?);
+    if !tokens.has(core.config.id).await? {
+        return Ok(FieldComparison::NeedsLogin("no valid token is stored"));
+    }
+    let session = survey::session_with(tokens, core, environment)?;
+    match look(core, &session).await {
+        Ok(survey) => Ok(FieldComparison::Compared(faults_by(filter, &survey))),
+        Err(error) if is_refused_token(&error) => {
+            Ok(FieldComparison::NeedsLogin("the core does not accept the stored token"))
+        }
+        Err(error) => Err(error),
+    }
 }
 
-async fn look(
-    core: &CampusCore,
-    sealer: Sealer,
-    environment: &Environment,
-) -> anyhow::Result<Survey> {
-    let session = survey::session(core, sealer, environment)?;
-    let survey = tokio::time::timeout(TIME_LIMIT, Survey::of(core, &session))
+fn is_refused_token(error: &anyhow::Error) -> bool {
+    matches!(
+        error.downcast_ref::<SessionError<TokenError>>(),
+        Some(SessionError::Core(CoreError::Unauthorized { .. }))
+    )
+}
+
+async fn look<S: TokenStore>(core: &CampusCore, session: &Session<S>) -> anyhow::Result<Survey> {
+    let survey = tokio::time::timeout(TIME_LIMIT, Survey::of(core, session))
         .await
         .context("the core does not answer in time")??;
     anyhow::ensure!(survey.members > 0, "the core has no member of this church yet");

@@ -8,6 +8,7 @@ mod fields;
 mod filter;
 mod filter_preview;
 mod id;
+mod kept_token;
 mod known_fields;
 mod linkable;
 mod list;
@@ -31,7 +32,7 @@ pub(crate) use self::{
     by_id::{Listed, Trial, try_by_id},
     core::CampusCore,
     id::{CampusId, find_campus, find_optional_campus, load_campus},
-    known_fields::faults as filter_faults,
+    known_fields::{FieldComparison, compare_without_login},
     login::{LoginError, advice, log_in},
     show::SECRET_AGE,
     webhook::webhook_url,

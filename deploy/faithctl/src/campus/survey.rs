@@ -6,12 +6,12 @@ use std::{
 };
 
 use campus::Sealer;
-use core_api::{Session, SessionError, Sessions, Silence, Window, gather};
+use core_api::{Session, SessionError, Sessions, Silence, TokenStore, Window, gather};
 use database::Pool;
 use member::CoreMember;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
-use store::{PostgresTokens, TokenError};
+use store::PostgresTokens;
 
 use super::{CampusCore, connection::core_client};
 use crate::environment::Environment;
@@ -71,17 +71,30 @@ pub(super) fn session(
     sealer: Sealer,
     environment: &Environment,
 ) -> anyhow::Result<Arc<Session<PostgresTokens>>> {
-    let tokens = Arc::new(PostgresTokens::new(Pool::new(&environment.database()?)?, sealer));
-    let sessions = Sessions::new(core_client(environment)?, tokens);
+    session_with(tokens(sealer, environment)?, core, environment)
+}
+
+/// The tokens that all programs share.
+pub(super) fn tokens(sealer: Sealer, environment: &Environment) -> anyhow::Result<PostgresTokens> {
+    Ok(PostgresTokens::new(Pool::new(&environment.database()?)?, sealer))
+}
+
+/// The campus's way to its core, with a token of `tokens`.
+pub(super) fn session_with<S: TokenStore>(
+    tokens: S,
+    core: &CampusCore,
+    environment: &Environment,
+) -> anyhow::Result<Arc<Session<S>>> {
+    let sessions = Sessions::new(core_client(environment)?, Arc::new(tokens));
     Ok(sessions.of(core.config.id, core.config.version, &core.endpoint, &core.credentials))
 }
 
 impl Survey {
     /// Looks at some members of the list, and at some of these by id.
-    pub(super) async fn of(
+    pub(super) async fn of<S: TokenStore>(
         core: &CampusCore,
-        session: &Session<PostgresTokens>,
-    ) -> Result<Self, SessionError<TokenError>> {
+        session: &Session<S>,
+    ) -> Result<Self, SessionError<S::Error>> {
         let silence = Silence::default();
         let ask = |part: Window| session.page(part.skip, part.rows, Vec::new);
         // A row that the core cannot give is not looked at.

@@ -13,7 +13,8 @@ use uuid::Uuid;
 use super::check::Report;
 use crate::{
     campus::{
-        CampusCore, Listed, LoginError, SECRET_AGE, Trial, advice, filter_faults, log_in, try_by_id,
+        CampusCore, FieldComparison, Listed, LoginError, SECRET_AGE, Trial, advice,
+        compare_without_login, log_in, try_by_id,
     },
     environment::Environment,
     failure::in_words,
@@ -131,8 +132,8 @@ fn opens(row: &Row, column: &str, sealer: &Sealer, id: Uuid, purpose: Purpose) -
     value.is_none_or(|value| sealer.open(id, purpose, value).is_ok())
 }
 
-/// Whether the core's members have the fields that the filter names; without them every event dies. A core that
-/// cannot be asked is not told of twice.
+/// Whether the core's members have the fields that the filter names; without them every event dies. Asked with the token that
+/// a program, or `--login` just now, obtained. A core that cannot be asked is not told of twice.
 async fn filter(
     report: &mut Report,
     subject: &str,
@@ -144,9 +145,15 @@ async fn filter(
     if filter.is_empty() {
         return;
     }
-    match filter_faults(filter, core, sealer.clone(), environment).await {
-        Ok(faults) if faults.is_empty() => {}
-        Ok(faults) => report.fail(
+    match compare_without_login(filter, core, sealer.clone(), environment).await {
+        Ok(FieldComparison::NeedsLogin(why)) => report.ok(
+            subject,
+            format!("the core was not asked for the sync filter's fields: {why} (--login asks)"),
+        ),
+        Ok(FieldComparison::Compared(faults)) if faults.is_empty() => {
+            report.ok(subject, "the core's members have the sync filter's fields");
+        }
+        Ok(FieldComparison::Compared(faults)) => report.fail(
             subject,
             format!("the sync filter decides nothing: {}", faults.join("; ")),
             format!("correct it: `faithctl campus set-filter {}`", core.config.id),

@@ -22,7 +22,8 @@ use crate::{environment::Environment, failure::Reported, input, output};
 /// ✓ is well, ! is worth a look, ✗ stops events, of all campuses or of one.
 #[derive(Debug, Args)]
 #[command(after_help = "Exit code 1 means that something stops events; warnings alone are 0.\n\
-    Changes no setting and no member, and logs in to no core unless --login says so. Where a gateway's address is \
+    Changes no setting and no member, and logs in to no core unless --login says so. A sync filter's fields are \
+    compared with some members of the core where a valid token is stored, or with --login. Where a gateway's address is \
     known, it gets a signed `ping` of the first enabled campus, which leaves a row in the log of deliveries.\n\n\
     Examples:\n  \
     faithctl doctor\n  \
@@ -32,7 +33,7 @@ pub(crate) struct Arguments {
     /// Also ask the gateway at this address, with a signed ping that must reach the log [default: PUBLIC_URL]
     #[arg(long, value_name = "URL", value_parser = input::web_address)]
     gateway: Option<Url>,
-    /// Also log in to each campus's core and fetch, map and filter a member by id; cores allow five logins a minute
+    /// Also log in to each campus's core, and fetch, map and filter a member by id; cores allow five logins a minute
     #[arg(long)]
     login: bool,
     /// Print a JSON array of objects

@@ -30,7 +30,7 @@ pub(crate) struct Flow {
     pub(crate) lag_seconds: Option<f64>,
     /// For how long, at most, the oldest event of the work queue has waited; none where it is empty, or that is not known.
     pub(crate) oldest_queued_seconds: Option<f64>,
-    /// Deliveries that failed and will be tried again.
+    /// Deliveries that failed, or were put off, and will be tried again; without replays, which are counted as letters.
     pub(crate) retrying: i64,
     /// When the oldest of these was received.
     pub(crate) oldest_retrying_at: Option<DateTime<Utc>>,
@@ -84,7 +84,7 @@ pub(crate) struct CampusSync {
     pub(crate) candidates_held: i32,
     /// Members and rows of the core's list that the last run could not decide about.
     pub(crate) members_undecided: i32,
-    /// Its deliveries that failed, or were put off, and will be tried again.
+    /// Its deliveries that failed, or were put off, and will be tried again; without replays.
     pub(crate) retrying: i64,
     /// When the oldest of these was received.
     pub(crate) oldest_retrying_at: Option<DateTime<Utc>>,
@@ -105,23 +105,27 @@ pub(crate) struct CampusSync {
     pub(crate) webhook_secret_set_at: DateTime<Utc>,
 }
 
-/// A day and a half of logs are looked at: what is retried for longer is an outage with its own row.
+/// What failed, or was put off, waits for however long: it is counted by the index on it. What was received and came to an
+/// end lately is looked for among a day and a half of logs. An event that an operator replays is counted as a letter: it had
+/// come to an end, and is as old as it was then.
 const FLOW: &str = "
-    SELECT count(*) FILTER (WHERE received_at > since) AS received,
-           count(*) FILTER (WHERE processed_at > since AND status NOT IN ('dead', 'discarded')) AS processed,
-           count(*) FILTER (WHERE processed_at > since AND status = 'dead') AS dead,
-           percentile_cont(0.5) WITHIN GROUP (ORDER BY latency) AS median,
-           max(latency) AS slowest,
-           extract(epoch FROM now() - min(received_at) FILTER (WHERE status = 'retrying'))::float8 AS waiting,
-           count(*) FILTER (WHERE status = 'retrying') AS retrying,
-           min(received_at) FILTER (WHERE status = 'retrying') AS oldest,
-           max(received_at) AS last_received, max(processed_at) AS last_processed
-    FROM (SELECT received_at, processed_at, status, since,
-                 CASE WHEN processed_at > since AND status IN ('processed', 'filtered', 'stale')
-                           AND NOT EXISTS (SELECT FROM dead_letters d WHERE d.id = w.id AND d.replay_count > 0)
-                      THEN extract(epoch FROM processed_at - received_at)::float8 END AS latency
-          FROM webhook_logs w, (SELECT now() - make_interval(mins => $1) AS since) AS past
-          WHERE received_at > now() - interval '36 hours' AND status <> 'rejected') AS l";
+    SELECT ended.*, waiting.*, extract(epoch FROM now() - waiting.oldest)::float8 AS waiting_seconds
+    FROM (SELECT count(*) FILTER (WHERE received_at > since) AS received,
+                 count(*) FILTER (WHERE processed_at > since AND status NOT IN ('dead', 'discarded')) AS processed,
+                 count(*) FILTER (WHERE processed_at > since AND status = 'dead') AS dead,
+                 percentile_cont(0.5) WITHIN GROUP (ORDER BY latency) AS median,
+                 max(latency) AS slowest,
+                 max(received_at) AS last_received, max(processed_at) AS last_processed
+          FROM (SELECT received_at, processed_at, status, since,
+                       CASE WHEN processed_at > since AND status IN ('processed', 'filtered', 'stale')
+                                 AND NOT EXISTS (SELECT FROM dead_letters d WHERE d.id = w.id AND d.replay_count > 0)
+                            THEN extract(epoch FROM processed_at - received_at)::float8 END AS latency
+                FROM webhook_logs w, (SELECT now() - make_interval(mins => $1) AS since) AS past
+                WHERE received_at > now() - interval '36 hours' AND status <> 'rejected') AS l) AS ended,
+         (SELECT count(*) AS retrying, min(received_at) AS oldest
+          FROM webhook_logs w
+          WHERE status = 'retrying'
+            AND NOT EXISTS (SELECT FROM dead_letters d WHERE d.id = w.id AND d.status = 'replaying')) AS waiting";
 
 const CAMPUSES: &str = "
     SELECT c.id, c.name, s.is_enabled, s.reconciliation_enabled, s.paused_at, s.last_sync_at, s.last_sync_status,
@@ -134,23 +138,26 @@ const CAMPUSES: &str = "
                      WHERE l.campus_id = c.id
                        AND (l.status IN ('success', 'held', 'partial') OR l.members_undecided > 0)
                      ORDER BY started_at DESC LIMIT 1), 0) AS members_undecided,
-           coalesce(r.retrying, 0) AS retrying, r.oldest AS oldest_retrying_at, r.last_error,
-           coalesce(r.rejected, 0) AS rejected,
+           coalesce(r.retrying, 0) AS retrying, r.oldest AS oldest_retrying_at,
+           coalesce(x.rejected, 0) AS rejected,
            coalesce(e.failing, 0) AS failing, coalesce(e.failing_members, 0) AS failing_members,
-           coalesce(e.succeeded, 0) AS succeeded, coalesce(r.last_error, e.last_error) AS last_failure,
+           coalesce(e.succeeded, 0) AS succeeded, coalesce(w.error, e.last_error) AS last_failure,
            CASE WHEN t.not_before > now() THEN t.not_before END AS login_paused_until,
            s.webhook_secret_set_at
     FROM sync_configs s JOIN campuses c ON c.id = s.campus_id
     LEFT JOIN core_tokens t ON t.campus_id = c.id
-    LEFT JOIN (SELECT campus_id,
-                      count(*) FILTER (WHERE status = 'retrying') AS retrying,
-                      min(received_at) FILTER (WHERE status = 'retrying') AS oldest,
-                      (array_agg(error ORDER BY received_at DESC) FILTER (WHERE status = 'retrying'))[1] AS last_error,
-                      count(*) FILTER (WHERE status = 'rejected'
-                                         AND received_at > now() - make_interval(mins => $1)) AS rejected
-               FROM webhook_logs
-               WHERE status IN ('retrying', 'rejected') AND received_at > now() - interval '36 hours'
+    LEFT JOIN (SELECT campus_id, count(*) AS retrying, min(received_at) AS oldest, max(received_at) AS newest
+               FROM webhook_logs w
+               WHERE status = 'retrying'
+                 AND NOT EXISTS (SELECT FROM dead_letters d WHERE d.id = w.id AND d.status = 'replaying')
                GROUP BY campus_id) r ON r.campus_id = c.id
+    LEFT JOIN LATERAL (SELECT error FROM webhook_logs
+                       WHERE received_at = r.newest AND campus_id = c.id AND status = 'retrying'
+                       LIMIT 1) w ON true
+    LEFT JOIN (SELECT campus_id, count(*) AS rejected
+               FROM webhook_logs
+               WHERE status = 'rejected' AND received_at > now() - make_interval(mins => $1)
+               GROUP BY campus_id) x ON x.campus_id = c.id
     LEFT JOIN (SELECT campus_id,
                       count(*) FILTER (WHERE status IN ('retrying', 'dead')) AS failing,
                       count(DISTINCT member_id) FILTER (WHERE status IN ('retrying', 'dead')) AS failing_members,
@@ -179,7 +186,7 @@ impl Flow {
             lag_seconds: row
                 .get::<_, Option<f64>>("slowest")
                 .into_iter()
-                .chain(row.get::<_, Option<f64>>("waiting"))
+                .chain(row.get::<_, Option<f64>>("waiting_seconds"))
                 .reduce(f64::max),
             latency_median_seconds: row.get("median"),
             latency_max_seconds: row.get("slowest"),
