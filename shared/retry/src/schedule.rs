@@ -293,7 +293,7 @@ mod tests {
         let Next::Again(_, failed) = schedule.next(&History::default(), &outage(), now) else {
             panic!()
         };
-        for (wait, expected) in [(1, 1), (2, 5), (6, 300), (600, 300), (6000, 300)] {
+        for (wait, expected) in [(1, 5), (5, 5), (6, 300), (600, 300), (6000, 300)] {
             let (delay, paused) = schedule.pause(&failed, Duration::from_secs(wait));
             assert_eq!(delay, Duration::from_secs(expected), "{wait}");
             assert_eq!((paused.outages, paused.deferrals), (failed.outages, 1));
