@@ -20,11 +20,7 @@ fn away() -> Fault {
 
 #[tokio::test]
 async fn a_core_that_was_away_is_logged_in_to_again_and_its_letters_are_replayed() {
-    let system = TestSystem::builder()
-        .variable("RETRY_DELAYS", "1s")
-        .variable("RETRY_OUTAGE_AGE", "3s")
-        .spawn()
-        .await;
+    let system = TestSystem::builder().variable("RETRY_DELAYS", "1s").spawn().await;
     let campus = CampusUnderTest::first(&system);
     let mut shell = Shell::of(&system).meaning("sync@example.org", &email());
     let members: Vec<String> =
@@ -51,6 +47,11 @@ async fn core_is_down(campus: &CampusUnderTest<'_>, shell: &Shell, members: &[St
     let look = walk.next_despite_fault(shell).await;
     assert!(look[1].stdout.contains("503"), "{look:#?}");
     assert_eq!(look[2].code, Some(1), "{look:#?}");
+
+    // An outage's end comes only now: however long the look took, events were still retrying.
+    system.worker(0).terminate(Duration::from_secs(30)).await.unwrap();
+    system.worker(0).set_variable("RETRY_OUTAGE_AGE", "3s");
+    system.start_again("worker", 0).await;
     for event in &events {
         assert_eq!(letter(campus, event).await["cause"], "core_unavailable");
     }
