@@ -112,6 +112,14 @@ fn ports_and_probes_are_those_of_the_programs() {
     // One may be replaced while another answers.
     assert!(compose["services"]["gateway"]["deploy"]["replicas"].as_u64().unwrap() >= 2);
     assert_eq!(texts(compose["services"]["proxy"].get("ports")), ["8080:8080"]);
+    // From a version whose gateway had the port.
+    let steps = [
+        "up --no-start --no-deps proxy ",
+        "docker stop $old ",
+        "up -d --no-deps --wait proxy\n",
+        "exec reconciler reconciler --once --all ",
+    ];
+    super::assert_in_order(&text("upgrade.md"), &steps);
     let proxy = text("compose/haproxy.cfg");
     let checked = format!("gateway:8080 check port {} ", admin_port("gateway"));
     assert_eq!(

@@ -5,6 +5,7 @@ mod compose;
 mod figures;
 mod files;
 mod kubernetes;
+mod network_policies;
 mod schema;
 mod systemd;
 mod upgrade;
@@ -66,4 +67,13 @@ fn admin_port(program: &str) -> u64 {
 #[track_caller]
 fn port(address: &str) -> u64 {
     address.rsplit(':').next().unwrap().parse().unwrap()
+}
+
+/// The text has these parts, one after the other.
+#[track_caller]
+fn assert_in_order(text: &str, parts: &[&str]) {
+    let mut rest = text;
+    for part in parts {
+        rest = rest.split_once(part).unwrap_or_else(|| panic!("{part} is missing, or too early")).1;
+    }
 }

@@ -140,6 +140,18 @@ fn the_gateways_port_outlives_it() {
     assert_eq!(values(&socket, "StopPropagatedFrom"), ["faithtracker.target"]);
     let gateway = text("systemd/faithtracker-gateway.service");
     assert_eq!(values(&gateway, "Sockets"), ["faithtracker-gateway.socket"]);
+
+    // From a version whose gateway bound the port: nobody else may have it when systemd takes it.
+    let upgrade = text("upgrade.md");
+    let steps = [
+        "deploy/systemd/faithtracker* /etc/systemd/system/\n",
+        "deploy/systemd/secrets-new ",
+        "systemctl stop faithtracker-gateway ",
+        "systemctl enable --now faithtracker-gateway.socket\n",
+        "systemctl start faithtracker-gateway\n",
+        "reconciler-here --once --all ",
+    ];
+    super::assert_in_order(&upgrade, &steps);
 }
 
 /// Runs `systemd-analyze`; none where there is none.
