@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context;
 use campus::DirectoryHandle;
 use database::Pool;
-use instances::{Gaps, Heartbeat, TakenUntil};
+use instances::{DRAINING, Gaps, Heartbeat, TakenUntil};
 use queue::{Broker, Declarations, Link, Publisher, PublisherOptions};
 use runtime::{Check, Daemon, Health, Program, variables};
 use tokio::{
@@ -205,5 +205,5 @@ fn keep_certificate(tls: Option<Tls>, stop: &CancellationToken) -> Option<Arc<Tl
 /// Tells whoever watches to send webhooks elsewhere.
 async fn say_draining(shutdown: CancellationToken, health: Health) {
     shutdown.cancelled().await;
-    health.check("shutdown").failing("draining");
+    health.check(DRAINING).failing("draining");
 }

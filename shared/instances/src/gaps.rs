@@ -34,6 +34,11 @@ impl Gaps {
         merge(&mut self.pending(), campus, Gap { first: now, last: now, refused: 1 });
     }
 
+    /// No gateway was ready from then until now: of whatever was sent meanwhile nobody heard.
+    pub(crate) fn nobody_was_ready(&self, since: Instant) {
+        merge(&mut self.pending(), None, Gap { first: since, last: Instant::now(), refused: 0 });
+    }
+
     /// What is to be noted now.
     pub(crate) fn take(&self) -> Taken<'_> {
         Taken { gaps: self, taken: mem::take(&mut *self.pending()) }

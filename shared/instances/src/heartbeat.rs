@@ -9,7 +9,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::{Gaps, TakenUntil};
+use crate::{Gaps, TakenUntil, intake_watch::IntakeWatch};
 
 /// Of a gateway: one that is not seen for 5 s counts as away.
 const GATEWAY_EVERY: Duration = Duration::from_secs(2);
@@ -21,6 +21,9 @@ const END_LIMIT: Duration = Duration::from_secs(2);
 
 const GATEWAY: &str = "gateway";
 
+/// The check that fails while a gateway drains: it is not ready, and goes on taking what comes.
+pub const DRAINING: &str = "shutdown";
+
 /// Tells that a program runs, and how it is.
 pub struct Heartbeat {
     /// The row's key: a start of the program.
@@ -31,6 +34,8 @@ pub struct Heartbeat {
     health: Health,
     /// What a gateway could not take.
     gaps: Option<Arc<Gaps>>,
+    /// Whether it could take anything.
+    intake: IntakeWatch,
     /// How far it knows the work queue to be taken.
     taken_until: Option<Arc<TakenUntil>>,
     /// What else it tells of itself.
@@ -42,7 +47,18 @@ impl Heartbeat {
     pub fn new(program: &'static str, version: &'static str, health: Health) -> Self {
         let host = nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned();
         let id = Uuid::now_v7();
-        Self { id, program, version, host, health, gaps: None, taken_until: None, state: None }
+        let intake = IntakeWatch::default();
+        Self {
+            id,
+            program,
+            version,
+            host,
+            health,
+            gaps: None,
+            intake,
+            taken_until: None,
+            state: None,
+        }
     }
 
     /// Of a gateway, with what it could not take.
@@ -67,7 +83,7 @@ impl Heartbeat {
     }
 
     /// Refreshes the row until `stop`, and says there that the program has ended in good order.
-    pub async fn keep(self, pool: Pool, stop: CancellationToken) {
+    pub async fn keep(mut self, pool: Pool, stop: CancellationToken) {
         let mut ticks = interval(if self.program == GATEWAY { GATEWAY_EVERY } else { EVERY });
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut fails = false;
@@ -88,14 +104,17 @@ impl Heartbeat {
         }
     }
 
-    async fn write(&self, pool: &Pool, ends: bool) -> Result<(), DatabaseError> {
+    async fn write(&mut self, pool: &Pool, ends: bool) -> Result<(), DatabaseError> {
         let failed = || DatabaseError::during("write this instance's row");
         let mut client = pool.get().await?;
         let transaction = client.transaction().await.map_err(failed())?;
         let reasons = self.health.reasons();
-        let taken = self.gaps.as_deref().map(Gaps::take);
-        if let Some(taken) = &taken {
+        let mut taken = None;
+        if let Some(gaps) = self.gaps.as_deref() {
             transaction.execute(NOTE_SILENCE, &[&self.id]).await.map_err(failed())?;
+            let is_ready = reasons.keys().all(|name| *name == DRAINING);
+            self.intake.look(&transaction, self.id, is_ready, gaps).await?;
+            let taken = taken.insert(gaps.take());
             taken.note(&transaction).await?;
             if !reasons.is_empty() && !ends {
                 transaction.execute(PROLONG, &[]).await.map_err(failed())?;

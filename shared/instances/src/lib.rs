@@ -2,8 +2,9 @@
 
 mod gaps;
 mod heartbeat;
+mod intake_watch;
 mod taken_until;
 
 pub use gaps::Gaps;
-pub use heartbeat::{Heartbeat, tidy};
+pub use heartbeat::{DRAINING, Heartbeat, tidy};
 pub use taken_until::TakenUntil;

@@ -138,3 +138,43 @@ async fn a_gateway_that_was_killed_or_away_for_long_is_a_gap_and_one_that_is_rep
     })
     .await;
 }
+
+/// Where a load balancer sends to ready gateways alone, none hears of what is sent while RabbitMQ is away.
+#[tokio::test]
+async fn a_time_in_which_no_gateway_is_ready_is_a_gap_although_none_refused_anything() {
+    let core = Options { churches: Options::churches_of(1, 1, 5), ..Options::default() };
+    let builder = TestSystem::builder().workers(0).core(core).proxied();
+    let night = Night { system: builder.spawn().await };
+    let system = &night.system;
+    let other = "INSERT INTO instances (id, program, version, host, seen_at, state)
+                 VALUES (gen_random_uuid(), 'gateway', '', 'other', now() + interval '1 hour',
+                         '{\"ready\": true}')";
+    night.execute(other).await;
+    let ready = "SELECT FROM instances WHERE host <> 'other' AND state -> 'ready' = 'true'";
+    eventually("it tells that it is ready", SOON, async || {
+        !system.database.rows(ready, &[]).await.is_empty()
+    })
+    .await;
+    system.proxies().gateway_to_rabbitmq.set(Mode::Refuse);
+    eventually("it tells that it is not", SOON, async || {
+        system.database.rows(ready, &[]).await.is_empty()
+    })
+    .await;
+
+    // Another is: nothing is missed.
+    let long = "SELECT FROM instances WHERE host <> 'other' AND seen_at > $1::text::timestamptz + interval '7 seconds'";
+    let now = system.database.rows("SELECT now()::text AS now", &[]).await.remove(0);
+    let now = now["now"].as_str().unwrap();
+    eventually("it is not for long", SOON, async || {
+        !system.database.rows(long, &[&now]).await.is_empty()
+    })
+    .await;
+    assert_eq!(gap(system).await, Value::Null);
+
+    night.execute("DELETE FROM instances WHERE host = 'other'").await;
+    eventually("the time without one is noted", SOON, async || {
+        gap(system).await["first_at"].is_string()
+    })
+    .await;
+    assert_eq!(gap(system).await["refused"], 0);
+}
