@@ -6,8 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use campus::Sealer;
 use core_api::{CoreError, Session, SessionError, TokenStore};
-use member::Filter;
-use store::TokenError;
+use member::{CoreMember, Filter};
 use uuid::Uuid;
 
 use super::{
@@ -86,20 +85,12 @@ pub(crate) async fn compare_without_login(
         return Ok(FieldComparison::NeedsLogin("no valid token is stored"));
     }
     let session = survey::session_with(tokens, core, environment)?;
-    match look(core, &session).await {
-        Ok(survey) => Ok(FieldComparison::Compared(faults_by(filter, &survey))),
-        Err(error) if is_refused_token(&error) => {
-            Ok(FieldComparison::NeedsLogin("the core does not accept the stored token"))
-        }
-        Err(error) => Err(error),
+    // Asked for one row first: the survey asks again for a while, as if somebody might replace the token.
+    let first = session.page(0, 1, Vec::<CoreMember>::new).await;
+    if let Err(SessionError::Core(CoreError::Unauthorized { .. })) = first {
+        return Ok(FieldComparison::NeedsLogin("the core does not accept the stored token"));
     }
-}
-
-fn is_refused_token(error: &anyhow::Error) -> bool {
-    matches!(
-        error.downcast_ref::<SessionError<TokenError>>(),
-        Some(SessionError::Core(CoreError::Unauthorized { .. }))
-    )
+    Ok(FieldComparison::Compared(faults_by(filter, &look(core, &session).await?)))
 }
 
 async fn look<S: TokenStore>(core: &CampusCore, session: &Session<S>) -> anyhow::Result<Survey> {
