@@ -72,7 +72,8 @@ async fn index_log_days(client: &Client) -> Result<(), DatabaseError> {
         for statement in [
             format!("DROP INDEX IF EXISTS {day}_retrying"),
             format!(
-                "CREATE INDEX CONCURRENTLY {day}_retrying ON {day} (received_at) WHERE status = 'retrying'"
+                "CREATE INDEX CONCURRENTLY {day}_retrying ON {day} (campus_id, received_at)
+                     WHERE status = 'retrying'"
             ),
             format!("ALTER INDEX webhook_logs_retrying ATTACH PARTITION {day}_retrying"),
         ] {
