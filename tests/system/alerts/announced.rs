@@ -72,7 +72,7 @@ fn a_fault_that_nobody_may_sleep_through_is_announced_within_five_minutes() {
 
 #[test]
 fn a_campus_is_called_by_its_name() {
-    const NAME: &str = "{{ with printf \"campus_info{campus=%q}\" $labels.campus | query }}\
+    const NAME: &str = "{{ with printf \"last_over_time(campus_info{campus=%q}[10m])\" $labels.campus | query }}\
                         {{ . | first | label \"name\" }}{{ else }}{{ $labels.campus }}{{ end }}";
     let mut of_campuses = 0;
     for rule in all() {

@@ -78,6 +78,7 @@ pub(super) async fn fail() {
     }
     let fetched = "count(worker_core_fetches_total{answer=\"member\"} > 0)";
     prometheus.until(&format!("{fetched} == {}", campuses.len())).await;
+    prometheus.until_named(campuses.len()).await;
     prometheus.until_quiet(&ALERTS).await;
 
     let since = Utc::now();

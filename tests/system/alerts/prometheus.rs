@@ -81,6 +81,11 @@ impl Prometheus {
         .await;
     }
 
+    /// Waits until so many campuses are called by their names: a gateway asks for the names now and then.
+    pub(super) async fn until_named(&self, campuses: usize) {
+        self.until(&format!("count(count by (campus) (campus_info)) == {campuses}")).await;
+    }
+
     /// Waits until an expression has a result, and answers the first value.
     pub(super) async fn until(&self, expression: &str) -> f64 {
         eventually(expression, SOON, async || {

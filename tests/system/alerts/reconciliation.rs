@@ -34,6 +34,7 @@ pub(super) async fn fails() {
     }
     let prometheus = Prometheus::watching(&system).await;
     prometheus.until("reconciler_housekeeping_last_success_timestamp_seconds > 0").await;
+    prometheus.until_named(campuses.len()).await;
     prometheus.until_quiet(&ALERTS).await;
 
     let since = Utc::now();
