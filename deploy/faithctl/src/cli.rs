@@ -18,7 +18,7 @@ const ENVIRONMENT: &str = "\
 Environment:
   DATABASE_URL     Postgres, as faith_admin (`migrate`: as the owner of the tables); every command but `probe`
   SECRETS_KEY      what secrets are sealed with; for commands that read or make one, and that ask a core
-  AMQP_URL         RabbitMQ; for `status`, `doctor` and `dead-letters replay`
+  AMQP_URL         RabbitMQ; for `status`, `doctor`, `dead-letters replay` and `deliveries discard`
   PUBLIC_URL       the gateway's address as senders see it; for `campus add` and `show` (the webhook URL), `send-test`
                    and `doctor` (where no --gateway is given)
   CORE_URLS_ALLOW  hosts that a core may have although they are private or not https, as the workers have it; for
@@ -128,7 +128,9 @@ async fn run(
         Command::Migrate(arguments) => migrate::run(&arguments, environment).await,
         Command::Campus(arguments) => campus::run(arguments, environment, interrupted).await,
         Command::SendTest(arguments) => send_test::run(arguments, environment).await,
-        Command::Deliveries(arguments) => deliveries::run(arguments, environment).await,
+        Command::Deliveries(arguments) => {
+            deliveries::run(arguments, environment, interrupted).await
+        }
         Command::DeadLetters(arguments) => {
             dead_letters::run(arguments, environment, interrupted).await
         }

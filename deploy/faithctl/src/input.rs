@@ -85,6 +85,15 @@ fn secret(text: &str) -> Option<Secret> {
     (!text.is_empty()).then(|| Secret::new(text))
 }
 
+/// Text that says something and that Postgres can hold.
+pub(crate) fn note(value: &str) -> Result<String, String> {
+    let value = value.trim();
+    if value.is_empty() || value.contains(char::is_control) {
+        return Err("expected text that is not blank".to_owned());
+    }
+    Ok(value.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,6 +7,7 @@ mod deliveries;
 mod erase;
 mod filter;
 mod health;
+mod lost_deliveries;
 mod manual;
 mod migrate;
 mod names;

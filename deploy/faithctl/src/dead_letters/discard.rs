@@ -14,6 +14,7 @@ use crate::{
     confirm,
     environment::Environment,
     failure::{Interrupted, say},
+    input::note,
     output,
 };
 
@@ -106,13 +107,4 @@ fn report(arguments: &Arguments, chosen: &Selected, discarded: usize) -> anyhow:
         return output::line(&format!("would discard {}", letters(matched)));
     }
     output::line(&format!("discarded {} of {}", numbers(discarded), letters(matched)))
-}
-
-/// Text that says something and that Postgres can hold.
-fn note(value: &str) -> Result<String, String> {
-    let value = value.trim();
-    if value.is_empty() || value.contains(char::is_control) {
-        return Err("expected text that is not blank".to_owned());
-    }
-    Ok(value.to_owned())
 }

@@ -1,13 +1,15 @@
 //! `faithctl deliveries …`: what became of webhooks.
 
+mod discard;
 mod list;
 mod show;
 
 use clap::{Args, Subcommand};
+use tokio_util::sync::CancellationToken;
 
 use crate::environment::Environment;
 
-/// Tells what became of webhooks.
+/// What became of webhooks, and an end for those that were lost.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     faithctl deliveries list\n  \
@@ -22,11 +24,17 @@ pub(crate) struct Arguments {
 enum Command {
     List(list::Arguments),
     Show(show::Arguments),
+    Discard(discard::Arguments),
 }
 
-pub(crate) async fn run(arguments: Arguments, environment: &Environment) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    arguments: Arguments,
+    environment: &Environment,
+    interrupted: &CancellationToken,
+) -> anyhow::Result<()> {
     match arguments.command {
         Command::List(arguments) => list::run(&arguments, environment).await,
         Command::Show(arguments) => show::run(&arguments, environment).await,
+        Command::Discard(arguments) => discard::run(&arguments, environment, interrupted).await,
     }
 }
