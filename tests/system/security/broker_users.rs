@@ -106,9 +106,16 @@ async fn nothing_needs_a_passive_declaration() {
     assert!(doctor.contains("does not let this user count"), "{doctor}");
 }
 
+/// RabbitMQ 3.10 loses all its dead-lettering when a queue with it is deleted before its worker has begun.
+async fn queues_are_in_use(system: &TestSystem) {
+    let body = WebhookBody::test(&system.campus.core_church_id);
+    assert_eq!(system.post(&system.campus, &body).await.status, 200);
+}
+
 #[tokio::test]
 async fn a_gateway_that_may_only_publish_takes_nothing_for_a_queue_that_is_not_as_it_must_be() {
     let system = TestSystem::builder().broker_users().workers(1).spawn().await;
+    queues_are_in_use(&system).await;
     system.worker(0).terminate(SOON).await.unwrap();
     // A queue of that name, as somebody else would make it: it confirms, and keeps five.
     let channel = system.broker.channel().await;
@@ -153,6 +160,8 @@ async fn a_gateway_that_may_only_publish_waits_for_a_worker_to_declare_the_queue
     let system = builder.spawn().await;
     // Take the queues away again; the worker is gone, and the gateway cannot make them.
     system.until_ready("worker", 0, SOON).await;
+    system.until_ready("gateway", 0, SOON).await;
+    queues_are_in_use(&system).await;
     system.worker(0).terminate(SOON).await.unwrap();
     let channel = system.broker.channel().await;
     for queue in ["member-events.work", "webhook-rejections"] {
