@@ -76,7 +76,7 @@ async fn a_redirect_to_another_host_is_not_followed_and_the_error_says_so() {
     let elsewhere = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let location = format!("http://{}/api/members/", elsewhere.local_addr().unwrap());
     let kind = FaultKind::Redirect { location };
-    fails(&night, kind, "it redirects to another host").await;
+    fails(&night, kind, "redirect to another host").await;
     let asked = tokio::time::timeout(Duration::ZERO, elsewhere.accept()).await;
     assert!(asked.is_err(), "the token went to another host: {asked:?}");
 }
