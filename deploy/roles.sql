@@ -35,6 +35,14 @@ GRANT SELECT (campus_id, core_church_id, webhook_secret_sealed, webhook_secret_s
               previous_secret_sealed, previous_secret_expires_at, is_enabled, rate_limit, version)
     ON sync_configs TO faith_gateway;
 
+-- Who changed what: entries are added, and their moment and role are Postgres's own word. faithctl reads them; a worker
+-- adds those of operations, a reconciler those of runs that somebody asked for. Nobody changes or deletes one: the
+-- reconciler forgets what is old, and an erasure takes a member's id out, each by a function that can do only that.
+GRANT INSERT (id, who, via, address, action, campus_id, subject, result, operation_id)
+    ON operator_log TO faith_worker, faith_reconciler, faith_admin;
+GRANT EXECUTE ON FUNCTION forget_operator_log(interval) TO faith_reconciler;
+GRANT EXECUTE ON FUNCTION erase_from_operator_log(uuid, text) TO faith_admin;
+
 -- Each program tells that it runs, in rows of its own.
 GRANT SELECT, INSERT, UPDATE ON instances TO faith_gateway, faith_worker, faith_reconciler;
 ALTER TABLE instances ENABLE ROW LEVEL SECURITY;
@@ -88,6 +96,8 @@ GRANT INSERT ON member_links TO faith_worker, faith_reconciler;
 GRANT USAGE ON SEQUENCE observation TO faith_worker, faith_reconciler;
 GRANT SELECT, INSERT, UPDATE ON webhook_logs TO faith_worker;
 GRANT SELECT, INSERT, UPDATE ON dead_letters TO faith_worker;
+-- What deliveries went through; it looks whether that is noted already.
+GRANT SELECT, INSERT ON delivery_attempts TO faith_worker;
 -- The worker counts whom the sync filter archives by events.
 GRANT SELECT, INSERT ON sync_changes TO faith_worker;
 
@@ -114,7 +124,7 @@ GRANT SELECT, INSERT, UPDATE ON core_tokens TO faith_admin;
 GRANT SELECT, INSERT, DELETE ON core_logins TO faith_admin;
 GRANT SELECT ON members, member_sync, sync_logs TO faith_admin;
 GRANT SELECT, UPDATE ON webhook_logs, dead_letters TO faith_admin;
-GRANT DELETE ON webhook_logs, dead_letters, sync_changes, reconciled_rows, member_links TO faith_admin; -- erase
+GRANT DELETE ON webhook_logs, delivery_attempts, dead_letters, sync_changes, reconciled_rows, member_links TO faith_admin; -- erase
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO faith_admin;
 
 COMMIT;

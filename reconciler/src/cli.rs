@@ -14,7 +14,7 @@ const ABOUT: &str = "Compares each campus's members with the core's list at nigh
 const LONG_ABOUT: &str = "Compares each campus's members with the core's list, at its \
     reconciliation_time in its time zone, and repairs what differs: webhooks get lost, and some \
     changes send none. Beside that it makes the days of webhook_logs ahead, drops those older than \
-    LOG_RETENTION, and brings ages up to date. Runs until it is told to stop, any number side by \
+    LOG_RETENTION, deletes entries of the audit older than AUDIT_RETENTION, and brings ages up to date. Runs until it is told to stop, any number side by \
     side; or once, for cron and for first imports.";
 
 const EXIT_CODES: &str = "Exit codes of --once:

@@ -20,6 +20,7 @@ pub const VARIABLES: &[Variable] = &[
     variables::RECONCILER_ADMIN_LISTEN,
     variables::CORE_URLS_ALLOW,
     variables::LOG_RETENTION,
+    variables::AUDIT_RETENTION,
     variables::OTEL_EXPORTER_OTLP_ENDPOINT,
     variables::RUST_LOG,
     variables::LOG_FORMAT,
@@ -36,8 +37,16 @@ pub struct Config {
     pub(crate) database: DatabaseConfig,
     pub(crate) sealer: Sealer,
     pub(crate) allowed_hosts: AllowedHosts,
-    /// Age at which days of `webhook_logs` are dropped.
-    pub(crate) log_retention: Duration,
+    pub(crate) retention: Retention,
+}
+
+/// How long things are kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Retention {
+    /// Days of `webhook_logs`, and what belongs to them.
+    pub(crate) log: Duration,
+    /// Entries of `operator_log`.
+    pub(crate) audit: Duration,
 }
 
 impl Config {
@@ -47,7 +56,7 @@ impl Config {
             database: DatabaseConfig::from_settings(settings, crate::PROGRAM.name)?,
             sealer: Sealer::from_settings(settings)?,
             allowed_hosts: AllowedHosts::from_settings(settings)?,
-            log_retention: settings.duration(variables::LOG_RETENTION)?,
+            retention: Retention::from_settings(settings)?,
         })
     }
 
@@ -71,6 +80,15 @@ impl Config {
             ..ClientSettings::default()
         };
         CampusCores::new(pool, self.sealer.clone(), settings)
+    }
+}
+
+impl Retention {
+    fn from_settings(settings: &Settings) -> Result<Self, SettingError> {
+        Ok(Self {
+            log: settings.duration(variables::LOG_RETENTION)?,
+            audit: store::audit::retention(settings)?,
+        })
     }
 }
 

@@ -90,7 +90,7 @@ async fn until_interrupted(config: &Config, once: &OnceRequest) -> anyhow::Resul
 
 async fn keep_house(config: &Config) -> anyhow::Result<()> {
     let client = config.database.connect().await?.client;
-    housekeeping::pass(&client, config.log_retention, &Metrics::new(config.log_retention)).await?;
+    housekeeping::pass(&client, config.retention, &Metrics::new(config.retention.log)).await?;
     Ok(())
 }
 

@@ -2,33 +2,38 @@
 
 pub(crate) mod ages;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use chrono::Utc;
 use database::{Client, DatabaseError};
 
-use crate::report::{metrics::Metrics, sync_log};
+use crate::{
+    config::Retention,
+    report::{metrics::Metrics, sync_log},
+};
 
 /// Makes the days of `webhook_logs` ahead, drops old ones, forgets what runs changed, which dead
-/// letters came to an end so long ago and which programs are gone, ends the rows of runs whose program
+/// letters came to an end so long ago, old entries of the audit and which programs are gone, ends the rows of runs whose program
 /// is gone, and brings ages up to date. Each is tried whatever became of the others; the first error is
 /// answered. Otherwise how many days of the log wait for somebody who reads it.
 pub(crate) async fn pass(
     client: &Client,
-    retention: Duration,
+    retention: Retention,
     metrics: &Metrics,
 ) -> Result<i32, DatabaseError> {
     let begun = Instant::now();
     let made = store::make_log_partitions(client).await;
-    let dropped = store::drop_log_partitions(client, retention).await;
-    let waiting = store::waiting_log_partitions(client, retention).await;
-    let forgotten = sync_log::forget(client, retention).await;
-    let letters = store::dead_letters::forget(client, retention).await;
+    let dropped = store::drop_log_partitions(client, retention.log).await;
+    let waiting = store::waiting_log_partitions(client, retention.log).await;
+    let forgotten = sync_log::forget(client, retention.log).await;
+    let letters = store::dead_letters::forget(client, retention.log).await;
+    let entries = store::audit::forget(client, retention.audit).await;
     let abandoned = sync_log::end_abandoned(client).await;
     let tidied = instances::tidy(client).await;
     let aged = ages::bring_up_to_date(client, Utc::now()).await;
     let (made, dropped, aged) = (made?, dropped?, aged?);
     let (waiting, letters, abandoned) = (waiting?, letters?, abandoned?);
+    let entries = entries.map_err(DatabaseError::during("forget old entries of the audit"))?;
     forgotten?;
     tidied?;
     metrics.passed(made, dropped, waiting, &aged, begun.elapsed());
@@ -42,6 +47,7 @@ pub(crate) async fn pass(
         days_made = made,
         days_dropped = dropped,
         letters_forgotten = letters,
+        audit_entries_forgotten = entries,
         ages_updated = aged.updated,
         runs_abandoned = abandoned,
         campuses = aged.campuses,

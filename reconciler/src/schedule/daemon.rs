@@ -51,7 +51,7 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
     let Daemon { shutdown, health, .. } = daemon;
     let pool = config.pool().context("cannot make the database pool")?;
     let cores = config.cores(pool.clone()).context("cannot make the client of the core")?;
-    let metrics = Metrics::new(config.log_retention);
+    let metrics = Metrics::new(config.retention.log);
     pool.observe();
     let heartbeat = Heartbeat::new(PROGRAM.name, env!("CARGO_PKG_VERSION"), health.clone());
     let stop = CancellationToken::new();
@@ -126,7 +126,7 @@ impl Reconciler {
 
     async fn pass(&self) -> anyhow::Result<i32> {
         let client = self.context.pool.get().await?;
-        Ok(housekeeping::pass(&client, self.config.log_retention, &self.metrics).await?)
+        Ok(housekeeping::pass(&client, self.config.retention, &self.metrics).await?)
     }
 
     /// Reconciles what is due, a few campuses side by side, until a shutdown: the runs that are under

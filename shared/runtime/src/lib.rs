@@ -17,7 +17,7 @@ pub use admin::AdminServer;
 pub use daemon::{Daemon, Program, bind, exit_code, run_daemon, settings_or_exit, shutdown_signal};
 pub use duration::{format_duration, parse_duration};
 pub use health::{Check, Health};
-pub use operator::operator;
+pub use operator::{operator, operator_address};
 pub use settings::{SettingError, Settings};
 pub use telemetry::{FailureLog, LogFormat, TRACES, Telemetry};
 pub use tls::{TlsError, install_crypto_provider, root_store};

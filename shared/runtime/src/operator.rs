@@ -1,4 +1,4 @@
-//! Who runs a command.
+//! Who runs a command, and from where.
 
 /// `user@host`, as far as the machine knows; the user before `sudo`.
 pub fn operator() -> String {
@@ -10,4 +10,10 @@ pub fn operator() -> String {
         "" => user,
         host => format!("{user}@{host}"),
     }
+}
+
+/// The address that they came from, where they came over SSH and nothing on the way has hidden that.
+pub fn operator_address() -> Option<String> {
+    let client = std::env::var("SSH_CLIENT").or_else(|_| std::env::var("SSH_CONNECTION")).ok()?;
+    client.split_whitespace().next().map(ToOwned::to_owned)
 }

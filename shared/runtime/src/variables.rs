@@ -53,6 +53,7 @@ catalogue! {
     RETRY_OUTAGE_AGE, Some("24h"), "how long an outage keeps an event retrying at the last delay";
     CORE_URLS_ALLOW, None, "hosts, comma-separated, that a core API may have although they are plain http or a private address";
     LOG_RETENTION, Some("90d"), "age at which days of webhook_logs are dropped";
+    AUDIT_RETENTION, Some("400d"), "age at which entries of operator_log, the audit, are deleted; 30d at least";
     OTEL_EXPORTER_OTLP_ENDPOINT, None, "set: traces are exported there over OTLP/HTTP (the other standard OTEL_* work too)";
     OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, None, "the same as a whole URL, http://…/v1/traces";
     OTEL_EXPORTER_OTLP_PROTOCOL, None, "http/protobuf, the only one that is spoken";

@@ -2,7 +2,8 @@
 
 mod admission;
 mod archive_limit;
-
+pub mod attempts;
+pub mod audit;
 mod campus_config;
 mod campus_lock;
 mod campus_reference;
@@ -50,7 +51,7 @@ pub use migrations::{MigrationError, SchemaState, migrate, schema_state};
 pub use partitions::{drop_log_partitions, make_log_partitions, waiting_log_partitions};
 pub use reconcile::{ArchiveLimit, Reconciliation, WriteScope};
 pub use session::{Happened, Reads, Session, SyncWriter};
-pub use status::{DeadLetterStatus, DeliveryStatus, RunStatus};
+pub use status::{AttemptKind, AuditResult, AuditVia, DeadLetterStatus, DeliveryStatus, RunStatus};
 pub use sync_changes::{ArchivedToday, ChangeKind, SyncChange, archived_today, record_changes};
 pub use tokens::{PostgresTokens, TokenError};
 

@@ -1,7 +1,7 @@
-//! The statuses of deliveries, dead letters and runs: one list of each, from which SQL, Rust and help come.
-//! The migrations' checks are held against them.
+//! The statuses of deliveries, dead letters and runs, the kinds of attempts, and how changes ended: one list of each, from
+//! which SQL, Rust and help come. The migrations' checks are held against them.
 
-/// Declares the statuses of a table, each with its text and a line of help.
+/// Declares the words of a column, each with its text and a line of help.
 macro_rules! statuses {
     ($(#[$doc:meta])* $name:ident: $($variant:ident = $text:literal, $help:literal;)*) => {
         $(#[$doc])*
@@ -69,6 +69,33 @@ statuses! {
     Error = "error", "It failed";
 }
 
+statuses! {
+    /// `delivery_attempts.kind`: what a delivery went through.
+    AttemptKind:
+    Failed = "failed", "An attempt failed, and another follows";
+    PutOffFirst = "put_off_first", "It was put off for the first time: nothing was tried";
+    Dead = "dead", "The last attempt failed, and it went to the dead letters";
+    Replayed = "replayed", "An operator sent it again";
+    Reopened = "reopened", "An operator took it back among the open dead letters";
+}
+
+statuses! {
+    /// `operator_log.via`: through which program a change was made.
+    AuditVia:
+    Console = "console", "The web console";
+    Faithctl = "faithctl", "The command line";
+    Reconciler = "reconciler", "A run that an operator asked for";
+}
+
+statuses! {
+    /// `operator_log.result`: how a change ended.
+    AuditResult:
+    Done = "done", "It was made";
+    Failed = "failed", "It failed; what was done until then is in the subject";
+    Refused = "refused", "It was not allowed, not confirmed, or asked for wrongly";
+    Stopped = "stopped", "Somebody interrupted it; what was done until then is in the subject";
+}
+
 impl DeliveryStatus {
     /// Those that a worker ends a delivery with, short of an operator's replay.
     pub const ENDS: [Self; 6] =
@@ -102,11 +129,11 @@ impl DeliveryStatus {
 
 #[cfg(test)]
 mod tests {
-    use super::{DeadLetterStatus, DeliveryStatus, RunStatus};
+    use super::{AttemptKind, AuditResult, AuditVia, DeadLetterStatus, DeliveryStatus, RunStatus};
 
-    /// The texts of the last check of a status in a migration.
-    fn checked(migration: &str) -> Vec<&str> {
-        let (_, list) = migration.rsplit_once("CHECK (status IN (").unwrap();
+    /// The texts of the last check of a column in a migration.
+    fn checked<'a>(migration: &'a str, column: &str) -> Vec<&'a str> {
+        let (_, list) = migration.rsplit_once(&format!("CHECK ({column} IN (")).unwrap();
         let (list, _) = list.split_once(')').unwrap();
         list.split(',').map(|text| text.trim().trim_matches('\'')).collect()
     }
@@ -114,17 +141,21 @@ mod tests {
     #[test]
     fn the_tables_take_these_and_no_others() {
         assert_eq!(
-            checked(include_str!("../migrations/V3__webhook_logs.sql")),
+            checked(include_str!("../migrations/V3__webhook_logs.sql"), "status"),
             DeliveryStatus::ALL.map(DeliveryStatus::as_str)
         );
         assert_eq!(
-            checked(include_str!("../migrations/V4__dead_letters.sql")),
+            checked(include_str!("../migrations/V4__dead_letters.sql"), "status"),
             DeadLetterStatus::ALL.map(DeadLetterStatus::as_str)
         );
         assert_eq!(
-            checked(include_str!("../migrations/V15__undecided.sql")),
+            checked(include_str!("../migrations/V15__undecided.sql"), "status"),
             RunStatus::ALL.map(RunStatus::as_str)
         );
+        let trail = include_str!("../migrations/V21__attempts_and_audit.sql");
+        assert_eq!(checked(trail, "kind"), AttemptKind::ALL.map(AttemptKind::as_str));
+        assert_eq!(checked(trail, "via"), AuditVia::ALL.map(AuditVia::as_str));
+        assert_eq!(checked(trail, "result"), AuditResult::ALL.map(AuditResult::as_str));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `faithctl` as an operator and a script use it: what it prints, how it exits, what it changes.
 
+mod audit;
 mod campus;
 mod checks;
 mod connection;

@@ -113,6 +113,7 @@ const BAD: &[(&str, &[&str])] = &[
     ("RETRY_OUTAGE_AGE", &["1 day", "24", "-1h"]),
     ("CORE_URLS_ALLOW", &["http://hunter2", "host:port"]),
     ("LOG_RETENTION", &["90", "soon"]),
+    ("AUDIT_RETENTION", &["400", "29d"]),
     ("OTEL_EXPORTER_OTLP_ENDPOINT", &["hunter2", "http://", "127.0.0.1:4318"]),
     ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &["http://"]),
     ("OTEL_EXPORTER_OTLP_PROTOCOL", &["grpc"]),

@@ -52,6 +52,7 @@ fn problems(environment: &Environment) -> Vec<Option<SettingError>> {
         RetrySchedule::from_settings(settings).err(),
         environment.allowed_hosts().err(),
         settings.duration(variables::LOG_RETENTION).err(),
+        store::audit::retention(settings).err(),
     ]
 }
 

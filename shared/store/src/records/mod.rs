@@ -1,12 +1,16 @@
-//! Read models: what is shown of campuses, members, deliveries, dead letters and runs. Each is read and told here, and
+//! Read models: what is shown of campuses, members, deliveries and their attempts, dead letters, runs and the audit. Each is read and told here, and
 //! nowhere else; who shows one only lays it out.
 
+mod attempt;
+mod audit;
 mod campus;
 mod dead_letter;
 mod delivery;
 mod member;
 mod run;
 
+pub use attempt::AttemptRecord;
+pub use audit::{AuditFilter, AuditRecord};
 pub use campus::{CampusRecord, Interval};
 pub use dead_letter::{DeadLetterFilter, DeadLetterGroup, DeadLetterRecord};
 pub use delivery::{DeliveryFilter, DeliveryRecord};
