@@ -110,6 +110,11 @@ GRANT SELECT, INSERT, DELETE ON sync_changes TO faith_reconciler;
 GRANT SELECT, INSERT, UPDATE, DELETE ON reconciled_rows TO faith_reconciler;
 -- It forgets letters that came to an end, without looking into them.
 GRANT SELECT (status, dead_at, replayed_at, resolved_at), DELETE ON dead_letters TO faith_reconciler;
+-- What is worth a look, and the messages that tell people of it. It reads what `faithctl status` shows.
+GRANT SELECT, INSERT, UPDATE, DELETE ON problems, notifications TO faith_reconciler;
+GRANT SELECT (id, campus_id, member_id, received_at, processed_at, status, error) ON webhook_logs TO faith_reconciler;
+GRANT SELECT (id, cause, replay_count) ON dead_letters TO faith_reconciler;
+GRANT SELECT (webhook_secret_set_at) ON sync_configs TO faith_reconciler;
 -- The core's list is compared in a temporary table.
 DO $$ BEGIN
     EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO faith_reconciler', current_database());

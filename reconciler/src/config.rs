@@ -6,6 +6,7 @@ use campus::Sealer;
 use campus_core::CampusCores;
 use core_api::{AllowedHosts, ClientError, ClientSettings};
 use database::{DatabaseConfig, DatabaseError, Pool};
+use notifications::NotificationSettings;
 use runtime::{SettingError, Settings, Variable, variables};
 
 /// The variables that the reconciler reads.
@@ -21,6 +22,13 @@ pub const VARIABLES: &[Variable] = &[
     variables::CORE_URLS_ALLOW,
     variables::LOG_RETENTION,
     variables::AUDIT_RETENTION,
+    variables::NOTIFY_URL,
+    variables::NOTIFY_SECRET,
+    variables::NOTIFY_SECRET_FILE,
+    variables::NOTIFY_MAIL_URL,
+    variables::NOTIFY_MAIL_URL_FILE,
+    variables::NOTIFY_MAIL_FROM,
+    variables::NOTIFY_MAIL_TO,
     variables::OTEL_EXPORTER_OTLP_ENDPOINT,
     variables::RUST_LOG,
     variables::LOG_FORMAT,
@@ -38,6 +46,8 @@ pub struct Config {
     pub(crate) sealer: Sealer,
     pub(crate) allowed_hosts: AllowedHosts,
     pub(crate) retention: Retention,
+    /// How people are told.
+    pub(crate) notifications: NotificationSettings,
 }
 
 /// How long things are kept.
@@ -57,6 +67,7 @@ impl Config {
             sealer: Sealer::from_settings(settings)?,
             allowed_hosts: AllowedHosts::from_settings(settings)?,
             retention: Retention::from_settings(settings)?,
+            notifications: NotificationSettings::from_settings(settings)?,
         })
     }
 

@@ -7,6 +7,7 @@ mod diff;
 mod error;
 mod housekeeping;
 mod list;
+mod notify;
 mod once;
 mod repair;
 mod report;

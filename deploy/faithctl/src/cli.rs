@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     campus, dead_letters, deliveries, doctor, environment::Environment, erase, failure, manual,
-    migrate, probe, rekey, runs, send_test, status,
+    migrate, notifications, probe, rekey, runs, send_test, status,
 };
 
 /// How long a command that ends in order may take for it: longer than a publish that hangs.
@@ -25,6 +25,7 @@ Environment:
                    every command that asks a core
   RETRY_DELAYS     as the workers have it; `doctor` checks that it can be read. `status` shows the delay queues of the
                    workers that run, whatever is set here
+  NOTIFY_*         as the reconciler has them; for `notifications test`
   The first three may be in a file: DATABASE_URL_FILE, SECRETS_KEY_FILE, AMQP_URL_FILE.
   .env.example lists every variable.
 
@@ -57,6 +58,7 @@ enum Command {
     Runs(runs::Arguments),
     Status(status::Arguments),
     Doctor(doctor::Arguments),
+    Notifications(notifications::Arguments),
     Probe(probe::Arguments),
     Rekey(rekey::Arguments),
     Erase(erase::Arguments),
@@ -137,6 +139,7 @@ async fn run(
         Command::Runs(arguments) => runs::run(arguments, environment).await,
         Command::Status(arguments) => status::run(&arguments, environment).await,
         Command::Doctor(arguments) => doctor::run(arguments, environment).await,
+        Command::Notifications(arguments) => notifications::run(arguments, environment).await,
         Command::Probe(arguments) => probe::run(arguments).await,
         Command::Rekey(arguments) => rekey::run(&arguments, environment).await,
         Command::Erase(arguments) => erase::run(arguments, environment, interrupted).await,

@@ -14,6 +14,7 @@ mod listing;
 mod manual;
 mod migrate;
 mod moment;
+mod notifications;
 mod output;
 mod probe;
 mod rekey;

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
 use runtime::parse_duration;
+pub(crate) use status::age;
 
 /// Reads a moment: so long ago (`1h`), or a time with its zone (`2026-11-20T01:40:00Z`).
 pub(crate) fn parse(text: &str) -> Result<DateTime<Utc>, String> {
@@ -24,22 +25,6 @@ pub(crate) fn show_optional(moment: Option<DateTime<Utc>>) -> String {
     moment.map_or_else(|| "-".to_owned(), show)
 }
 
-/// How long ago a moment was, roughly: `12s`, `3m`, `5h`, `2d`.
-pub(crate) fn age(moment: DateTime<Utc>) -> String {
-    rough(Utc::now().signed_duration_since(moment))
-}
-
-/// A duration in its largest unit.
-pub(crate) fn rough(duration: TimeDelta) -> String {
-    let seconds = duration.num_seconds().max(0);
-    match seconds {
-        0..120 => format!("{seconds}s"),
-        120..7_200 => format!("{}m", seconds / 60),
-        7_200..172_800 => format!("{}h", seconds / 3_600),
-        _ => format!("{}d", seconds / 86_400),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,17 +39,5 @@ mod tests {
         for wrong in ["", "1", "yesterday", "2026-11-20", "2026-11-20T01:40:00", "999999999999d"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn ages_are_rough() {
-        let shown = |seconds| rough(TimeDelta::seconds(seconds));
-        assert_eq!(
-            ["0s", "119s", "2m", "119m", "2h", "47h", "2d"],
-            [-5, 119, 120, 7_199, 7_200, 172_799, 172_800]
-                .map(shown)
-                .each_ref()
-                .map(String::as_str)
-        );
     }
 }

@@ -28,6 +28,7 @@ pub(crate) async fn pass(
     let forgotten = sync_log::forget(client, retention.log).await;
     let letters = store::dead_letters::forget(client, retention.log).await;
     let entries = store::audit::forget(client, retention.audit).await;
+    let told = store::notifications::forget(client, retention.log).await;
     let abandoned = sync_log::end_abandoned(client).await;
     let tidied = instances::tidy(client).await;
     let aged = ages::bring_up_to_date(client, Utc::now()).await;
@@ -35,6 +36,7 @@ pub(crate) async fn pass(
     let (waiting, letters, abandoned) = (waiting?, letters?, abandoned?);
     let entries = entries.map_err(DatabaseError::during("forget old entries of the audit"))?;
     forgotten?;
+    told?;
     tidied?;
     metrics.passed(made, dropped, waiting, &aged, begun.elapsed());
     if waiting > 0 {

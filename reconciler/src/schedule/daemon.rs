@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     Config, PROGRAM, housekeeping,
+    notify::notify,
     report::{metrics::Metrics, progress::Terminal, sync_log},
     run::{
         context::RunContext,
@@ -42,7 +43,7 @@ struct Reconciler {
 
 /// Works until the daemon is told to stop. A run that is under way then ends as interrupted: all it
 /// wrote was right, and the next one goes on from there.
-pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
+pub async fn run(mut config: Config, daemon: Daemon) -> anyhow::Result<()> {
     tracing::info!(
         admin_address = %daemon.admin_address,
         version = env!("CARGO_PKG_VERSION"),
@@ -56,6 +57,8 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
     let heartbeat = Heartbeat::new(PROGRAM.name, env!("CARGO_PKG_VERSION"), health.clone());
     let stop = CancellationToken::new();
     let telling = tokio::spawn(heartbeat.keep(pool.clone(), stop.clone()));
+    let notifying =
+        tokio::spawn(notify(std::mem::take(&mut config.notifications), pool.clone(), stop.clone()));
     let check = health.check("postgres");
     let context = RunContext {
         database: config.database.clone(),
@@ -72,6 +75,7 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
     }
     stop.cancel();
     telling.await.context("telling that this instance runs panicked")?;
+    notifying.await.context("telling people what is worth a look panicked")?;
     Ok(())
 }
 

@@ -54,6 +54,13 @@ catalogue! {
     CORE_URLS_ALLOW, None, "hosts, comma-separated, that a core API may have although they are plain http or a private address";
     LOG_RETENTION, Some("90d"), "age at which days of webhook_logs are dropped";
     AUDIT_RETENTION, Some("400d"), "age at which entries of operator_log, the audit, are deleted; 30d at least";
+    NOTIFY_URL, None, "the reconciler posts what is worth a look there, signed as Standard Webhooks say";
+    NOTIFY_SECRET, None, "what these posts are signed with: whsec_ and 24 to 64 bytes in base64";
+    NOTIFY_SECRET_FILE, None, "a file that holds NOTIFY_SECRET, in its place";
+    NOTIFY_MAIL_URL, None, "the reconciler mails it by this server: smtps://USER:PASSWORD@HOST, or smtp://…?tls=required";
+    NOTIFY_MAIL_URL_FILE, None, "a file that holds NOTIFY_MAIL_URL, in its place";
+    NOTIFY_MAIL_FROM, None, "the address that the mail is from";
+    NOTIFY_MAIL_TO, None, "the addresses that get it, comma-separated";
     OTEL_EXPORTER_OTLP_ENDPOINT, None, "set: traces are exported there over OTLP/HTTP (the other standard OTEL_* work too)";
     OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, None, "the same as a whole URL, http://…/v1/traces";
     OTEL_EXPORTER_OTLP_PROTOCOL, None, "http/protobuf, the only one that is spoken";

@@ -9,6 +9,7 @@ mod interrupted;
 mod linking;
 mod lists;
 mod night;
+mod notifications;
 mod photos;
 mod random;
 mod retention;

@@ -34,7 +34,6 @@ pub(crate) use self::{
     id::{CampusId, find_campus, find_optional_campus, load_campus},
     known_fields::{FieldComparison, compare_without_login},
     login::{LoginError, advice, log_in},
-    show::SECRET_AGE,
     webhook::webhook_url,
 };
 

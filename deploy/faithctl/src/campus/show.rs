@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
+use status::SECRET_AGE;
 use store::records::CampusRecord;
 
 use super::{CampusId, webhook, webhook_url};
@@ -14,9 +15,6 @@ use crate::{
     moment,
     output::{self, Sheet},
 };
-
-/// Secrets older than this should be rotated.
-pub(crate) const SECRET_AGE: TimeDelta = TimeDelta::days(90);
 
 /// Shows everything about a campus but its secrets.
 #[derive(Debug, Args)]

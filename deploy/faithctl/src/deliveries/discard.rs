@@ -7,16 +7,13 @@ use indicatif::HumanCount;
 use queue::REJECTIONS;
 use retry::RetrySchedule;
 use serde_json::json;
+use status::{Instances, counted};
 use store::{CampusReference, LostDeliveries};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    campus::find_optional_campus,
-    confirm,
-    environment::Environment,
-    input::note,
-    moment, output,
-    status::{instances::Instances, problems::counted, queues},
+    campus::find_optional_campus, confirm, environment::Environment, input::note, moment, output,
+    status::queues,
 };
 
 /// Ends deliveries that are retrying although no queue holds their events any more: they were lost with it.

@@ -7,14 +7,15 @@ use chrono::Utc;
 use core_api::{ClientSettings, CoreClient, CoreError, Token};
 use database::{Client, DatabaseError, Pool, Row};
 use member::CoreMember;
+use status::SECRET_AGE;
 use store::{PostgresTokens, records::CampusRecord};
 use uuid::Uuid;
 
 use super::check::Report;
 use crate::{
     campus::{
-        CampusCore, FieldComparison, Listed, LoginError, SECRET_AGE, Trial, advice,
-        compare_without_login, log_in, try_by_id,
+        CampusCore, FieldComparison, Listed, LoginError, Trial, advice, compare_without_login,
+        log_in, try_by_id,
     },
     environment::Environment,
     failure::in_words,

@@ -7,6 +7,7 @@ use campus::Sealer;
 use chrono::{TimeDelta, Utc};
 use database::Client;
 use event::EventType;
+use status::Flow;
 use store::records::CampusRecord;
 use url::Url;
 
@@ -16,7 +17,6 @@ use crate::{
     environment::Environment,
     failure::in_words,
     signed_webhook::{Logged, SignedWebhook},
-    status::queries::Flow,
     web,
 };
 

@@ -1,12 +1,10 @@
 //! Which programs run, by the rows that they refresh; RabbitMQ knows who consumes.
 
 use database::Client;
+use status::{Instances, Problem, counted, missing};
 
 use super::check::Report;
-use crate::{
-    failure::in_words,
-    status::{Problem, instances::Instances, problems},
-};
+use crate::failure::in_words;
 
 const SUBJECT: &str = "programs";
 
@@ -19,10 +17,10 @@ pub(super) async fn check(report: &mut Report, client: &Client) {
             return report.warn(SUBJECT, in_words(&error.into()), "see the other failures first");
         }
     };
-    let missing = problems::missing(&connected);
+    let missing = missing(&connected);
     if missing.is_empty() {
-        let gateways = problems::counted(count(connected.gateways), "gateway", "gateways");
-        let workers = problems::counted(count(connected.workers), "worker", "workers");
+        let gateways = counted(count(connected.gateways), "gateway", "gateways");
+        let workers = counted(count(connected.workers), "worker", "workers");
         report.ok(SUBJECT, format!("running and ready: {gateways}, {workers}, and a reconciler"));
     }
     for Problem { summary, advice, .. } in missing {

@@ -8,15 +8,10 @@ use queue::{
     declare_rejections, declare_retries, look_for_queues,
 };
 use retry::RetrySchedule;
+use status::{Instances, QueueState};
 
 use super::check::Report;
-use crate::{
-    environment::Environment,
-    status::{
-        instances::Instances,
-        queues::{self, QueueState},
-    },
-};
+use crate::{environment::Environment, status::queues};
 
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 /// Half of what the queue of refused deliveries holds.

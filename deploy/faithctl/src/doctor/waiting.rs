@@ -1,17 +1,10 @@
 //! What waits for an operator: campuses whose events fail, dead letters, held archives, campuses that were long not compared.
 
 use database::{Client, DatabaseError};
+use status::{CampusSync, DeadLetters, Instances, Problem, waiting};
 
 use super::check::Report;
-use crate::{
-    failure::in_words,
-    status::{
-        Problem,
-        instances::Instances,
-        problems,
-        queries::{CampusSync, DeadLetters},
-    },
-};
+use crate::failure::in_words;
 
 const SUBJECT: &str = "needs attention";
 
@@ -19,7 +12,7 @@ pub(super) async fn check(report: &mut Report, client: &Client) {
     match look(client).await {
         Ok(problems) if problems.is_empty() => report.ok(SUBJECT, "nothing"),
         Ok(problems) => {
-            for Problem { summary, advice, stops_events } in problems {
+            for Problem { summary, advice, stops_events, .. } in problems {
                 if stops_events {
                     report.fail(SUBJECT, summary, advice);
                 } else {
@@ -38,5 +31,5 @@ pub(super) async fn check(report: &mut Report, client: &Client) {
 async fn look(client: &Client) -> Result<Vec<Problem>, DatabaseError> {
     let letters = DeadLetters::load(client).await?;
     let campuses = CampusSync::load(client, &Instances::load(client).await?).await?;
-    Ok(problems::waiting(&letters, &campuses))
+    Ok(waiting(&letters, &campuses))
 }

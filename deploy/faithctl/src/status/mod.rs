@@ -1,18 +1,14 @@
 //! `faithctl status`: what to look at, queues, lag, workers, dead letters and runs in one screen.
 
-pub(crate) mod instances;
-pub(crate) mod problems;
-pub(crate) mod queries;
 pub(crate) mod queues;
 mod screen;
-mod state;
 
 use clap::Args;
+use database::{DatabaseConfig, DatabaseError};
 use queue::WORK;
 use retry::RetrySchedule;
+use status::{InstallationStatus, problems};
 
-pub(crate) use self::state::Problem;
-use self::{problems::problems, state::InstallationStatus};
 use crate::{environment::Environment, failure::Reported, output};
 
 /// Shows queues, lag, workers, dead letters and last runs, in one screen.
@@ -42,7 +38,7 @@ pub(crate) async fn run(arguments: &Arguments, environment: &Environment) -> any
     let database = environment.database()?;
     let delays = RetrySchedule::from_settings(environment.settings())?.delays();
     let mut status = InstallationStatus::default();
-    if let Err(error) = status.read_postgres(&database).await {
+    if let Err(error) = read_postgres(&mut status, &database).await {
         status.unavailable.push(error.to_string());
     }
     let retry_queues = queues::retry_queues(status.connected.as_ref(), &delays);
@@ -62,4 +58,12 @@ pub(crate) async fn run(arguments: &Arguments, environment: &Environment) -> any
         output::line(&screen::text(&status))?;
     }
     if status.unavailable.is_empty() { Ok(()) } else { Err(Reported.into()) }
+}
+
+/// Reads what Postgres knows; what was read before an error stays.
+async fn read_postgres(
+    status: &mut InstallationStatus,
+    database: &DatabaseConfig,
+) -> Result<(), DatabaseError> {
+    status.read_postgres(&database.connect().await?.client).await
 }

@@ -8,26 +8,11 @@ use queue::{
 };
 use retry::RetrySchedule;
 use runtime::Settings;
-use serde::Serialize;
+use status::{Instances, QueueKind, QueueState};
 use tokio::time::timeout;
-
-use super::instances::Instances;
 
 /// A broker that does not answer for so long is away.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
-
-/// A queue as the broker counts it; all is none where it does not say so to this user.
-#[derive(Debug, Serialize)]
-pub(crate) struct QueueState {
-    pub(crate) name: String,
-    /// Whether it has been declared: the first gateway or worker does that.
-    pub(crate) exists: Option<bool>,
-    /// Messages that wait; those that a worker holds are not among them.
-    pub(crate) messages: Option<u32>,
-    pub(crate) consumers: Option<u32>,
-    /// What it holds, in words.
-    pub(crate) holds: &'static str,
-}
 
 /// The delay queues to ask for.
 pub(crate) struct RetryQueues {
@@ -51,13 +36,6 @@ pub(crate) fn retry_queues(instances: Option<&Instances>, delays: &[Duration]) -
     }
     possible.extend(own);
     RetryQueues { used, possible }
-}
-
-impl QueueState {
-    /// Whether there is certainly no such queue.
-    pub(crate) fn is_missing(&self) -> bool {
-        self.exists == Some(false)
-    }
 }
 
 /// Asks for every queue of the topology, in the order of an event's way.
@@ -96,17 +74,17 @@ async fn ask_one(connection: &Connection, name: String) -> Result<QueueState, Qu
         Count::Missing => (Some(false), Some(0), Some(0)),
         Count::Refused => (None, None, None),
     };
-    let holds = holds(&name);
-    Ok(QueueState { name, exists, messages, consumers, holds })
+    let kind = kind(&name);
+    Ok(QueueState { name, kind, exists, messages, consumers, holds: kind.holds() })
 }
 
-/// What a queue holds; the names alone are known to nobody.
-fn holds(name: &str) -> &'static str {
+/// What a queue of the topology is for, by its name.
+fn kind(name: &str) -> QueueKind {
     match name {
-        WORK => "events for workers",
-        DEAD => "dead letters, for Postgres",
-        UNROUTED => "events without a queue",
-        REJECTIONS => "refused webhooks, for the log",
-        _ => "events for another attempt",
+        WORK => QueueKind::Work,
+        DEAD => QueueKind::DeadLetters,
+        UNROUTED => QueueKind::Unrouted,
+        REJECTIONS => QueueKind::Rejections,
+        _ => QueueKind::Retry,
     }
 }

@@ -1,13 +1,11 @@
 //! The status, for people.
 
 use chrono::{DateTime, Utc};
-
-use super::{
-    instances::Instances,
-    queries::{CampusSync, DeadLetters, Flow, Run, WINDOW_MINUTES},
-    queues::QueueState,
-    state::{InstallationStatus, Problem},
+use status::{
+    CampusSync, DeadLetters, Flow, InstallationStatus, Instances, Problem, QueueState, Run,
+    WINDOW_MINUTES,
 };
+
 use crate::{
     moment,
     output::{self, Column, table},

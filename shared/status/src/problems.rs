@@ -2,14 +2,15 @@
 //! compare columns under pressure.
 
 use chrono::{TimeDelta, Utc};
-use queue::{DEAD, UNROUTED, WORK};
 
-use super::{
+use crate::{
+    age::{age, rough},
+    installation::InstallationStatus,
     instances::Instances,
+    problem::{Problem, ProblemKind},
     queries::{CampusSync, DeadLetters, RECENT_MINUTES},
-    state::{InstallationStatus, Problem},
+    queues::QueueKind,
 };
-use crate::{campus::SECRET_AGE, moment};
 
 /// Nights are a day apart, and spread over some minutes.
 const OVERDUE: TimeDelta = TimeDelta::hours(26);
@@ -22,15 +23,15 @@ const FAILING_MEMBERS: i64 = 3;
 /// A stranger's try or two is none of ours; the alert CampusRefused counts alike.
 const REJECTED_MANY: i64 = 5;
 
+/// A webhook secret that is older should be rotated.
+pub const SECRET_AGE: TimeDelta = TimeDelta::days(90);
+
 /// All that is to be looked at, what stops events first.
-pub(super) fn problems(status: &InstallationStatus) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    queues(status, &mut |summary, advice| problems.push(Problem::to_look_at(summary, advice)));
+pub fn problems(status: &InstallationStatus) -> Vec<Problem> {
+    let mut problems = queues(status);
     problems.extend(status.connected.iter().flat_map(missing));
     let campuses = status.campuses.as_deref().unwrap_or_default();
-    for campus in campuses.iter().filter(|campus| campus.is_enabled) {
-        secret(campus, &mut |summary, advice| problems.push(Problem::to_look_at(summary, advice)));
-    }
+    problems.extend(campuses.iter().filter(|campus| campus.is_enabled).filter_map(secret));
     let letters = status.dead_letters.as_deref().unwrap_or_default();
     problems.extend(waiting(letters, campuses));
     // In their order otherwise.
@@ -39,53 +40,51 @@ pub(super) fn problems(status: &InstallationStatus) -> Vec<Problem> {
 }
 
 /// Which programs nobody has started, or are without Postgres, or are not ready.
-pub(crate) fn missing(connected: &Instances) -> Vec<Problem> {
+pub fn missing(connected: &Instances) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let mut add = |summary: &str, advice: &str| {
-        problems.push(Problem::to_look_at(summary.to_owned(), advice.to_owned()));
-    };
     if connected.gateways == 0 {
-        add(
-            "no gateway is connected to Postgres: webhooks may get no answer",
+        problems.push(Problem::new(
+            ProblemKind::NoGateway,
+            "no gateway is connected to Postgres: webhooks may get no answer".to_owned(),
             "start one; one that runs says what it misses at /readyz",
-        );
+        ));
     }
     if connected.reconcilers == 0 {
-        add(
-            "no reconciler is connected to Postgres: nobody compares campuses, or makes days of the log",
+        problems.push(Problem::new(
+            ProblemKind::NoReconciler,
+            "no reconciler is connected to Postgres: nobody compares campuses, or makes days of the log"
+                .to_owned(),
             "start one, unless cron runs `reconciler --once`",
-        );
+        ));
     }
     for one in &connected.not_ready {
         let reasons: Vec<String> =
             one.reasons.iter().map(|(check, reason)| format!("{check}: {reason}")).collect();
-        add(
-            &format!("{} on {} is not ready: {}", one.program, one.host, reasons.join("; ")),
-            "the runbook deploy/runbooks/program-down.md; its log says more",
-        );
+        let summary =
+            format!("{} on {} is not ready: {}", one.program, one.host, reasons.join("; "));
+        let advice = "the runbook deploy/runbooks/program-down.md; its log says more";
+        let part = format!("{}@{}", one.program, one.host);
+        problems.push(Problem::new(ProblemKind::NotReady, summary, advice).of_part(part));
     }
     problems
 }
 
 /// What waits for an operator although every part of the system works.
-pub(crate) fn waiting(letters: &[DeadLetters], campuses: &[CampusSync]) -> Vec<Problem> {
-    let mut problems = Vec::new();
+pub fn waiting(letters: &[DeadLetters], campuses: &[CampusSync]) -> Vec<Problem> {
+    let enabled = || campuses.iter().filter(|campus| campus.is_enabled);
+    let mut problems: Vec<Problem> = enabled().filter_map(failing).collect();
     let open: i64 = letters.iter().map(|letters| letters.open).sum();
-    for campus in campuses.iter().filter(|campus| campus.is_enabled) {
-        problems.extend(failing(campus));
-    }
-    let mut add =
-        |summary: String, advice: String| problems.push(Problem::to_look_at(summary, advice));
     if open > 0 {
-        add(
+        problems.push(Problem::new(
+            ProblemKind::DeadLettersOpen,
             counted(open, "dead letter is open", "dead letters are open"),
-            "faithctl dead-letters groups".to_owned(),
-        );
+            "faithctl dead-letters groups",
+        ));
     }
     for campus in campuses {
-        rejected(campus, &mut add);
+        problems.extend(rejected(campus));
         if campus.is_enabled {
-            of_campus(campus, &mut add);
+            problems.extend(of_campus(campus));
         }
     }
     problems
@@ -98,147 +97,163 @@ fn failing(campus: &CampusSync) -> Option<Problem> {
     if campus.paused_at.is_some() {
         return None;
     }
-    let advice = format!("faithctl campus test-connection {id}");
+    let stopped = |kind, summary| {
+        Problem::new(kind, summary, format!("faithctl campus test-connection {id}"))
+            .of_campus(*id)
+            .that_stops_events()
+    };
     if let Some(breaker) = &campus.breaker {
-        let since = moment::rough(TimeDelta::seconds(breaker.open_for_seconds));
-        return Some(Problem {
-            summary: format!(
-                "{name}: circuit breaker open for {since} ({}), {} retrying: {}",
-                breaker.cause, campus.retrying, breaker.reason
-            ),
-            advice,
-            stops_events: true,
-        });
+        let since = rough(TimeDelta::seconds(breaker.open_for_seconds));
+        let summary = format!(
+            "{name}: circuit breaker open for {since} ({}), {} retrying: {}",
+            breaker.cause, campus.retrying, breaker.reason
+        );
+        return Some(stopped(ProblemKind::BreakerOpen, summary));
     }
     // One member that fails is its own trouble.
     let is_failing = *succeeded == 0 && *failing > 0 && *failing_members >= FAILING_MEMBERS;
-    is_failing.then(|| Problem {
-        summary: format!(
+    is_failing.then(|| {
+        let summary = format!(
             "{name}: none of {} of the last {RECENT_MINUTES} minutes succeeded: {}",
             counted(*failing, "event", "events"),
             campus.last_error.as_deref().unwrap_or("no reason is logged")
-        ),
-        advice,
-        stops_events: true,
+        );
+        stopped(ProblemKind::NoneSucceeded, summary)
     })
 }
 
-fn queues(status: &InstallationStatus, add: &mut impl FnMut(String, String)) {
-    if status.workers == Some(0) {
-        add(
-            "no worker consumes events: they wait in the queue".to_owned(),
-            "start a worker; one that runs says what it misses at /readyz".to_owned(),
-        );
-    }
-    let waiting = |name: &str| {
-        let mut queues = status.queues.iter().flatten();
-        let queue = queues.find(|queue| queue.name == name);
-        queue.and_then(|queue| queue.messages).map_or(0, i64::from)
+fn queues(status: &InstallationStatus) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    // Without a broker to ask, the workers themselves tell that they run.
+    let consumers = match &status.queues {
+        Some(_) => status.workers.map(|workers| workers > 0),
+        None => status.connected.as_ref().map(|connected| connected.workers > 0),
     };
-    let processed = status.flow.as_ref().map(|flow| flow.processed_per_minute);
-    if waiting(WORK) > 0 && status.workers > Some(0) && processed.is_some_and(|rate| rate <= 0.0) {
-        add(
-            format!(
-                "{} and none was finished lately",
-                counted(waiting(WORK), "event waits", "events wait")
-            ),
-            "deploy/runbooks/program-down.md; `faithctl doctor` says what is wrong".to_owned(),
-        );
+    if consumers == Some(false) {
+        problems.push(Problem::new(
+            ProblemKind::NoWorker,
+            "no worker consumes events: they wait in the queue".to_owned(),
+            "start a worker; one that runs says what it misses at /readyz",
+        ));
     }
-    for name in [DEAD, UNROUTED] {
-        if waiting(name) > 0 {
-            let messages = counted(waiting(name), "message stays", "messages stay");
-            add(
-                format!("{messages} in {name}, which workers drain"),
-                "look at the workers' logs, and at /readyz of each".to_owned(),
-            );
+    let processed = status.flow.as_ref().map(|flow| flow.processed_per_minute);
+    for queue in status.queues.iter().flatten() {
+        let messages = queue.messages.map_or(0, i64::from);
+        match queue.kind {
+            _ if messages == 0 => {}
+            QueueKind::Work => {
+                if consumers == Some(true) && processed.is_some_and(|rate| rate <= 0.0) {
+                    problems.push(Problem::new(
+                        ProblemKind::NothingFinished,
+                        format!(
+                            "{} and none was finished lately",
+                            counted(messages, "event waits", "events wait")
+                        ),
+                        "deploy/runbooks/program-down.md; `faithctl doctor` says what is wrong",
+                    ));
+                }
+            }
+            QueueKind::DeadLetters | QueueKind::Unrouted => {
+                let stay = counted(messages, "message stays", "messages stay");
+                let summary = format!("{stay} in {}, which workers drain", queue.name);
+                let advice = "look at the workers' logs, and at /readyz of each";
+                problems.push(
+                    Problem::new(ProblemKind::QueueNotDrained, summary, advice)
+                        .of_part(queue.name.clone()),
+                );
+            }
+            QueueKind::Retry | QueueKind::Rejections => {}
         }
     }
+    problems
 }
 
 /// Webhooks that come to a campus whose sync is disabled, or that are not signed as they should be.
-fn rejected(campus: &CampusSync, add: &mut impl FnMut(String, String)) {
+fn rejected(campus: &CampusSync) -> Option<Problem> {
     let CampusSync { campus_id: id, name, is_enabled, rejected, .. } = campus;
     let lately = format!(
         "{} refused within {RECENT_MINUTES} minutes",
         counted(*rejected, "webhook was", "webhooks were")
     );
-    if !is_enabled && *rejected > 0 {
-        add(
+    let problem = if !is_enabled && *rejected > 0 {
+        Problem::new(
+            ProblemKind::DisabledAndCalled,
             format!("{name}: it is disabled, and {lately}"),
             format!("faithctl campus enable {id}, unless somebody meant it"),
-        );
+        )
     } else if *rejected > REJECTED_MANY {
-        add(
+        Problem::new(
+            ProblemKind::WebhooksRefused,
             format!("{name}: {lately}"),
             format!(
                 "faithctl deliveries list --campus {id} --status rejected; deploy/runbooks/intake.md"
             ),
-        );
-    }
+        )
+    } else {
+        return None;
+    };
+    Some(problem.of_campus(*id))
 }
 
-fn of_campus(campus: &CampusSync, add: &mut impl FnMut(String, String)) {
+fn of_campus(campus: &CampusSync) -> Vec<Problem> {
     let CampusSync { campus_id: id, name, .. } = campus;
     let now = Utc::now();
+    let mut problems = Vec::new();
+    let mut add = |kind, summary, advice| {
+        problems.push(Problem::new(kind, summary, advice).of_campus(*id));
+    };
     if let Some(since) = campus.paused_at {
         let waiting = counted(campus.retrying, "event waits", "events wait");
-        return add(
-            format!("{name}: paused for {}, {waiting}", moment::age(since)),
-            format!("faithctl campus resume {id}"),
-        );
+        let summary = format!("{name}: paused for {}, {waiting}", age(since));
+        add(ProblemKind::Paused, summary, format!("faithctl campus resume {id}"));
+        return problems;
     }
+    let test = || format!("faithctl campus test-connection {id}");
+    let runs = || format!("faithctl runs list --campus {id}");
     if let Some(until) = campus.login_paused_until {
-        add(
-            format!(
-                "{name}: login paused after a failed login; next attempt in {}",
-                moment::rough(until - now)
-            ),
-            format!("faithctl campus test-connection {id}"),
-        );
+        let next = rough(until - now);
+        let summary = format!("{name}: login paused after a failed login; next attempt in {next}");
+        add(ProblemKind::LoginPaused, summary, test());
     }
     let oldest = campus.oldest_retrying_at.filter(|oldest| now - *oldest > LONG_RETRIED);
     // An open breaker says the same, and how many wait.
     if let Some(oldest) = oldest.filter(|_| campus.breaker.is_none()) {
         let events = counted(campus.retrying, "event is", "events are");
-        add(
-            format!(
-                "{name}: {events} retrying, the oldest for {}: {}",
-                moment::age(oldest),
-                campus.last_error.as_deref().unwrap_or("no reason is logged")
-            ),
-            format!("faithctl campus test-connection {id}"),
-        );
+        let reason = campus.last_error.as_deref().unwrap_or("no reason is logged");
+        let summary =
+            format!("{name}: {events} retrying, the oldest for {}: {reason}", age(oldest));
+        add(ProblemKind::LongRetrying, summary, test());
     }
     if campus.candidates_held > 0 {
         let held = counted(i64::from(campus.candidates_held), "archival needs", "archivals need");
-        add(format!("{name}: {held} approval"), format!("faithctl runs list --campus {id}"));
+        add(ProblemKind::ArchivesHeld, format!("{name}: {held} approval"), runs());
     }
     if campus.members_undecided > 0 {
         let undecided =
             counted(i64::from(campus.members_undecided), "member or row is", "members or rows are");
-        add(format!("{name}: {undecided} undecided"), format!("faithctl runs list --campus {id}"));
+        add(ProblemKind::MembersUndecided, format!("{name}: {undecided} undecided"), runs());
     }
     if campus.reconciliation_enabled && now - campus.equal_at > OVERDUE {
-        add(
-            format!("{name}: last known to equal its core {} ago", moment::age(campus.equal_at)),
-            format!("faithctl runs list --campus {id}"),
-        );
+        let summary = format!("{name}: last known to equal its core {} ago", age(campus.equal_at));
+        add(ProblemKind::ReconciliationOverdue, summary, runs());
     }
+    problems
 }
 
-fn secret(campus: &CampusSync, add: &mut impl FnMut(String, String)) {
+fn secret(campus: &CampusSync) -> Option<Problem> {
     let CampusSync { campus_id: id, name, webhook_secret_set_at: set_at, .. } = campus;
-    if Utc::now() - *set_at > SECRET_AGE {
-        add(
-            format!("{name}: its webhook secret is {} old", moment::age(*set_at)),
+    (Utc::now() - *set_at > SECRET_AGE).then(|| {
+        Problem::new(
+            ProblemKind::SecretOld,
+            format!("{name}: its webhook secret is {} old", age(*set_at)),
             format!("faithctl campus rotate-secret {id}"),
-        );
-    }
+        )
+        .of_campus(*id)
+    })
 }
 
 /// `1 gateway`, `2 gateways`.
-pub(crate) fn counted(number: i64, one: &str, many: &str) -> String {
+pub fn counted(number: i64, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
@@ -247,7 +262,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::status::instances::OpenBreaker;
+    use crate::instances::OpenBreaker;
 
     fn campus() -> CampusSync {
         let now = Utc::now();

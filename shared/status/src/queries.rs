@@ -5,104 +5,128 @@ use database::{Client, DatabaseError};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::instances::{Instances, OpenBreaker};
+use crate::instances::{Instances, OpenBreaker};
 
 /// Minutes that rates and latencies are about.
-pub(crate) const WINDOW_MINUTES: i32 = 5;
+pub const WINDOW_MINUTES: i32 = 5;
 
 /// Minutes in which refusals, and a campus's failures and successes, are counted.
-pub(crate) const RECENT_MINUTES: i32 = 30;
+pub const RECENT_MINUTES: i32 = 30;
 
 /// The flow of events in the last minutes.
 #[derive(Debug, Serialize)]
-pub(crate) struct Flow {
+pub struct Flow {
     /// Logged deliveries received in the window, a minute.
-    pub(crate) received_per_minute: f64,
+    pub received_per_minute: f64,
     /// Deliveries that came to a good end in the window, a minute.
-    pub(crate) processed_per_minute: f64,
+    pub processed_per_minute: f64,
     /// Deliveries that became dead letters in the window, a minute.
-    pub(crate) dead_per_minute: f64,
+    pub dead_per_minute: f64,
     /// Seconds from receipt to the committed row, of what was processed in the window without a replay.
-    pub(crate) latency_median_seconds: Option<f64>,
+    pub latency_median_seconds: Option<f64>,
     /// The same, of the slowest.
-    pub(crate) latency_max_seconds: Option<f64>,
+    pub latency_max_seconds: Option<f64>,
     /// The lag: of the slowest of these, or of the oldest that still waits for another attempt, if that is longer.
-    pub(crate) lag_seconds: Option<f64>,
+    pub lag_seconds: Option<f64>,
     /// For how long, at most, the oldest event of the work queue has waited; none where it is empty, or that is not known.
-    pub(crate) oldest_queued_seconds: Option<f64>,
+    pub oldest_queued_seconds: Option<f64>,
     /// Deliveries that failed, or were put off, and will be tried again; without replays, which are counted as letters.
-    pub(crate) retrying: i64,
+    pub retrying: i64,
     /// When the oldest of these was received.
-    pub(crate) oldest_retrying_at: Option<DateTime<Utc>>,
+    pub oldest_retrying_at: Option<DateTime<Utc>>,
     /// When the last delivery of all was received.
-    pub(crate) last_received_at: Option<DateTime<Utc>>,
+    pub last_received_at: Option<DateTime<Utc>>,
     /// When a delivery last came to its end.
-    pub(crate) last_processed_at: Option<DateTime<Utc>>,
+    pub last_processed_at: Option<DateTime<Utc>>,
 }
 
 /// Events that wait for an operator, of one cause.
 #[derive(Debug, Serialize)]
-pub(crate) struct DeadLetters {
-    pub(crate) cause: String,
-    pub(crate) open: i64,
-    pub(crate) replaying: i64,
-    pub(crate) oldest_dead_at: DateTime<Utc>,
+pub struct DeadLetters {
+    /// One of the closed list of causes.
+    pub cause: String,
+    /// Open ones.
+    pub open: i64,
+    /// On their way again.
+    pub replaying: i64,
+    /// When the oldest of them died.
+    pub oldest_dead_at: DateTime<Utc>,
 }
 
 /// A reconciliation run; keys of its JSON are the columns of `sync_logs`.
 #[derive(Debug, Serialize)]
-pub(crate) struct Run {
-    pub(crate) id: Uuid,
-    pub(crate) campus_id: Uuid,
-    pub(crate) campus_name: String,
-    pub(crate) sync_type: String,
-    pub(crate) status: String,
-    pub(crate) started_at: DateTime<Utc>,
-    pub(crate) duration_seconds: Option<f64>,
-    pub(crate) members_fetched: i32,
-    pub(crate) members_created: i32,
-    pub(crate) members_updated: i32,
-    pub(crate) members_archived: i32,
-    pub(crate) candidates_held: i32,
-    pub(crate) error_message: Option<String>,
+pub struct Run {
+    /// The run.
+    pub id: Uuid,
+    /// The campus.
+    pub campus_id: Uuid,
+    /// Its name.
+    pub campus_name: String,
+    /// `reconciliation` or `manual`.
+    pub sync_type: String,
+    /// How it ended, or that it is under way.
+    pub status: String,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// How long it took.
+    pub duration_seconds: Option<f64>,
+    /// Rows of the core's list.
+    pub members_fetched: i32,
+    /// Members created.
+    pub members_created: i32,
+    /// Members updated.
+    pub members_updated: i32,
+    /// Members archived.
+    pub members_archived: i32,
+    /// Archives that wait for an operator's word.
+    pub candidates_held: i32,
+    /// Why it failed.
+    pub error_message: Option<String>,
 }
 
 /// How a campus is, as far as Postgres knows.
 #[derive(Debug, Serialize)]
-pub(crate) struct CampusSync {
-    pub(crate) campus_id: Uuid,
-    pub(crate) name: String,
-    pub(crate) is_enabled: bool,
-    pub(crate) reconciliation_enabled: bool,
+pub struct CampusSync {
+    /// The campus.
+    pub campus_id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// Whether it is synced.
+    pub is_enabled: bool,
+    /// Whether it is reconciled each night.
+    pub reconciliation_enabled: bool,
     /// Since when it is paused: its events wait, and its nights are skipped.
-    pub(crate) paused_at: Option<DateTime<Utc>>,
-    pub(crate) last_sync_at: Option<DateTime<Utc>>,
-    pub(crate) last_sync_status: Option<String>,
+    pub paused_at: Option<DateTime<Utc>>,
+    /// When a run last ended.
+    pub last_sync_at: Option<DateTime<Utc>>,
+    /// How that one ended.
+    pub last_sync_status: Option<String>,
     /// When it was last known to equal its core, or since when there is the campus.
-    pub(crate) equal_at: DateTime<Utc>,
+    pub equal_at: DateTime<Utc>,
     /// Archives that wait for an operator's word.
-    pub(crate) candidates_held: i32,
+    pub candidates_held: i32,
     /// Members and rows of the core's list that the last run could not decide about.
-    pub(crate) members_undecided: i32,
+    pub members_undecided: i32,
     /// Its deliveries that failed, or were put off, and will be tried again; without replays.
-    pub(crate) retrying: i64,
+    pub retrying: i64,
     /// When the oldest of these was received.
-    pub(crate) oldest_retrying_at: Option<DateTime<Utc>>,
+    pub oldest_retrying_at: Option<DateTime<Utc>>,
     /// Why the youngest of these failed, or of those that died lately.
-    pub(crate) last_error: Option<String>,
+    pub last_error: Option<String>,
     /// Its webhooks that the gateway refused lately.
-    pub(crate) rejected: i64,
+    pub rejected: i64,
     /// Its members' events of lately that were received and are neither processed nor given up.
-    pub(crate) failing: i64,
+    pub failing: i64,
     /// Members that these are about.
-    pub(crate) failing_members: i64,
+    pub failing_members: i64,
     /// Its members' events of lately that came to a good end.
-    pub(crate) succeeded: i64,
+    pub succeeded: i64,
     /// Its circuit breaker, where a worker has opened it.
-    pub(crate) breaker: Option<OpenBreaker>,
+    pub breaker: Option<OpenBreaker>,
     /// No login to its core is tried before: the last one failed.
-    pub(crate) login_paused_until: Option<DateTime<Utc>>,
-    pub(crate) webhook_secret_set_at: DateTime<Utc>,
+    pub login_paused_until: Option<DateTime<Utc>>,
+    /// When its webhook secret was made.
+    pub webhook_secret_set_at: DateTime<Utc>,
 }
 
 /// What failed, or was put off, waits for however long: it is counted by the index on it. What was received and came to an
@@ -170,7 +194,8 @@ const CAMPUSES: &str = "
     ORDER BY c.name, c.id";
 
 impl Flow {
-    pub(crate) async fn load(client: &Client) -> Result<Self, DatabaseError> {
+    /// Reads them.
+    pub async fn load(client: &Client) -> Result<Self, DatabaseError> {
         let row = client
             .query_one(FLOW, &[&WINDOW_MINUTES])
             .await
@@ -199,7 +224,8 @@ impl Flow {
 }
 
 impl DeadLetters {
-    pub(crate) async fn load(client: &Client) -> Result<Vec<Self>, DatabaseError> {
+    /// Reads them.
+    pub async fn load(client: &Client) -> Result<Vec<Self>, DatabaseError> {
         let rows = client
             .query(
                 "SELECT cause, min(dead_at) AS oldest,
@@ -223,7 +249,7 @@ impl DeadLetters {
 
 impl Run {
     /// The last run of each campus, the newest first.
-    pub(crate) async fn load(client: &Client) -> Result<Vec<Self>, DatabaseError> {
+    pub async fn load(client: &Client) -> Result<Vec<Self>, DatabaseError> {
         let rows = client
             .query(
                 "SELECT * FROM (
@@ -256,10 +282,7 @@ impl Run {
 
 impl CampusSync {
     /// Every campus that is synced, by name.
-    pub(crate) async fn load(
-        client: &Client,
-        instances: &Instances,
-    ) -> Result<Vec<Self>, DatabaseError> {
+    pub async fn load(client: &Client, instances: &Instances) -> Result<Vec<Self>, DatabaseError> {
         let rows = client
             .query(CAMPUSES, &[&RECENT_MINUTES])
             .await

@@ -9,43 +9,51 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// Seconds after which a program that does not refresh its row counts as gone; the slowest does every 5 s.
-pub(crate) const SILENT_SECONDS: i32 = 20;
+pub const SILENT_SECONDS: i32 = 20;
 
 /// Seconds after its start before a program that is not ready is worth a word.
 const SETTLED_SECONDS: i32 = 15;
 
 /// The programs that run.
 #[derive(Debug, Default, Serialize)]
-pub(crate) struct Instances {
-    pub(crate) gateways: usize,
-    pub(crate) workers: usize,
-    pub(crate) reconcilers: usize,
+pub struct Instances {
+    /// Gateways that run.
+    pub gateways: usize,
+    /// Workers that run.
+    pub workers: usize,
+    /// Reconcilers that run.
+    pub reconcilers: usize,
     /// Those that run and cannot do their job now.
-    pub(crate) not_ready: Vec<NotReady>,
+    pub not_ready: Vec<NotReady>,
     /// The workers' delay queues, which follow from their `RETRY_DELAYS`.
-    pub(crate) retry_queues: BTreeSet<String>,
+    pub retry_queues: BTreeSet<String>,
     /// How far the work queue is taken: what waits in it was received later. None where no program tells.
-    pub(crate) events_taken_until: Option<DateTime<Utc>>,
+    pub events_taken_until: Option<DateTime<Utc>>,
     /// By campus; the one that has been open for longest where several workers have one.
     #[serde(skip)]
-    pub(crate) breakers: BTreeMap<Uuid, OpenBreaker>,
+    pub breakers: BTreeMap<Uuid, OpenBreaker>,
 }
 
 /// A program that is not ready.
 #[derive(Debug, Serialize)]
-pub(crate) struct NotReady {
-    pub(crate) program: String,
-    pub(crate) host: String,
+pub struct NotReady {
+    /// Which program.
+    pub program: String,
+    /// Where it runs.
+    pub host: String,
     /// By the check that fails.
-    pub(crate) reasons: BTreeMap<String, String>,
+    pub reasons: BTreeMap<String, String>,
 }
 
 /// A circuit breaker that is open: the campus's core is asked now and then only.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct OpenBreaker {
-    pub(crate) cause: String,
-    pub(crate) reason: String,
-    pub(crate) open_for_seconds: i64,
+pub struct OpenBreaker {
+    /// One of the closed list of causes.
+    pub cause: String,
+    /// A sentence.
+    pub reason: String,
+    /// For how long, as far as it is known.
+    pub open_for_seconds: i64,
 }
 
 /// What a program tells of itself; an older version may tell less.
@@ -65,7 +73,8 @@ const RUNNING: &str = "
     ORDER BY program, started_at, id";
 
 impl Instances {
-    pub(crate) async fn load(client: &Client) -> Result<Self, DatabaseError> {
+    /// Reads them.
+    pub async fn load(client: &Client) -> Result<Self, DatabaseError> {
         let rows = client
             .query(RUNNING, &[&f64::from(SILENT_SECONDS), &f64::from(SETTLED_SECONDS)])
             .await

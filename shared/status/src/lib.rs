@@ -1,0 +1,17 @@
+#![doc = include_str!("../README.md")]
+
+mod age;
+mod installation;
+mod instances;
+mod problem;
+mod problems;
+mod queries;
+mod queues;
+
+pub use age::{age, rough};
+pub use installation::InstallationStatus;
+pub use instances::{Instances, NotReady, OpenBreaker, SILENT_SECONDS};
+pub use problem::{Problem, ProblemKind};
+pub use problems::{SECRET_AGE, counted, missing, problems, waiting};
+pub use queries::{CampusSync, DeadLetters, Flow, RECENT_MINUTES, Run, WINDOW_MINUTES};
+pub use queues::{QueueKind, QueueState};
