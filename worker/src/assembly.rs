@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use core_api::AnswerMemory;
 use database::Pool;
-use instances::Heartbeat;
+use instances::{Heartbeat, Instance};
 use queue::{
     Broker, DEAD, Declarations, Link, Publisher, PublisherOptions, QueueWatch, REJECTIONS,
     RetryQueue, UNROUTED, WORK,
@@ -67,6 +67,7 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
 struct Built {
     worker: Arc<WorkerContext>,
     pool: Pool,
+    instance: Instance,
     unrouted: Unrouted,
     queues: QueueWatch,
     publishing: JoinHandle<()>,
@@ -94,7 +95,13 @@ impl Built {
         );
         let cores = build_cores(config, &pool, shutdown)?;
         let unrouted = Unrouted { publisher: publisher.clone(), schedule: config.schedule.clone() };
-        let settler = Settler::new(publisher, config.schedule.clone(), Arc::clone(&metrics));
+        let instance = Instance::started();
+        let settler = Settler::new(
+            publisher,
+            config.schedule.clone(),
+            Arc::clone(&metrics),
+            instance.to_string().into(),
+        );
         let give_back = GiveBackSignal::default();
         let worker = Arc::new(WorkerContext { settler, sessions, cores, metrics, give_back });
         let delays = config.schedule.delays().into_iter().map(|delay| RetryQueue(delay).name());
@@ -104,7 +111,7 @@ impl Built {
         pool.observe();
         metrics::observe_cores(&worker.cores);
         backlog::observe_backlog(&worker.metrics.last_taken, &queues);
-        Ok(Self { worker, pool, unrouted, queues, publishing })
+        Ok(Self { worker, pool, instance, unrouted, queues, publishing })
     }
 
     /// Starts whatever runs beside the consumer; answers it, and the way to admission.
@@ -116,6 +123,7 @@ impl Built {
     ) -> (Vec<JoinHandle<()>>, mpsc::Sender<Job>) {
         tokio::spawn(dead_letters::count(self.pool.clone(), stop.clone()));
         let heartbeat = Heartbeat::new(PROGRAM.name, env!("CARGO_PKG_VERSION"), health.clone())
+            .of(self.instance.clone())
             .with_taken_until(Arc::clone(&self.worker.metrics.last_taken.taken_until))
             .with_state(self.state(config));
         let (jobs, waiting) = mpsc::channel(usize::from(config.prefetch));
@@ -151,10 +159,11 @@ impl Built {
         let link = link(config, health, "worker collector", "rabbitmq_collector");
         let (pool, stop) = (self.pool.clone(), stop.clone());
         let metrics = Arc::clone(&self.worker.metrics);
+        let instance = self.instance.to_string();
         tokio::spawn(async move {
             link.keep(&stop, |connection| {
                 link.check.well();
-                collect(connection, &pool, &metrics, &stop)
+                collect(connection, &pool, &metrics, &instance, &stop)
             })
             .await;
         })

@@ -9,7 +9,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::{Gaps, TakenUntil, intake_watch::IntakeWatch};
+use crate::{Gaps, Instance, TakenUntil, intake_watch::IntakeWatch};
 
 /// Of a gateway: one that is not seen for 5 s counts as away.
 const GATEWAY_EVERY: Duration = Duration::from_secs(2);
@@ -26,11 +26,9 @@ pub const DRAINING: &str = "shutdown";
 
 /// Tells that a program runs, and how it is.
 pub struct Heartbeat {
-    /// The row's key: a start of the program.
-    id: Uuid,
+    instance: Instance,
     program: &'static str,
     version: &'static str,
-    host: String,
     health: Health,
     /// What a gateway could not take.
     gaps: Option<Arc<Gaps>>,
@@ -45,20 +43,23 @@ pub struct Heartbeat {
 impl Heartbeat {
     /// Of a program that has just been started.
     pub fn new(program: &'static str, version: &'static str, health: Health) -> Self {
-        let host = nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned();
-        let id = Uuid::now_v7();
         let intake = IntakeWatch::default();
         Self {
-            id,
+            instance: Instance::started(),
             program,
             version,
-            host,
             health,
             gaps: None,
             intake,
             taken_until: None,
             state: None,
         }
+    }
+
+    /// Of an instance that was named before.
+    #[must_use]
+    pub fn of(self, instance: Instance) -> Self {
+        Self { instance, ..self }
     }
 
     /// Of a gateway, with what it could not take.
@@ -106,14 +107,15 @@ impl Heartbeat {
 
     async fn write(&mut self, pool: &Pool, ends: bool) -> Result<(), DatabaseError> {
         let failed = || DatabaseError::during("write this instance's row");
+        let Instance { id, host } = self.instance.clone();
         let mut client = pool.get().await?;
         let transaction = client.transaction().await.map_err(failed())?;
         let reasons = self.health.reasons();
         let mut taken = None;
         if let Some(gaps) = self.gaps.as_deref() {
-            transaction.execute(NOTE_SILENCE, &[&self.id]).await.map_err(failed())?;
+            transaction.execute(NOTE_SILENCE, &[&id]).await.map_err(failed())?;
             let is_ready = reasons.keys().all(|name| *name == DRAINING);
-            self.intake.look(&transaction, self.id, is_ready, gaps).await?;
+            self.intake.look(&transaction, id, is_ready, gaps).await?;
             let taken = taken.insert(gaps.take());
             taken.note(&transaction).await?;
             if !reasons.is_empty() && !ends {
@@ -128,7 +130,7 @@ impl Heartbeat {
         }
         let state = Value::Object(state);
         transaction
-            .execute(TELL, &[&self.id, &self.program, &self.version, &self.host, &ends, &state])
+            .execute(TELL, &[&id, &self.program, &self.version, &host, &ends, &state])
             .await
             .map_err(failed())?;
         transaction.commit().await.map_err(failed())?;

@@ -1,4 +1,5 @@
-//! `delivery_attempts`: what deliveries went through before their end. What goes well at once leaves no row here.
+//! `delivery_attempts`: what deliveries went through before their end (rule store-17). What goes well at once leaves no
+//! row here.
 
 use std::time::Duration;
 
@@ -35,13 +36,14 @@ pub struct Attempt<'a> {
 /// What a message that the broker delivers twice went through is noted once. An attempt has its number within one life of a
 /// delivery, which ends with its death; a replay begins another. A death is one more than the replays before it: whoever
 /// replays marks that only once the broker has confirmed, and the letter may have died again by then.
-pub const RECORD: &str = "
-    INSERT INTO delivery_attempts (delivery_id, received_at, attempt, kind, cause, reason, next_at, instance)
-    SELECT r.delivery_id, r.received_at, r.attempt, r.kind, r.cause, r.reason,
-           clock_timestamp() + make_interval(secs => r.delay), r.instance
+pub(crate) const RECORD: &str = "
+    INSERT INTO delivery_attempts (delivery_id, received_at, at, attempt, kind, cause, reason, next_at, instance)
+    SELECT r.delivery_id, r.received_at, moment.at, r.attempt, r.kind, r.cause, r.reason,
+           moment.at + make_interval(secs => r.delay), r.instance
     FROM unnest($1::uuid[], $2::timestamptz[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::float8[],
                 $8::integer[], $9::text[])
          AS r(delivery_id, received_at, attempt, kind, cause, reason, delay, replays, instance)
+    CROSS JOIN (SELECT clock_timestamp() AS at) AS moment
     WHERE CASE r.kind
         WHEN 'dead' THEN r.replays >= (
             SELECT count(*) FROM delivery_attempts a
@@ -58,11 +60,7 @@ pub const RECORD: &str = "
 
 /// Notes what deliveries went through, with `statement` made of [`RECORD`]. Within the transaction that wrote their log
 /// rows, and holds the locks on them: whoever has a copy of the same message waits, and then sees what was noted.
-///
-/// # Errors
-///
-/// Where Postgres does not take them.
-pub async fn record(
+pub(crate) async fn record(
     transaction: &Transaction<'_>,
     statement: &Statement,
     attempts: &[Attempt<'_>],

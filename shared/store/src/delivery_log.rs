@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, hash_map},
     sync::Arc,
+    time::Duration,
 };
 
 use chrono::{DateTime, Utc};
@@ -11,8 +12,9 @@ use event::Envelope;
 use uuid::Uuid;
 
 use crate::{
+    attempts::{self, Attempt},
     log_rows::{LOG_COLUMNS, LOG_ROWS, LogRow, LogRows},
-    status::DeliveryStatus,
+    status::{AttemptKind, DeliveryStatus},
 };
 
 /// Whether another delivery of the event `$of` makes it a duplicate: one that is done, or that the
@@ -53,6 +55,23 @@ pub struct LogLine {
     pub error: Option<String>,
     /// The configuration that it was decided under, where that played a part.
     pub config_version: Option<i64>,
+    /// What is noted of it beside the row, where it did not go well.
+    pub attempt: Option<AttemptNote>,
+}
+
+/// What a delivery went through, beside what its log row says of that.
+#[derive(Debug, Clone)]
+pub struct AttemptNote {
+    /// What happened.
+    pub kind: AttemptKind,
+    /// Why, from the closed list of causes; none where nothing failed.
+    pub cause: Option<&'static str>,
+    /// How soon it is tried again.
+    pub delay: Duration,
+    /// How often it had been replayed.
+    pub replays: u32,
+    /// Who tells it.
+    pub instance: Arc<str>,
 }
 
 impl LogLine {
@@ -66,10 +85,26 @@ impl LogLine {
             ..LogRow::of(&self.entry.envelope, self.status)
         }
     }
+
+    fn attempt(&self) -> Option<Attempt<'_>> {
+        let note = self.attempt.as_ref()?;
+        Some(Attempt {
+            delivery: self.entry.envelope.delivery_id,
+            received_at: self.entry.envelope.received_at,
+            attempt: self.entry.attempts,
+            kind: note.kind,
+            cause: note.cause,
+            reason: self.error.as_deref(),
+            delay: Some(note.delay),
+            replays: note.replays,
+            instance: &note.instance,
+        })
+    }
 }
 
 pub(crate) struct LogStatements {
     upsert: Statement,
+    attempts: Statement,
     unresolved: Statement,
     resolve: Statement,
 }
@@ -78,6 +113,7 @@ impl LogStatements {
     pub(crate) async fn prepare(client: &Client) -> Result<Self, Error> {
         Ok(Self {
             upsert: client.prepare(&upsert_sql()).await?,
+            attempts: client.prepare(attempts::RECORD).await?,
             unresolved: client.prepare(UNRESOLVED).await?,
             resolve: client.prepare(RESOLVE).await?,
         })
@@ -143,7 +179,8 @@ const RESOLVE: &str =
 /// How deliveries stand after a write; those that had come to their end before are not among them.
 pub(crate) type Written = HashMap<Uuid, DeliveryStatus>;
 
-/// Writes the rows, then resolves the dead letters of those that came to a good end.
+/// Writes the rows, then resolves the dead letters of those that came to a good end, and notes what the others went
+/// through: a statement that is sent only where something did not go well.
 pub(crate) async fn write(
     transaction: &Transaction<'_>,
     statements: &LogStatements,
@@ -163,10 +200,17 @@ pub(crate) async fn write(
         .collect();
     let (rows, ()) =
         futures_util::future::try_join(upsert, resolve(transaction, statements, &ended)).await?;
-    Ok(rows
+    let written: Written = rows
         .iter()
         .filter_map(|row| Some((row.get(0), DeliveryStatus::parse(row.get(1))?)))
-        .collect())
+        .collect();
+    let attempts: Vec<Attempt<'_>> = lines
+        .iter()
+        .filter_map(|line| line.attempt())
+        .filter(|attempt| written.contains_key(&attempt.delivery))
+        .collect();
+    attempts::record(transaction, &statements.attempts, &attempts).await?;
+    Ok(written)
 }
 
 /// A letter whose delivery came to a good end is no longer open (rule store-13), nor is that

@@ -44,7 +44,7 @@ pub use campus_reference::{CampusReference, CampusReferenceError};
 pub use columns::read_column;
 pub use commit::{Commit, LockPolicy, Outcome};
 pub use decide::{ArchiveChange, Finding};
-pub use delivery_log::{Entry, LogLine};
+pub use delivery_log::{AttemptNote, Entry, LogLine};
 pub use effect::Effect;
 pub use known::known_member;
 pub use link::{LinkEvidence, LinkPolicy, Linked};

@@ -88,6 +88,7 @@ impl<'a> WritePlan<'a> {
                 message: Some(message.to_owned()),
                 error: None,
                 config_version: Some(observation.config_version),
+                attempt: None,
             });
         }
     }

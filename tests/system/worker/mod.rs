@@ -3,6 +3,7 @@
 
 mod addresses;
 mod archive;
+mod attempts;
 mod audit;
 mod bad_rows;
 mod broker_away;

@@ -89,6 +89,7 @@ async fn log(
         message: Some(message.to_owned()),
         error: None,
         config_version: None,
+        attempt: None,
     };
     let (committed, _) = admitted.session.commit(Commit::Log(line), job.trace.span()).await;
     Outcomes::of_commit(&[job], committed)

@@ -26,10 +26,11 @@ pub(crate) async fn collect(
     connection: Connection,
     pool: &Pool,
     metrics: &Metrics,
+    instance: &str,
     stop: &CancellationToken,
 ) -> Result<(), QueueError> {
     consume_batches(&connection, DEAD, PREFETCH, stop, async |batch| {
-        store(pool, &batch, metrics).await;
+        store(pool, &batch, metrics, instance).await;
         Ok(batch)
     })
     .await?;
@@ -40,11 +41,11 @@ pub(crate) async fn collect(
 }
 
 /// Stores a batch, however long that takes: it is held in the queue meanwhile.
-async fn store(pool: &Pool, batch: &[Delivery], metrics: &Metrics) {
+async fn store(pool: &Pool, batch: &[Delivery], metrics: &Metrics, instance: &str) {
     let (mut letters, traces): (Vec<DeadLetter>, Vec<Trace>) =
         batch.iter().map(dead_letter::read).unzip();
     let mut failures = FailureLog::default();
-    while let Err(error) = answered(try_store(pool, &mut letters)).await {
+    while let Err(error) = answered(try_store(pool, &mut letters, instance)).await {
         if failures.is_worth_a_line(&error.to_string()) {
             tracing::warn!(%error, letters = letters.len(), "dead letters wait for Postgres");
         }
@@ -63,18 +64,22 @@ async fn store(pool: &Pool, batch: &[Delivery], metrics: &Metrics) {
 
 /// Stores all in one transaction. If a letter's own content fails it, each is stored alone, and the
 /// guilty one is kept as bytes: something in it is taken by no text or jsonb column.
-async fn try_store(pool: &Pool, letters: &mut [DeadLetter]) -> Result<(), DatabaseError> {
+async fn try_store(
+    pool: &Pool,
+    letters: &mut [DeadLetter],
+    instance: &str,
+) -> Result<(), DatabaseError> {
     let mut client = pool.get().await?;
     let all: Vec<&DeadLetter> = letters.iter().collect();
-    match store_letters(&mut client, &all).await {
+    match store_letters(&mut client, &all, instance).await {
         Err(error) if is_own_fault(&error) => {}
         result => return result,
     }
     for letter in letters {
-        match store_letters(&mut client, &[&*letter]).await {
+        match store_letters(&mut client, &[&*letter], instance).await {
             Err(error) if is_own_fault(&error) && letter.envelope.is_some() => {
                 dead_letter::undecode(letter);
-                store_letters(&mut client, &[&*letter]).await?;
+                store_letters(&mut client, &[&*letter], instance).await?;
             }
             result => result?,
         }

@@ -3,6 +3,7 @@
 mod discard;
 mod list;
 mod show;
+mod timeline;
 
 use clap::{Args, Subcommand};
 use tokio_util::sync::CancellationToken;

@@ -1,6 +1,6 @@
 //! From the dead queue into the table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use database::{DatabaseError, PooledClient, types::ToSql};
@@ -9,9 +9,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
+    attempts::{self, Attempt},
     log_rows::{LOG_COLUMNS, LOG_ROWS, LogRow, LogRows},
     planning::BY_KEYS_LOCALLY,
-    status::DeliveryStatus,
+    status::{AttemptKind, DeliveryStatus},
 };
 
 /// A message from the dead queue.
@@ -33,7 +34,7 @@ pub struct DeadLetter {
     pub trace_id: Option<String>,
 }
 
-/// Puts letters into Postgres, all in one transaction; repeating it changes nothing.
+/// Puts letters into Postgres, all in one transaction; repeating it changes nothing. `instance` is who does so.
 ///
 /// The log rows are touched first and `dead_letters` in a later statement, as the worker does:
 /// otherwise a delivery that succeeds at the same moment could be left `open`. Both statements take
@@ -41,17 +42,29 @@ pub struct DeadLetter {
 pub async fn collect(
     client: &mut PooledClient,
     letters: &[&DeadLetter],
+    instance: &str,
 ) -> Result<(), DatabaseError> {
     let letters = once_each(letters);
-    write(client, &letters).await.map_err(DatabaseError::during("collect dead letters"))
+    write(client, &letters, instance).await.map_err(DatabaseError::during("collect dead letters"))
 }
 
-async fn write(client: &mut PooledClient, letters: &[DeadLetter]) -> Result<(), database::Error> {
+async fn write(
+    client: &mut PooledClient,
+    letters: &[DeadLetter],
+    instance: &str,
+) -> Result<(), database::Error> {
     let transaction = client.transaction().await?;
     transaction.batch_execute(BY_KEYS_LOCALLY).await?;
     let log = transaction.prepare_cached(&log_sql()).await?;
     let store = transaction.prepare_cached(&letter_sql()).await?;
-    write_log(&transaction, &log, letters).await?;
+    let note = transaction.prepare_cached(attempts::RECORD).await?;
+    let logged = write_log(&transaction, &log, letters).await?;
+    let deaths: Vec<Attempt<'_>> = letters
+        .iter()
+        .filter(|letter| logged.contains(&letter.id))
+        .filter_map(|letter| letter.death(instance))
+        .collect();
+    attempts::record(&transaction, &note, &deaths).await?;
     write_letters(&transaction, &store, letters).await?;
     Ok(transaction.commit().await?)
 }
@@ -69,15 +82,16 @@ fn once_each(letters: &[&DeadLetter]) -> Vec<DeadLetter> {
     latest.into_values().collect()
 }
 
+/// Answers whose row says now that they are dead: not those of whatever had come to a good end.
 async fn write_log(
     transaction: &database::PooledTransaction<'_>,
     statement: &database::Statement,
     letters: &[DeadLetter],
-) -> Result<(), database::Error> {
+) -> Result<HashSet<Uuid>, database::Error> {
     // What belongs to nobody has no place in the log.
     let rows: LogRows<'_> = letters.iter().filter_map(DeadLetter::log_row).collect();
-    transaction.execute(statement, &rows.parameters()).await?;
-    Ok(())
+    let logged = transaction.query(statement, &rows.parameters()).await?;
+    Ok(logged.iter().map(|row| row.get(0)).collect())
 }
 
 impl DeadLetter {
@@ -87,6 +101,20 @@ impl DeadLetter {
             attempts: self.history.failed_attempts(),
             trace_id: self.trace_id.as_deref(),
             ..LogRow::of(self.envelope.as_ref()?, DeliveryStatus::Dead)
+        })
+    }
+
+    fn death<'a>(&'a self, instance: &'a str) -> Option<Attempt<'a>> {
+        Some(Attempt {
+            delivery: self.id,
+            received_at: self.envelope.as_ref()?.received_at,
+            attempt: self.history.failed_attempts(),
+            kind: AttemptKind::Dead,
+            cause: Some(&self.cause),
+            reason: Some(&self.reason),
+            delay: None,
+            replays: self.history.replays,
+            instance,
         })
     }
 }
@@ -100,7 +128,8 @@ fn log_sql() -> String {
          ON CONFLICT (received_at, id) DO UPDATE SET
              status = excluded.status, message = NULL, error = excluded.error,
              attempts = greatest(l.attempts, excluded.attempts), processed_at = now()
-         WHERE l.status NOT IN {ended}"
+         WHERE l.status NOT IN {ended}
+         RETURNING l.id"
     )
 }
 

@@ -1,7 +1,7 @@
 //! A row of `webhook_logs`.
 
-use chrono::{DateTime, Utc};
-use database::{Client, DatabaseError};
+use chrono::{DateTime, TimeDelta, Utc};
+use database::{Client, DatabaseError, types::ToSql};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -71,27 +71,96 @@ impl DeliveryRecord {
         Ok(rows.iter().map(Self::from_row).collect())
     }
 
-    /// Every delivery of an event, the newest first. By the event's id, which has an index; else by the
-    /// delivery's or the trace's, which have none.
+    /// Every delivery of an event, the newest first, by the event's id, which has an index; else the one with the
+    /// delivery's id, or those of a trace, which have none: a delivery's id tells when it was made, and is looked for around
+    /// that; a trace's, and an id that tells nothing, within the last day. `since` looks from then on instead.
     ///
     /// # Errors
     ///
     /// Where Postgres cannot be asked.
-    pub async fn of_event(client: &Client, id: &str) -> Result<Vec<Self>, DatabaseError> {
-        for is_it in ["event_id = $1", "id::text = $1 OR trace_id = $1"] {
-            let statement = select(&format!("WHERE {is_it} ORDER BY received_at DESC, id DESC"));
-            let rows = client
-                .query(&statement, &[&id])
-                .await
-                .map_err(DatabaseError::during("read the deliveries"))?;
-            if !rows.is_empty() {
-                return Ok(rows.iter().map(Self::from_row).collect());
-            }
+    pub async fn find(
+        client: &Client,
+        id: &str,
+        since: Option<DateTime<Utc>>,
+    ) -> Result<Vec<Self>, DatabaseError> {
+        let of_event = Self::read(client, "event_id = $1", &[&id]).await?;
+        if !of_event.is_empty() {
+            return Ok(of_event);
         }
-        Ok(Vec::new())
+        let Ok(delivery) = Uuid::try_parse(id) else {
+            return Ok(Vec::new());
+        };
+        let (first, last) = delivery_days(&delivery, since, Utc::now());
+        let within = "received_at BETWEEN $2 AND $3";
+        let found =
+            Self::read(client, &format!("id = $1 AND {within}"), &[&delivery, &first, &last])
+                .await?;
+        // A trace's id is a UUID without its dashes.
+        let trace = delivery.simple().to_string();
+        if !found.is_empty() || trace != id {
+            return Ok(found);
+        }
+        let since = since.unwrap_or_else(|| Utc::now() - TRACE_LOOK_BACK);
+        Self::read(client, "trace_id = $1 AND received_at >= $2", &[&trace, &since]).await
+    }
+
+    async fn read(
+        client: &Client,
+        condition: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Self>, DatabaseError> {
+        let statement = select(&format!("WHERE {condition} ORDER BY received_at DESC, id DESC"));
+        let rows = client
+            .query(&statement, parameters)
+            .await
+            .map_err(DatabaseError::during("read the deliveries"))?;
+        Ok(rows.iter().map(Self::from_row).collect())
+    }
+}
+
+/// How far back an id is looked for that says nothing of its time.
+const TRACE_LOOK_BACK: TimeDelta = TimeDelta::hours(24);
+
+/// How far the clock of whoever made a delivery's id may be from that of its receipt.
+const CLOCKS_APART: TimeDelta = TimeDelta::minutes(10);
+
+/// When a delivery with this id can have been received.
+fn delivery_days(
+    delivery: &Uuid,
+    since: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> (DateTime<Utc>, DateTime<Utc>) {
+    let made = delivery.get_timestamp().and_then(|made| {
+        let (seconds, nanoseconds) = made.to_unix();
+        DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanoseconds)
+    });
+    match (since, made) {
+        (Some(since), _) => (since, now + CLOCKS_APART),
+        (None, Some(made)) => (made - CLOCKS_APART, made + CLOCKS_APART),
+        (None, None) => (now - TRACE_LOOK_BACK, now + CLOCKS_APART),
     }
 }
 
 fn select(rest: &str) -> String {
     format!("SELECT {} FROM webhook_logs l {rest}", DeliveryRecord::COLUMNS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delivery_is_looked_for_around_the_time_that_its_id_tells() {
+        let now = Utc::now();
+        let minutes = |delivery: &Uuid, since| {
+            let (first, last) = delivery_days(delivery, since, now);
+            ((first - now).num_minutes(), (last - now).num_minutes())
+        };
+        let (told, tells_nothing) = (Uuid::now_v7(), Uuid::from_u128(1));
+        let (first, last) = minutes(&told, None);
+        assert!((-11..=-9).contains(&first) && (9..=11).contains(&last), "{first} {last}");
+        assert_eq!(minutes(&tells_nothing, None), (-24 * 60, 10));
+        let week = Some(now - TimeDelta::days(7));
+        assert_eq!(minutes(&told, week), (-7 * 24 * 60, 10));
+    }
 }

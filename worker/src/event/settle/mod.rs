@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use queue::{DeadReason, Message, Publisher, ReceivedHeaders, Route};
 use rand::RngExt;
 use retry::{Cause, Failure, Next, RetrySchedule};
-use store::{Commit, DeliveryStatus, LogLine};
+use store::{AttemptKind, AttemptNote, Commit, DeliveryStatus, LogLine};
 use tokio::sync::{RwLock, RwLockWriteGuard};
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +36,8 @@ pub(crate) struct Settler {
     publisher: Publisher,
     schedule: RetrySchedule,
     metrics: Arc<Metrics>,
+    /// Who notes what deliveries go through.
+    instance: Arc<str>,
     /// Held to write by a drain while it stops to consume: no ack, no new delivery.
     acks: RwLock<()>,
 }
@@ -49,8 +51,9 @@ impl Settler {
         publisher: Publisher,
         schedule: RetrySchedule,
         metrics: Arc<Metrics>,
+        instance: Arc<str>,
     ) -> Self {
-        Self { publisher, schedule, metrics, acks: RwLock::default() }
+        Self { publisher, schedule, metrics, instance, acks: RwLock::default() }
     }
 
     pub(crate) fn schedule(&self) -> &RetrySchedule {
@@ -79,7 +82,8 @@ impl Settler {
         self.metrics.failed(failure);
         match self.schedule.next(&job.history, failure, Utc::now()) {
             Next::Again(delay, history) => {
-                log_retrying(session, job, job.attempt(), failure.reason.clone()).await?;
+                let note = self.note(job, AttemptKind::Failed, Some(failure), delay);
+                log_retrying(session, job, job.attempt(), failure.reason.clone(), note).await?;
                 event_log::retrying(job, failure, &runtime::format_duration(delay));
                 tokio::time::sleep(jitter(delay)).await;
                 self.delay(job, delay, &history, "delayed").await;
@@ -108,30 +112,47 @@ impl Settler {
         job: &Job,
         deferral: &Deferral,
     ) -> Result<(), SessionLost> {
-        let (delay, history, error) = match deferral {
+        let (delay, history, error, failure) = match deferral {
             Deferral::Unavailable(wait, failure) => {
                 let Some((delay, history)) = self.schedule.defer(&job.history, *wait, Utc::now())
                 else {
                     return self.fail(session, job, failure).await;
                 };
-                (delay, history, deferral_error(failure))
+                (delay, history, deferral_error(failure), Some(failure))
             }
             Deferral::Crowded(turn) => {
                 let (delay, history) = self.schedule.make_room(&job.history, *turn);
                 let why = "It is slow to answer, and others need the room.";
-                (delay, history, format!("It waits for its campus's core. {why}"))
+                (delay, history, format!("It waits for its campus's core. {why}"), None)
             }
             Deferral::Paused(wait) => {
                 let (delay, history) = self.schedule.pause(&job.history, *wait);
-                (delay, history, "Its campus is paused.".to_owned())
+                (delay, history, "Its campus is paused.".to_owned(), None)
             }
         };
         // Logged once: what circles for a day must not write a row each time.
         if history.deferrals == 1 {
-            log_retrying(session, job, job.history.failed_attempts(), error).await?;
+            let note = self.note(job, AttemptKind::PutOffFirst, failure, delay);
+            log_retrying(session, job, job.history.failed_attempts(), error, note).await?;
         }
         self.delay_deferred(job, delay, &history).await;
         Ok(())
+    }
+
+    fn note(
+        &self,
+        job: &Job,
+        kind: AttemptKind,
+        failure: Option<&Failure>,
+        delay: Duration,
+    ) -> AttemptNote {
+        AttemptNote {
+            kind,
+            cause: failure.map(|failure| failure.cause.as_str()),
+            delay,
+            replays: job.history.replays,
+            instance: Arc::clone(&self.instance),
+        }
     }
 
     /// The delivery makes room for others while it waits for its member; its turn may be in so long.
@@ -213,12 +234,13 @@ impl Settler {
     }
 }
 
-/// Notes in the delivery's row that it comes again, and why.
+/// Notes in the delivery's row that it comes again, and why; and beside it what it went through.
 async fn log_retrying(
     session: &WriteSession,
     job: &Job,
     attempts: u32,
     error: String,
+    note: AttemptNote,
 ) -> Result<(), SessionLost> {
     let mut entry = job.entry();
     entry.attempts = attempts;
@@ -228,6 +250,7 @@ async fn log_retrying(
         message: None,
         error: Some(error),
         config_version: None,
+        attempt: Some(note),
     };
     let (logged, _) = session.commit(Commit::Log(line), job.trace.span()).await;
     if matches!(logged, Committed::Lost) { Err(SessionLost) } else { Ok(()) }
