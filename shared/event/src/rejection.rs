@@ -83,6 +83,15 @@ mod tests {
     }
 
     #[test]
+    fn one_of_a_newer_version_is_not_guessed_at() {
+        let newer = Rejection { schema_version: SCHEMA_VERSION + 1, ..rejection() };
+        let read = Rejection::decode(&newer.encode());
+        assert!(
+            matches!(read, Err(DecodeError::Version(version)) if version == SCHEMA_VERSION + 1)
+        );
+    }
+
+    #[test]
     fn what_cannot_be_stored_is_left_out() {
         let bad = Rejection { event_id: Some("a\0".into()), reason: "a\0b".into(), ..rejection() };
         let read = Rejection::decode(&bad.encode()).unwrap();

@@ -95,6 +95,8 @@ mod tests {
             "1990-01-15x",
             "199é-01-1",
             "1990/01/15",
+            "1990/01-15",
+            "1990-01/15",
         ];
         for text in texts {
             assert_eq!(date(&json!(text)), None, "{text}");
