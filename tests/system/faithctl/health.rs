@@ -143,6 +143,7 @@ async fn doctor_finds_what_is_wrong_with_settings_schema_rights_and_campuses() {
         ("RETRY_DELAYS", "5"),
         ("TLS_KEY_FILE", "/x"),
         ("LOG_RETENTION", "soon"),
+        ("NOTIFY_SECRET", "hidden"),
         // Beyond what the programs take.
         ("GATEWAY_MAX_BODY_BYTES", "268435457"),
         ("QUEUE_MAX_LENGTH", "9223372036854775808"),

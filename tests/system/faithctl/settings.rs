@@ -114,6 +114,12 @@ const BAD: &[(&str, &[&str])] = &[
     ("CORE_URLS_ALLOW", &["http://hunter2", "host:port"]),
     ("LOG_RETENTION", &["90", "soon"]),
     ("AUDIT_RETENTION", &["400", "29d"]),
+    // Each alone lacks another, too.
+    ("NOTIFY_URL", &["hunter2", "https://hooks.example.org/hunter2"]),
+    ("NOTIFY_SECRET", &["hunter2"]),
+    ("NOTIFY_MAIL_URL", &["smtps://user:hunter2@mail.example.org"]),
+    ("NOTIFY_MAIL_FROM", &["sync@example.org"]),
+    ("NOTIFY_MAIL_TO", &["one@example.org"]),
     ("OTEL_EXPORTER_OTLP_ENDPOINT", &["hunter2", "http://", "127.0.0.1:4318"]),
     ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &["http://"]),
     ("OTEL_EXPORTER_OTLP_PROTOCOL", &["grpc"]),

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use campus::Sealer;
 use database::DatabaseConfig;
+use notifications::NotificationSettings;
 use queue::{AmqpConfig, Topology};
 use retry::RetrySchedule;
 use runtime::{
@@ -53,6 +54,7 @@ fn problems(environment: &Environment) -> Vec<Option<SettingError>> {
         environment.allowed_hosts().err(),
         settings.duration(variables::LOG_RETENTION).err(),
         store::audit::retention(settings).err(),
+        NotificationSettings::from_settings(settings).err(),
     ]
 }
 
