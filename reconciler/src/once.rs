@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     Config, PROGRAM,
+    audit::RunAudit,
     error::RunError,
     housekeeping,
     report::{metrics::Metrics, progress::Terminal, run_report::RunReport},
@@ -118,6 +119,12 @@ async fn reconcile(
             (due.into_iter().map(|due| due.campus).collect(), Trigger::Due(Spread::Exact))
         }
     };
+    let audit = match trigger {
+        Trigger::OnDemand if !once.is_dry_run => {
+            Some(RunAudit::begin(&pool, once.allow_archive).await?)
+        }
+        _ => None,
+    };
     let context = Arc::new(RunContext {
         database: config.database.clone(),
         pool,
@@ -136,6 +143,9 @@ async fn reconcile(
     while let Some((campus, ended)) = runs.next().await {
         if !stop.is_cancelled() {
             runs.begin(run);
+        }
+        if let Some(audit) = &audit {
+            audit.note(campus, &ended, stop.is_cancelled()).await;
         }
         match ended {
             Ok(Some(report)) => {

@@ -2,13 +2,18 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use runtime::{Telemetry, exit_code};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    campus, dead_letters, deliveries, doctor, environment::Environment, erase, failure, manual,
-    migrate, notifications, probe, rekey, runs, send_test, status,
+    audit, campus,
+    change::Change,
+    dead_letters, deliveries, doctor,
+    environment::Environment,
+    erase,
+    failure::{self, Interrupted},
+    manual, migrate, notifications, probe, rekey, runs, send_test, status,
 };
 
 /// How long a command that ends in order may take for it: longer than a publish that hangs.
@@ -56,6 +61,7 @@ enum Command {
     Deliveries(deliveries::Arguments),
     DeadLetters(dead_letters::Arguments),
     Runs(runs::Arguments),
+    Audit(audit::Arguments),
     Status(status::Arguments),
     Doctor(doctor::Arguments),
     Notifications(notifications::Arguments),
@@ -68,9 +74,13 @@ enum Command {
 
 /// Runs the command that the arguments ask for, and answers its exit code.
 pub(crate) fn execute() -> ExitCode {
-    let cli = Cli::parse();
+    let mut root = Cli::command();
+    let arguments = root.get_matches_mut();
+    let cli =
+        Cli::from_arg_matches(&arguments).unwrap_or_else(|error| error.format(&mut root).exit());
+    let change = Change::asked(&root, &arguments);
     // Outside of the runtime, as the exporter's own thread demands.
-    let started = Environment::of_this_process().and_then(|environment| {
+    let started = Environment::of_this_process(change).and_then(|environment| {
         let telemetry = Telemetry::start("faithctl", environment.settings())?;
         Ok((environment, telemetry))
     });
@@ -97,13 +107,16 @@ fn execute_command(command: Command, environment: &Environment) -> ExitCode {
             interrupted.cancelled().await;
             tokio::time::sleep(time_to_end).await;
         };
-        tokio::select! {
-            result = run(command, environment, &interrupted) => match result {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(error) => failure::report(&error),
-            },
+        let (result, is_cut_short) = tokio::select! {
+            result = run(command, environment, &interrupted) => (result, false),
             // What the command had begun in Postgres is rolled back with its session.
-            () = cut_short => ExitCode::from(exit_code::INTERRUPTED),
+            () = cut_short => (Err(Interrupted.into()), true),
+        };
+        environment.change().end(&result, environment.database()).await;
+        match result {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) if is_cut_short => ExitCode::from(exit_code::INTERRUPTED),
+            Err(error) => failure::report(&error),
         }
     });
     // A read of stdin that was interrupted would be waited for.
@@ -137,6 +150,7 @@ async fn run(
             dead_letters::run(arguments, environment, interrupted).await
         }
         Command::Runs(arguments) => runs::run(arguments, environment).await,
+        Command::Audit(arguments) => audit::run(arguments, environment).await,
         Command::Status(arguments) => status::run(&arguments, environment).await,
         Command::Doctor(arguments) => doctor::run(arguments, environment).await,
         Command::Notifications(arguments) => notifications::run(arguments, environment).await,
@@ -155,6 +169,21 @@ mod tests {
     #[test]
     fn the_commands_are_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_every_command_does_is_known() {
+        fn leaves(command: &clap::Command, called: &str, found: &mut Vec<String>) {
+            let called = format!("{called} {}", command.get_name());
+            if !command.has_subcommands() {
+                found.push(called.trim().to_owned());
+            }
+            command.get_subcommands().for_each(|below| leaves(below, &called, found));
+        }
+        let mut found = Vec::new();
+        Cli::command().get_subcommands().for_each(|command| leaves(command, "", &mut found));
+        found.sort_unstable();
+        assert_eq!(found, crate::commands::names());
     }
 
     #[test]

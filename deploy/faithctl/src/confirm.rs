@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     environment::Environment,
-    failure::{Interrupted, UsageError},
+    failure::{Declined, Interrupted, UsageError},
     input::blocking,
     output::printable,
 };
@@ -49,7 +49,7 @@ pub(crate) async fn ask(
     if matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") {
         return Ok(());
     }
-    anyhow::bail!("nothing was changed");
+    Err(Declined.into())
 }
 
 fn is_somebody_there() -> bool {

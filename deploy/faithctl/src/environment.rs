@@ -1,31 +1,48 @@
 //! What a command may ask of the environment it was started in: settings, and what they lead to.
 
+use std::io::IsTerminal;
+
 use campus::Sealer;
 use core_api::AllowedHosts;
 use database::{Client, DatabaseConfig};
 use queue::{AmqpConfig, Broker};
 use runtime::{SettingError, Settings, variables};
+use store::audit::AUDIT;
 use url::Url;
 
-use crate::input::web_address;
+use crate::{change::Change, input::web_address};
 
 /// The settings, and the dependencies behind them. Each is looked at only by the commands that
 /// need it: `migrate` must not ask for a secrets key.
 pub(crate) struct Environment {
     settings: Settings,
+    change: Change,
 }
 
 impl Environment {
     /// The environment of this process. A command's log lines are warnings unless asked for more;
     /// lapin would also report the missing queues that `status` asks for, a connection each try to
     /// make it again, which a replay tells in its own words, and rustls a machine without
-    /// certificates, which is provided for.
-    pub(crate) fn of_this_process() -> Result<Self, SettingError> {
-        let settings = Settings::from_environment()?.with_default(
+    /// certificates, which is provided for. What is changed is logged for whoever collects such lines, which nobody does on
+    /// a terminal.
+    pub(crate) fn of_this_process(change: Change) -> Result<Self, SettingError> {
+        let settings = Settings::from_environment()?;
+        let is_collected = settings
+            .optional(variables::LOG_FORMAT)
+            .map_or_else(|| !std::io::stderr().is_terminal(), |format| format == "json");
+        let audit = if is_collected { "info" } else { "off" };
+        let settings = settings.with_default(
             variables::RUST_LOG,
-            "warn,lapin=off,queue::connection=off,rustls_platform_verifier=off",
+            &format!(
+                "warn,lapin=off,queue::connection=off,rustls_platform_verifier=off,{AUDIT}={audit}"
+            ),
         );
-        Ok(Self { settings })
+        Ok(Self { settings, change })
+    }
+
+    /// What this command changes, where it does.
+    pub(crate) fn change(&self) -> &Change {
+        &self.change
     }
 
     /// The settings themselves.

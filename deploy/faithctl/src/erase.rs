@@ -1,17 +1,20 @@
 //! `faithctl erase`
 
 use clap::Args;
-use database::{Client, DatabaseError, Transaction};
+use database::{Client, DatabaseError};
 use serde_json::json;
 use store::CampusReference;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::{campus::find_campus, confirm, environment::Environment, failure::say, output};
+use crate::{
+    campus::find_campus, change::Change, confirm, environment::Environment, failure::say, output,
+};
 
 /// Takes one person's traces out of the logs and the dead letters.
 ///
-/// Their deliveries, dead letters and places in reconciliation runs are deleted. The member's own row
+/// Their deliveries with all that they went through, dead letters and places in reconciliation runs are deleted, and the
+/// core's id is taken out of the audit, which notes the erasure. The member's own row
 /// is FaithTracker's to delete; a guard row with nothing but the core's id stays, so that an old
 /// event cannot bring the person back. What is in RabbitMQ at this moment, waiting, delayed or not yet
 /// collected from its dead letters, is logged when its turn comes: run it again later.
@@ -45,8 +48,14 @@ const LETTERS: &str = "dead_letters
           AND position(convert_to(to_json($1::uuid)::text, 'UTF8') IN decode(envelope->>'base64', 'base64')) > 0
           AND position(convert_to(to_json($2::text)::text, 'UTF8') IN decode(envelope->>'base64', 'base64')) > 0";
 
-/// Where traces are, under the name that the numbers go by, and how they are found.
-const TRACES: [(&str, &str); 5] = [
+/// Where traces are, under the name that the numbers go by, and how they are found. What deliveries went through is found by
+/// their rows, and so goes before them.
+const TRACES: [(&str, &str); 6] = [
+    (
+        "attempts",
+        "delivery_attempts a USING webhook_logs l
+         WHERE l.campus_id = $1 AND l.member_id = $2 AND a.received_at = l.received_at AND a.delivery_id = l.id",
+    ),
     ("deliveries", "webhook_logs WHERE campus_id = $1 AND member_id = $2"),
     ("dead_letters", LETTERS),
     ("run_changes", "sync_changes WHERE campus_id = $1 AND external_member_id = $2"),
@@ -67,6 +76,7 @@ pub(crate) async fn run(
     }
     let mut client = environment.client().await?;
     let campus = find_campus(&arguments.campus, &client).await?;
+    environment.change().of_campus(campus);
     let found = count(&client, campus, &arguments.member).await?;
     if found.iter().all(|number| *number == 0) {
         anyhow::bail!(
@@ -81,7 +91,9 @@ pub(crate) async fn run(
     let question =
         format!("Erase what is logged of member {} of campus {campus} for good", arguments.member);
     confirm::ask(&question, environment, arguments.yes, interrupted).await?;
-    let erased = erase(&mut client, campus, &arguments.member).await?;
+    let erased = erase(&mut client, campus, &arguments.member, environment.change())
+        .await
+        .map_err(DatabaseError::during("erase what is logged of the member"))?;
     report(&arguments, "erased", &erased)?;
     say(
         "what waits in RabbitMQ is logged when its turn comes: once `faithctl status` shows its queues \
@@ -90,9 +102,13 @@ pub(crate) async fn run(
     Ok(())
 }
 
-async fn count(client: &Client, campus: Uuid, member: &str) -> anyhow::Result<[u64; TRACES.len()]> {
-    let mut numbers = [0; TRACES.len()];
-    for (number, (_, traces)) in numbers.iter_mut().zip(TRACES) {
+/// How many traces there are in each place; the last number is that of the audit's entries.
+type Numbers = [u64; TRACES.len() + 1];
+
+async fn count(client: &Client, campus: Uuid, member: &str) -> anyhow::Result<Numbers> {
+    let mut numbers = Numbers::default();
+    let traces = TRACES.iter().map(|(_, traces)| traces.replacen(" USING ", ", ", 1));
+    for (number, traces) in numbers.iter_mut().zip(traces.chain([AUDITED.to_owned()])) {
         let query = format!("SELECT count(*) FROM {traces}");
         let row = client
             .query_one(&query, &[&campus, &member])
@@ -103,43 +119,50 @@ async fn count(client: &Client, campus: Uuid, member: &str) -> anyhow::Result<[u
     Ok(numbers)
 }
 
-/// All or nothing: a half-erased person is still there.
+/// Entries of the audit that name the member, as the function that takes the id out finds them.
+const AUDITED: &str = "operator_log WHERE (campus_id = $1 OR campus_id IS NULL)
+    AND position(to_jsonb($2::text)::text IN subject::text) > 0
+    AND without_member(subject, $2, false) <> subject";
+
+/// Of deliveries that a worker writes at this moment: it notes what they went through only while it holds their rows.
+const LOCK_LOG: &str = "
+    SELECT FROM webhook_logs WHERE campus_id = $1 AND member_id = $2 ORDER BY received_at, id FOR UPDATE";
+
+/// All or nothing: a half-erased person is still there. The log before the letters, as everybody who touches both.
 async fn erase(
     client: &mut Client,
     campus: Uuid,
     member: &str,
-) -> anyhow::Result<[u64; TRACES.len()]> {
-    let transaction =
-        client.transaction().await.map_err(DatabaseError::during("begin to erase"))?;
-    let erased = delete(&transaction, campus, member)
-        .await
-        .map_err(DatabaseError::during("erase what is logged of the member"))?;
-    transaction.commit().await.map_err(DatabaseError::during("commit the erasure"))?;
-    Ok(erased)
-}
-
-/// The log before the letters, as everybody who touches both.
-async fn delete(
-    transaction: &Transaction<'_>,
-    campus: Uuid,
-    member: &str,
-) -> Result<[u64; TRACES.len()], database::Error> {
-    let mut numbers = [0; TRACES.len()];
-    for (number, (_, traces)) in numbers.iter_mut().zip(TRACES) {
+    change: &Change,
+) -> Result<Numbers, database::Error> {
+    let transaction = client.transaction().await?;
+    transaction.execute(LOCK_LOG, &[&campus, &member]).await?;
+    let mut numbers = Numbers::default();
+    let mut subject = json!({"member": "(erased)"});
+    for (number, (name, traces)) in numbers.iter_mut().zip(TRACES) {
         let statement = format!("DELETE FROM {traces}");
         *number = transaction.execute(&statement, &[&campus, &member]).await?;
+        subject[name] = json!(*number);
     }
+    // Noted first: without that, nothing is taken out of the audit.
+    let recorded = change.record(&transaction, Some(campus), &subject).await?;
+    let entries = store::audit::erase(&transaction, campus, member).await?;
+    numbers[TRACES.len()] = entries.unsigned_abs();
+    transaction.commit().await?;
+    change.settled();
+    recorded.committed();
     Ok(numbers)
 }
 
-fn report_question(found: &[u64; TRACES.len()]) {
+fn report_question(found: &Numbers) {
     say(&format!("found {}", sentence(found)));
 }
 
-fn report(arguments: &Arguments, what: &str, numbers: &[u64; TRACES.len()]) -> anyhow::Result<()> {
+fn report(arguments: &Arguments, what: &str, numbers: &Numbers) -> anyhow::Result<()> {
     if arguments.json {
         let mut object = json!({"dry_run": arguments.dry_run});
-        for (number, (name, _)) in numbers.iter().zip(TRACES) {
+        let names = TRACES.iter().map(|(name, _)| *name).chain(["audit_entries"]);
+        for (number, name) in numbers.iter().zip(names) {
             object[name] = json!(number);
         }
         return output::object(&object);
@@ -147,9 +170,10 @@ fn report(arguments: &Arguments, what: &str, numbers: &[u64; TRACES.len()]) -> a
     output::line(&format!("{what} {}", sentence(numbers)))
 }
 
-fn sentence(numbers: &[u64; TRACES.len()]) -> String {
-    let [deliveries, letters, changes, rows, links] = numbers;
+fn sentence(numbers: &Numbers) -> String {
+    let [attempts, deliveries, letters, changes, rows, links, entries] = numbers;
     format!(
-        "{deliveries} deliveries, {letters} dead letters, {changes} changes of runs, {rows} remembered rows, {links} links"
+        "{deliveries} deliveries, {attempts} attempts, {letters} dead letters, {changes} changes of runs, {rows} remembered rows, \
+         {links} links, and the id in {entries} entries of the audit"
     )
 }

@@ -19,6 +19,11 @@ impl UsageError {
     }
 }
 
+/// Somebody was asked, and did not say yes.
+#[derive(Debug, Error)]
+#[error("nothing was changed")]
+pub(crate) struct Declined;
+
 /// Everything there was to say has been said already, as a report on stdout.
 #[derive(Debug, Error)]
 #[error("the report says what failed")]

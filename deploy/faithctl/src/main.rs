@@ -1,7 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+mod audit;
 mod campus;
+mod change;
 mod cli;
+mod commands;
 mod confirm;
 mod dead_letters;
 mod deliveries;

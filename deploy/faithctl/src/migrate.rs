@@ -55,12 +55,18 @@ pub(crate) async fn run(arguments: &Arguments, environment: &Environment) -> any
             }
         }
     }
+    let done = json!({
+        "applied": applied,
+        "roles": arguments.roles,
+        "passwords_set": passwords_set,
+    });
+    // The audit is among the tables that are made: it is told afterwards.
+    if applied.is_empty() && !arguments.roles {
+        environment.change().settled();
+    }
+    environment.change().tell(done.clone());
     if arguments.json {
-        return output::object(&json!({
-            "applied": applied,
-            "roles": arguments.roles,
-            "passwords_set": passwords_set,
-        }));
+        return output::object(&done);
     }
     Ok(())
 }

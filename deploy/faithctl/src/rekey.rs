@@ -6,7 +6,7 @@ use database::{Client, DatabaseError, Transaction};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::{environment::Environment, failure::say, output};
+use crate::{change::Change, environment::Environment, failure::say, output};
 
 /// Seals everything with SECRETS_KEY that SECRETS_KEY_PREVIOUS sealed.
 ///
@@ -82,10 +82,15 @@ pub(crate) async fn run(arguments: &Arguments, environment: &Environment) -> any
     let mut tally = Tally::default();
     for campus in campuses(&client).await? {
         tally.campuses += 1;
-        rekey(&mut client, &sealer, campus, &mut tally).await?;
+        rekey(&mut client, &sealer, campus, &mut tally, environment.change()).await?;
     }
     let mut unopened: Vec<Uuid> = tally.unopened.iter().map(|(campus, _)| *campus).collect();
     unopened.dedup();
+    environment.change().tell(json!({
+        "campuses": tally.campuses,
+        "sealed_anew": tally.sealed_anew,
+        "unopened": unopened,
+    }));
     if arguments.json {
         output::object(&json!({
             "campuses": tally.campuses,
@@ -123,6 +128,7 @@ async fn rekey(
     sealer: &Sealer,
     campus: Uuid,
     tally: &mut Tally,
+    change: &Change,
 ) -> anyhow::Result<()> {
     let transaction =
         client.transaction().await.map_err(DatabaseError::during("begin with a campus"))?;
@@ -134,7 +140,11 @@ async fn rekey(
             Sealed::Unopened => unopened.push((campus, column.called)),
         }
     }
-    transaction.commit().await.map_err(DatabaseError::during("save what was sealed anew"))?;
+    if sealed_anew > 0 {
+        let subject = json!({"sealed_anew": sealed_anew});
+        let noted = change.commit_part(transaction, Some(campus), &subject).await;
+        noted.map_err(DatabaseError::during("save what was sealed anew"))?;
+    }
     tally.sealed_anew += sealed_anew;
     tally.unopened.extend(unopened);
     Ok(())

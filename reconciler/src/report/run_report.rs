@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::{Value, json};
 use store::{ChangeKind, RunStatus};
 use uuid::Uuid;
 
@@ -106,6 +107,22 @@ impl RunReport {
     /// Whether a run held archives back.
     pub(crate) fn is_held(&self) -> bool {
         !self.dry_run && self.outcome == RunStatus::Held
+    }
+
+    /// Which run it was and how much it did, without anybody's id.
+    pub(crate) fn numbers(&self) -> Value {
+        json!({
+            "run": self.id,
+            "status": self.status,
+            "members_fetched": self.members_fetched,
+            "members_created": self.members_created,
+            "members_linked": self.members_linked,
+            "members_updated": self.members_updated,
+            "members_archived": self.members_archived,
+            "members_unarchived": self.members_unarchived,
+            "candidates_held": self.candidates_held,
+            "members_undecided": self.members_undecided,
+        })
     }
 
     /// For people.

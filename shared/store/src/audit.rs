@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use database::Error;
 use runtime::{SettingError, Settings, variables};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use tokio_postgres::GenericClient;
 use uuid::Uuid;
 
-use crate::status::{AuditResult, AuditVia};
+use crate::{
+    records::CampusRecord,
+    status::{AuditResult, AuditVia},
+};
 
 /// The target of the log lines that repeat the entries, for whoever collects those.
 pub const AUDIT: &str = "audit";
@@ -119,6 +122,43 @@ impl AuditEntry<'_> {
             operation: *operation,
         })
     }
+}
+
+/// What is no setting of a campus: its keys, and what runs and triggers write beside it.
+const NO_SETTINGS: [&str; 8] = [
+    "id",
+    "campus_id",
+    "last_sync_at",
+    "last_sync_status",
+    "last_sync_message",
+    "created_at",
+    "updated_at",
+    "version",
+];
+
+/// Old and new values of a campus's settings, for an entry's subject; of the `secrets` only that they are others.
+pub fn changed_settings(
+    before: Option<&CampusRecord>,
+    after: Option<&CampusRecord>,
+    secrets: &[&str],
+) -> Value {
+    let settings = |record: Option<&CampusRecord>| match record.map(serde_json::to_value) {
+        Some(Ok(Value::Object(settings))) => settings,
+        _ => Map::new(),
+    };
+    let (before, after) = (settings(before), settings(after));
+    let value = |settings: &Map<String, Value>, name: &str| {
+        settings.get(name).cloned().unwrap_or(Value::Null)
+    };
+    let mut changed: Map<String, Value> = after
+        .keys()
+        .filter(|name| !NO_SETTINGS.contains(&name.as_str()))
+        .map(|name| (name, value(&before, name), value(&after, name)))
+        .filter(|(_, old, new)| old != new)
+        .map(|(name, old, new)| (name.clone(), json!({"old": old, "new": new})))
+        .collect();
+    changed.extend(secrets.iter().map(|name| ((*name).to_owned(), json!("(another)"))));
+    json!({"changed": changed})
 }
 
 /// As `forget_operator_log` keeps them, whatever is asked for.

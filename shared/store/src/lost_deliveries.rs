@@ -1,10 +1,11 @@
 //! Ending deliveries whose events were lost with their queue: nothing else would ever end them.
 
 use chrono::{DateTime, Utc};
-use database::{Client, DatabaseError};
+use database::{Client, DatabaseError, Error, types::ToSql};
+use tokio_postgres::GenericClient;
 use uuid::Uuid;
 
-/// Rows a transaction.
+/// Rows a statement.
 const BATCH: i64 = 500;
 
 /// Which deliveries: those of which all that is given holds.
@@ -44,16 +45,19 @@ impl LostDeliveries {
     /// # Errors
     ///
     /// Where Postgres cannot be asked.
-    pub async fn discard_some(&self, client: &Client, note: &str) -> Result<u64, DatabaseError> {
+    pub async fn discard_some(
+        &self,
+        client: &impl GenericClient,
+        note: &str,
+    ) -> Result<u64, Error> {
         let discard = format!(
             "WITH lost AS (SELECT l.received_at, l.id FROM webhook_logs l WHERE {LOST}
                            ORDER BY l.received_at, l.id LIMIT $5 FOR UPDATE)
              UPDATE webhook_logs l SET status = 'discarded', message = $4, processed_at = now()
              FROM lost WHERE l.received_at = lost.received_at AND l.id = lost.id"
         );
-        client
-            .execute(&discard, &[&self.until, &self.since, &self.campus, &note, &BATCH])
-            .await
-            .map_err(DatabaseError::during("discard lost deliveries"))
+        let parameters: [&(dyn ToSql + Sync); 5] =
+            [&self.until, &self.since, &self.campus, &note, &BATCH];
+        Ok(client.execute(&discard, &parameters).await?)
     }
 }

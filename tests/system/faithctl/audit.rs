@@ -1,9 +1,17 @@
 //! Who changed what: every change has its entry, and nobody takes one back.
 
-use harness::{Role, TestSystem};
-use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
-use super::campus_alone;
+use harness::{Role, TestSystem, eventually};
+use serde_json::{Value, json};
+use support::program::run_to_end;
+
+use super::{campus_alone, faithctl_with};
+
+const SOON: Duration = Duration::from_secs(20);
 
 /// `insufficient_privilege`.
 const REFUSED: &str = "42501";
@@ -79,4 +87,299 @@ async fn entries_are_forgotten_after_their_retention() {
     system.reconcile(&["--once"]).await.success();
     assert_eq!(entries(&system).await, before[..2], "400 days");
     assert_eq!(before[0]["subject"], json!({"member": "m-1"}));
+}
+
+/// The commands that change something, by the program's own word.
+fn changing_commands() -> BTreeSet<String> {
+    let table = include_str!("../../../deploy/faithctl/src/commands.rs");
+    let rows = table.lines().filter_map(|line| line.trim().strip_prefix("(\""));
+    let changing = rows.filter_map(|row| row.split_once("\", Effect::Change)"));
+    changing.map(|(name, _)| name.to_owned()).collect()
+}
+
+/// The newest entry of an action, once it is there.
+async fn entry_of(system: &TestSystem, action: &str) -> Value {
+    eventually(&format!("{action} is in the audit"), SOON, async || {
+        let query =
+            "SELECT * FROM operator_log WHERE action = $1 ORDER BY at DESC, id DESC LIMIT 1";
+        system.database.rows(query, &[&action]).await.pop()
+    })
+    .await
+}
+
+/// Dead letters, and a delivery that was lost with its queue, of members that the core does not know.
+const TO_ACT_ON: &str = "
+    INSERT INTO dead_letters (id, event_id, campus_id, event_type, member_id, cause, reason, attempts, dead_at,
+                              received_at, envelope)
+    SELECT id, 'event-' || i, campus_id, 'member.updated', 'member-' || i, 'member_not_found', 'Why.', 1, now(), now(),
+           jsonb_build_object('schema_version', 1, 'delivery_id', id, 'event_id', 'event-' || i, 'event_type', 'member.updated',
+                              'campus_id', campus_id, 'member_id', 'member-' || i, 'received_at', now())
+    FROM sync_configs, generate_series(1, 3) i, LATERAL (SELECT gen_random_uuid() AS id WHERE i > 0) new;
+    INSERT INTO webhook_logs (id, campus_id, event_id, event_type, member_id, payload, signature_valid, received_at, status)
+    SELECT gen_random_uuid(), campus_id, 'lost', 'member.updated', 'lost', '{}', true, now() - interval '1 hour', 'retrying'
+    FROM sync_configs";
+
+#[tokio::test]
+async fn every_command_that_changes_something_is_in_the_audit() {
+    let system = TestSystem::builder().gateways(0).spawn().await;
+    let id = system.campus.id.as_str();
+    let core = system.core_url();
+    system.database.client().batch_execute(TO_ACT_ON).await.unwrap();
+    let add = [
+        "campus",
+        "add",
+        "--name",
+        "Second",
+        "--core-church-id",
+        "second",
+        "--api-base-url",
+        &core,
+        "--api-email",
+        "sync@example.org",
+        "--api-password-stdin",
+        "--json",
+    ];
+    let filter = r#"[{"field": "gender", "operator": "equals", "value": "Female"}]"#;
+    let set_filter = ["campus", "set-filter", id, "--mode", "include", "--rules", "-", "--force"];
+    let set = ["campus", "set", id, "--rate-limit", "50/s", "--api-password-stdin"];
+    let cases: [(&[&str], &str); 14] = [
+        (&add, "hunter2-of-another"),
+        (&set, "hunter2"),
+        (&set_filter, filter),
+        (&["campus", "clear-filter", id], ""),
+        (&["campus", "pause", id], ""),
+        (&["campus", "resume", id], ""),
+        (&["campus", "disable", id], ""),
+        (&["campus", "enable", id, "--force"], ""),
+        (&["campus", "rotate-secret", id, "--json"], ""),
+        (&["deliveries", "discard", "--note", "lost", "--yes"], ""),
+        (&["dead-letters", "discard", "--member", "member-1", "--note", "left", "--yes"], ""),
+        (&["dead-letters", "replay", "--member", "member-2", "--yes"], ""),
+        (&["erase", "--campus", id, "--member", "member-3", "--yes"], ""),
+        (&["rekey"], ""),
+    ];
+    let mut secrets = vec!["hunter2".to_owned()];
+    let mut noted = BTreeSet::new();
+    for (arguments, input) in cases {
+        let finished = system.faithctl_with_input(arguments, input.as_bytes()).await;
+        let words = arguments.iter().take_while(|word| !word.starts_with('-') && **word != id);
+        let action = words.copied().collect::<Vec<_>>().join(" ");
+        let entry = entry_of(&system, &action).await;
+        assert_eq!(
+            (&entry["result"], &entry["via"]),
+            (&json!("done"), &json!("faithctl")),
+            "{entry}"
+        );
+        assert!(entry["who"].as_str().is_some_and(|who| !who.is_empty()), "{entry}");
+        let lines =
+            finished.stderr.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let told = lines.filter(|line| line["target"] == "audit").collect::<Vec<_>>();
+        if entry["operation_id"].is_null() {
+            assert_eq!(entry["role"], "faith_admin", "{entry}");
+            let is_told =
+                |line: &Value| line["audit_id"] == entry["id"] && line["action"] == action;
+            assert!(told.iter().any(is_told), "{finished:?}");
+        }
+        if let Ok(shown) = serde_json::from_str::<Value>(&finished.stdout) {
+            secrets.extend(shown["webhook_secret"].as_str().map(ToOwned::to_owned));
+        }
+        finished.success();
+        noted.insert(action);
+    }
+    let owner = BTreeMap::from([("DATABASE_URL".to_owned(), system.database.url())]);
+    run_to_end("faithctl", &["migrate", "--roles"], b"", owner).await.unwrap().success();
+    assert_eq!(entry_of(&system, "migrate").await["subject"]["roles"], true);
+    noted.insert("migrate".to_owned());
+    assert_eq!(noted, changing_commands(), "a command that changes something has no case here");
+
+    let changed = |entry: &Value| entry["subject"]["changed"].clone();
+    let set = entry_of(&system, "campus set").await;
+    let expected = json!({"rate_limit": {"old": null, "new": 50}, "api_password": "(another)"});
+    assert_eq!((changed(&set), &set["campus_id"]), (expected, &json!(id)));
+    let disabled = changed(&entry_of(&system, "campus disable").await);
+    assert_eq!(disabled, json!({"is_enabled": {"old": true, "new": false}}));
+    let added = changed(&entry_of(&system, "campus add").await);
+    assert_eq!(added["name"], json!({"old": null, "new": "Second"}));
+
+    let all = "SELECT coalesce(string_agg(row(o.*)::text, ' '), '') AS text FROM operator_log o";
+    let all = &system.database.rows(all, &[]).await[0]["text"];
+    assert_eq!(secrets.len(), 3, "{secrets:?}");
+    for secret in secrets {
+        assert!(!all.as_str().unwrap().contains(&secret), "{secret} is in the audit");
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_or_fails_is_in_the_audit_and_what_only_looks_is_not() {
+    let system = campus_alone().await;
+    let id = system.campus.id.as_str();
+    let unknown = "11111111-2222-4333-8444-555555555555";
+    let refused = ["erase", "--campus", id, "--member", "m-1"];
+    assert_eq!(system.faithctl(&refused).await.code, Some(2));
+    let entry = entry_of(&system, "erase").await;
+    assert_eq!(entry["result"], "refused", "{entry}");
+    assert!(!entry.to_string().contains("m-1"), "an erasure names nobody: {entry}");
+    assert_eq!(
+        system.faithctl(&["campus", "set", unknown, "--rate-limit", "5/s"]).await.code,
+        Some(1)
+    );
+    let entry = entry_of(&system, "campus set").await;
+    assert_eq!(
+        (&entry["result"], &entry["campus_id"]),
+        (&json!("failed"), &json!(unknown)),
+        "{entry}"
+    );
+    assert_eq!(entry["subject"]["options"]["rate_limit"], "5/s", "{entry}");
+    assert!(
+        entry["subject"]["error"].as_str().is_some_and(|error| error.contains("no campus")),
+        "{entry}"
+    );
+
+    let count = async || system.database.rows("SELECT FROM operator_log", &[]).await.len();
+    let before = count().await;
+    for looks in [
+        &["campus", "list"][..],
+        &["audit", "list"],
+        &["deliveries", "discard", "--note", "x", "--dry-run"],
+        &["erase", "--campus", id, "--member", "m-1", "--dry-run"],
+    ] {
+        system.faithctl(looks).await;
+    }
+    system.reconcile(&["--once", "--campus", id, "--dry-run"]).await;
+    system.reconcile(&["--once"]).await.success();
+    assert_eq!(count().await, before);
+}
+
+#[tokio::test]
+async fn where_the_audit_cannot_be_written_nothing_is_changed() {
+    let system = campus_alone().await;
+    let id = system.campus.id.as_str();
+    let client = system.database.client();
+    client.batch_execute(TO_ACT_ON).await.unwrap();
+    let take = "REVOKE ALL ON operator_log FROM faith_admin, faith_reconciler";
+    client.batch_execute(take).await.unwrap();
+    let state = async || {
+        let query = "SELECT row(s.*)::text AS config, (SELECT count(*) FROM campuses) AS campuses,
+                            (SELECT count(*) FROM sync_logs) AS runs,
+                            (SELECT count(*) FROM dead_letters WHERE status = 'open') AS letters,
+                            (SELECT count(*) FROM webhook_logs WHERE status = 'retrying') AS lost
+                     FROM sync_configs s";
+        system.database.rows(query, &[]).await
+    };
+    let before = state().await;
+    let core = system.core_url();
+    let add = [
+        "campus",
+        "add",
+        "--name",
+        "Second",
+        "--core-church-id",
+        "second",
+        "--api-base-url",
+        &core,
+        "--api-email",
+        "sync@example.org",
+        "--api-password-stdin",
+    ];
+    for arguments in [
+        &add[..],
+        &["campus", "disable", id],
+        &["campus", "pause", id],
+        &["campus", "set", id, "--rate-limit", "50/s"],
+        &["campus", "rotate-secret", id],
+        &["campus", "clear-filter", id],
+        &["erase", "--campus", id, "--member", "member-1", "--yes"],
+    ] {
+        let finished = system.faithctl_with_input(arguments, b"password").await;
+        assert_eq!(finished.code, Some(1), "{finished:?}");
+        assert!(finished.stderr.contains("operator_log"), "{finished:?}");
+    }
+    let run = system.reconcile(&["--once", "--campus", id]).await;
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert!(run.stderr.contains("the audit cannot be written"), "{run:?}");
+    assert_eq!(state().await, before);
+}
+
+#[tokio::test]
+async fn runs_that_somebody_asked_for_are_in_the_audit() {
+    let system = campus_alone().await;
+    let id = system.campus.id.as_str();
+    system.reconcile(&["--once", "--campus", id]).await.success();
+    let entry = entry_of(&system, "reconcile").await;
+    let runs = system.database.rows("SELECT id FROM sync_logs", &[]).await;
+    assert_eq!(
+        (&entry["result"], &entry["via"]),
+        (&json!("done"), &json!("reconciler")),
+        "{entry}"
+    );
+    assert_eq!((&entry["role"], &entry["campus_id"]), (&json!("faith_reconciler"), &json!(id)));
+    assert_eq!(
+        (&entry["subject"]["run"], &entry["subject"]["status"]),
+        (&runs[0]["id"], &json!("success"))
+    );
+
+    let allow = ["--once", "--campus", id, "--allow-archive", "99"];
+    assert_eq!(system.reconcile(&allow).await.code, Some(1));
+    let entry = entry_of(&system, "allow_archives").await;
+    assert_eq!(
+        (&entry["result"], &entry["subject"]["allow_archive"]),
+        (&json!("refused"), &json!(99))
+    );
+}
+
+#[tokio::test]
+async fn entries_are_listed_by_whom_what_and_when_and_forget_who_was_erased() {
+    let system = campus_alone().await;
+    let id = system.campus.id.as_str();
+    let client = system.database.client();
+    client.batch_execute(TO_ACT_ON).await.unwrap();
+    let somebody = [("SUDO_USER", "sari"), ("SSH_CLIENT", "10.1.2.3 50022 22")];
+    faithctl_with(&system, &["campus", "pause", id], &somebody).await.success();
+    faithctl_with(&system, &["campus", "resume", id], &[("USER", "budi")]).await.success();
+    system
+        .faithctl(&["dead-letters", "discard", "--member", "nobody", "--note", "x", "--yes"])
+        .await;
+    let list = async |more: &[&str]| -> Vec<Value> {
+        let arguments = [&["audit", "list", "--json"], more].concat();
+        let list = system.faithctl(&arguments).await.json();
+        list.as_array().unwrap().clone()
+    };
+    let actions = |entries: &[Value]| -> Vec<String> {
+        entries.iter().map(|entry| entry["action"].as_str().unwrap().to_owned()).collect()
+    };
+    let campus = list(&["--action", "campus", "--campus", id]).await;
+    let actions_of_campus = actions(&campus);
+    assert_eq!(actions_of_campus[..2], ["campus resume", "campus pause"], "{campus:?}");
+    let sari = campus[1]["who"].as_str().unwrap();
+    assert!(sari.starts_with("sari@") && campus[1]["address"] == "10.1.2.3", "{campus:?}");
+    assert_eq!(actions(&list(&["--who", sari]).await), ["campus pause"]);
+    assert_eq!(list(&["--limit", "1"]).await.len(), 1);
+    assert_eq!(list(&["--until", "1h"]).await.len(), 0);
+    assert_eq!(list(&["--since", "1h"]).await, list(&["--limit", "100"]).await);
+    for column in [
+        "id",
+        "at",
+        "who",
+        "via",
+        "role",
+        "address",
+        "action",
+        "campus_id",
+        "subject",
+        "result",
+        "operation_id",
+    ] {
+        assert!(campus[0].as_object().unwrap().contains_key(column), "{column}: {campus:?}");
+    }
+
+    // Somebody is asked for by the core's id, fails, and is erased.
+    let entry = entry_of(&system, "dead-letters discard").await;
+    assert_eq!(entry["subject"]["options"]["member"], "nobody", "{entry}");
+    let erase = ["erase", "--campus", id, "--member", "nobody", "--yes", "--json"];
+    let erased = system.faithctl(&erase).await.json();
+    assert_eq!(erased["audit_entries"], 1, "{erased}");
+    let entry = entry_of(&system, "dead-letters discard").await;
+    assert_eq!(entry["subject"]["options"]["member"], "(erased)", "{entry}");
+    let all = system.database.rows("SELECT subject FROM operator_log", &[]).await;
+    assert!(!json!(all).to_string().contains("nobody"), "{all:?}");
 }

@@ -72,6 +72,7 @@ async fn tables_fit_80_columns_with_whole_ids_and_prompts_say_what_would_be_done
         (&["dead-letters", "list"], letters.to_vec()),
         (&["dead-letters", "groups"], vec![campus.clone()]),
         (&["runs", "list"], vec![text(&runs[0]["id"])]),
+        (&["audit", "list"], vec![campus.clone()]),
         (&["status"], vec!["webhook-rejections".to_owned()]),
     ] {
         let seen = on_a_terminal(&system, arguments, "");

@@ -10,11 +10,13 @@ use core_api::{Credentials, Endpoint, EndpointParts};
 use database::{Client, Error};
 use member::Country;
 use serde_json::json;
+use store::{audit::changed_settings, records::CampusRecord};
 use url::Url;
 use uuid::Uuid;
 
 use super::{connection::core_client, core, linkable, secret, values, webhook, webhook_url};
 use crate::{
+    change::Change,
     environment::Environment,
     failure::{UsageError, say},
     input,
@@ -108,7 +110,10 @@ pub(super) async fn run(arguments: Arguments, environment: &Environment) -> anyh
     };
     let mut client = database.connect().await?.client;
     let id = arguments.id.unwrap_or_else(Uuid::now_v7);
-    let kept = save(&mut client, &sealer, (id, &church), &arguments, &secrets).await?;
+    environment.change().of_campus(id);
+    let kept =
+        save(&mut client, &sealer, (id, &church), &arguments, &secrets, environment.change())
+            .await?;
     print(id, &secrets.webhook, public_url.as_ref(), arguments.json)?;
     if let Some(name) = kept {
         say(&format!(
@@ -156,10 +161,11 @@ async fn save(
     (id, church): (Uuid, &str),
     arguments: &Arguments,
     secrets: &Secrets,
+    change: &Change,
 ) -> anyhow::Result<Option<String>> {
     let webhook = sealer.seal(id, Purpose::WebhookSecret, &secrets.webhook)?;
     let password = sealer.seal(id, Purpose::CorePassword, &secrets.password)?;
-    match insert(client, (id, church), arguments, &webhook, &password).await {
+    match insert(client, (id, church), arguments, (&webhook, &password), change).await {
         Ok(Some(kept)) => Ok(kept),
         Ok(None) => {
             anyhow::bail!("campus {id} is synced already: `faithctl campus set {id}` changes how")
@@ -173,8 +179,8 @@ async fn insert(
     client: &mut Client,
     (id, church): (Uuid, &str),
     arguments: &Arguments,
-    webhook: &[u8],
-    password: &[u8],
+    (webhook, password): (&[u8], &[u8]),
+    change: &Change,
 ) -> Result<Option<Option<String>>, Error> {
     let transaction = client.transaction().await?;
     let time_zone = arguments.timezone.unwrap_or(Tz::UTC).name();
@@ -214,7 +220,9 @@ async fn insert(
     } else {
         None
     };
-    transaction.commit().await?;
+    let after = CampusRecord::lock(&transaction, id).await?;
+    let subject = changed_settings(None, after.as_ref(), &[]);
+    change.commit(transaction, Some(id), &subject).await?;
     Ok(Some(kept))
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use database::DatabaseError;
+use database::{DatabaseError, Transaction};
 use member::{Filter, filter::operator_names};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -14,6 +14,7 @@ use super::{
     filter_preview::FilterPreview,
     id::unknown,
     known_fields,
+    settings_change::change_settings,
     survey::{self, Survey},
 };
 use crate::{
@@ -203,16 +204,15 @@ async fn save(
     rules: &Value,
     environment: &Environment,
 ) -> anyhow::Result<()> {
-    let client = environment.client().await?;
-    let changed = client
-        .execute(
-            "UPDATE sync_configs SET filter_mode = $2, filter_rules = $3 WHERE campus_id = $1",
-            &[&campus, &mode, rules],
-        )
-        .await
-        .map_err(DatabaseError::during("save the filter"))?;
-    if changed == 0 {
-        return Err(unknown(&client, campus).await);
+    let mut client = environment.client().await?;
+    let save = async |transaction: &Transaction<'_>| {
+        let statement =
+            "UPDATE sync_configs SET filter_mode = $2, filter_rules = $3 WHERE campus_id = $1";
+        Ok(transaction.execute(statement, &[&campus, &mode, rules]).await?)
+    };
+    let saved = change_settings(&mut client, campus, &[], environment, save).await;
+    match saved.map_err(DatabaseError::during("save the filter"))? {
+        Some(_) => Ok(()),
+        None => Err(unknown(&client, campus).await),
     }
-    Ok(())
 }

@@ -63,6 +63,7 @@ impl CampusId {
                 find_campus(name, &environment.client().await?).await?
             }
         };
+        environment.change().of_campus(self.id);
         Ok(())
     }
 }

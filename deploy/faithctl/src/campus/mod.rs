@@ -16,6 +16,7 @@ mod login;
 mod rotate;
 mod secret;
 mod set;
+mod settings_change;
 mod show;
 mod survey;
 mod switch;

@@ -5,11 +5,11 @@ use std::time::Duration;
 use campus::{Purpose, WebhookSecret};
 use chrono::{DateTime, Utc};
 use clap::Args;
-use database::DatabaseError;
+use database::{DatabaseError, Transaction};
 use runtime::parse_duration;
 use serde_json::json;
 
-use super::{CampusId, id::unknown, secret};
+use super::{CampusId, id::unknown, secret, settings_change::change_settings};
 use crate::{environment::Environment, failure::say, input, moment, output};
 
 /// Longer than any change of a secret takes.
@@ -64,9 +64,12 @@ pub(super) async fn run(arguments: Arguments, environment: &Environment) -> anyh
         WebhookSecret::generate()
     };
     let column = sealer.seal(id, Purpose::WebhookSecret, &secret)?;
-    let client = database.connect().await?.client;
-    let row = client
-        .query_opt(ROTATE, &[&id, &column, &arguments.grace.as_secs_f64()])
+    let mut client = database.connect().await?.client;
+    let grace = arguments.grace.as_secs_f64();
+    let rotate = async |transaction: &Transaction<'_>| {
+        Ok(transaction.query_one(ROTATE, &[&id, &column, &grace]).await?)
+    };
+    let row = change_settings(&mut client, id, &["webhook_secret"], environment, rotate)
         .await
         .map_err(DatabaseError::during("save the new secret"))?;
     let Some(row) = row else { return Err(unknown(&client, id).await) };

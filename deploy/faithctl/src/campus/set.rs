@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::{
     CampusId, core,
+    settings_change::change_settings,
     values::{self, Every, RateLimit},
 };
 use crate::{
@@ -164,7 +165,7 @@ pub(super) async fn run(arguments: Arguments, environment: &Environment) -> anyh
     if touches_address {
         changes.check(&before, &allowed)?;
     }
-    if let Err(error) = save(&mut client, id, &changes, password.as_ref()).await {
+    if let Err(error) = save(&mut client, id, &changes, password.as_ref(), environment).await {
         let church = changes.core_church_id.as_deref().unwrap_or_default();
         return Err(core::refused(&client, error, church).await);
     }
@@ -189,20 +190,24 @@ async fn save(
     id: Uuid,
     changes: &Changes,
     password: Option<&Sealed>,
+    environment: &Environment,
 ) -> Result<(), Error> {
-    let transaction = client.transaction().await?;
-    transaction
-        .execute(
-            "UPDATE campuses SET name = coalesce($2, name), timezone = coalesce($3, timezone)
-             WHERE id = $1 AND ($2::text IS NOT NULL OR $3::text IS NOT NULL)",
-            &[&id, &changes.name, &changes.timezone.map(Tz::name)],
-        )
-        .await?;
-    save_config(&transaction, id, changes, password).await?;
-    if changes.concern_login() {
-        transaction.execute(FORGET_TOKEN, &[&id]).await?;
-    }
-    Ok(transaction.commit().await?)
+    let secrets: &[&str] = if password.is_some() { &["api_password"] } else { &[] };
+    let save = async |transaction: &Transaction<'_>| {
+        transaction
+            .execute(
+                "UPDATE campuses SET name = coalesce($2, name), timezone = coalesce($3, timezone)
+                 WHERE id = $1 AND ($2::text IS NOT NULL OR $3::text IS NOT NULL)",
+                &[&id, &changes.name, &changes.timezone.map(Tz::name)],
+            )
+            .await?;
+        save_config(transaction, id, changes, password).await?;
+        if changes.concern_login() {
+            transaction.execute(FORGET_TOKEN, &[&id]).await?;
+        }
+        Ok(())
+    };
+    change_settings(client, id, secrets, environment, save).await.map(|_saved| ())
 }
 
 /// The version moves, so that a program that holds the old token in memory sees it is not current.

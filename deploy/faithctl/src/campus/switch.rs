@@ -5,7 +5,7 @@ use database::{DatabaseError, types::ToSql};
 use store::CampusConfig;
 use uuid::Uuid;
 
-use super::{CampusId, id::unknown, known_fields};
+use super::{CampusId, id::unknown, known_fields, settings_change::change_settings};
 use crate::{environment::Environment, failure::say};
 
 /// Syncs a campus again.
@@ -75,7 +75,14 @@ pub(super) async fn disable(arguments: &Disable, environment: &Environment) -> a
 pub(super) async fn pause(arguments: &Pause, environment: &Environment) -> anyhow::Result<()> {
     let statement = "UPDATE sync_configs SET paused_at = coalesce(paused_at, now()), paused_by = coalesce(paused_by, $2)
                      WHERE campus_id = $1";
-    change(arguments.campus.id, statement, &[&runtime::operator()], "paused", environment).await
+    change(
+        arguments.campus.id,
+        statement,
+        &[&environment.change().actor().who],
+        "paused",
+        environment,
+    )
+    .await
 }
 
 pub(super) async fn resume(arguments: &Resume, environment: &Environment) -> anyhow::Result<()> {
@@ -97,14 +104,13 @@ async fn change(
     becomes: &str,
     environment: &Environment,
 ) -> anyhow::Result<()> {
-    let client = environment.client().await?;
+    let mut client = environment.client().await?;
     let own: [&(dyn ToSql + Sync); 1] = [&campus];
     let parameters: Vec<&(dyn ToSql + Sync)> = own.iter().chain(more).copied().collect();
-    let changed = client
-        .execute(statement, &parameters)
-        .await
-        .map_err(DatabaseError::during("switch the campus"))?;
-    if changed == 0 {
+    let switched = change_settings(&mut client, campus, &[], environment, async |transaction| {
+        Ok(transaction.execute(statement, &parameters).await?)
+    });
+    if switched.await.map_err(DatabaseError::during("switch the campus"))?.is_none() {
         return Err(unknown(&client, campus).await);
     }
     say(&format!("campus {campus} is {becomes}"));

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use clap::Args;
-use database::Client;
+use database::{Client, DatabaseError, Error};
 use indicatif::HumanCount;
 use queue::REJECTIONS;
 use retry::RetrySchedule;
@@ -56,7 +56,7 @@ pub(super) async fn run(
     if !arguments.dry_run {
         confirm::require(arguments.yes)?;
     }
-    let client = environment.client().await?;
+    let mut client = environment.client().await?;
     let lost = LostDeliveries {
         campus: find_optional_campus(arguments.campus.as_ref(), &client).await?,
         since: arguments.since,
@@ -70,13 +70,35 @@ pub(super) async fn run(
     let question = format!("Discard {} for good", deliveries(matched));
     confirm::ask(&question, environment, arguments.yes, interrupted).await?;
     require_empty_queues(environment, &client).await?;
+    let discarded = discard(&lost, &arguments.note, &mut client, environment)
+        .await
+        .map_err(DatabaseError::during("discard lost deliveries"))?;
+    report(arguments, matched, discarded)
+}
+
+/// All of them, and the entry in the audit, or none.
+async fn discard(
+    lost: &LostDeliveries,
+    note: &str,
+    client: &mut Client,
+    environment: &Environment,
+) -> Result<u64, Error> {
+    let transaction = client.transaction().await?;
     let mut discarded = 0;
     loop {
-        match lost.discard_some(&client, &arguments.note).await? {
-            0 => return report(arguments, matched, discarded),
+        match lost.discard_some(&transaction, note).await? {
+            0 => break,
             some => discarded += some,
         }
     }
+    let subject = json!({
+        "since": lost.since,
+        "until": lost.until,
+        "note": note,
+        "discarded": discarded,
+    });
+    environment.change().commit(transaction, lost.campus, &subject).await?;
+    Ok(discarded)
 }
 
 /// An event that a queue holds comes to its end by itself. What it is cannot be seen without taking it.

@@ -14,8 +14,12 @@ pub const TRACES: &str = "traces";
 /// expected, as when a gateway without rights declares the queues. What an error means is logged by whoever asked.
 const ON_REQUEST: &str = "lapin=off";
 
+/// What is written whatever level is asked for, unless its target is named: who changed what.
+const ALWAYS: &str = "audit=info";
+
 /// The targets of our own lines.
-const OURS: [&str; 14] = [
+const OURS: [&str; 15] = [
+    "audit",
     "gateway",
     "worker",
     "reconciler",
@@ -47,7 +51,7 @@ pub(super) fn filter(settings: &Settings) -> Result<EnvFilter, SettingError> {
             "silences everything: it has no level, and names no part of the program",
         ));
     }
-    EnvFilter::try_new(format!("{ON_REQUEST},{levels},{TRACES}=off"))
+    EnvFilter::try_new(format!("{ON_REQUEST},{ALWAYS},{levels},{TRACES}=off"))
         .map_err(|_| wrong("cannot be read"))
 }
 

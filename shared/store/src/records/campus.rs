@@ -1,10 +1,10 @@
 //! A campus with its sync configuration, all but its secrets.
 
-use std::{error::Error, fmt, time::Duration};
+use std::{error::Error as StdError, fmt, time::Duration};
 
 use chrono::{DateTime, Utc};
 use database::{
-    Client, DatabaseError, Row,
+    Client, DatabaseError, Error, Row, Transaction,
     types::{FromSql, Type},
 };
 use runtime::format_duration;
@@ -56,7 +56,7 @@ record! {
 pub struct Interval(pub Duration);
 
 impl<'a> FromSql<'a> for Interval {
-    fn from_sql(kind: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+    fn from_sql(kind: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn StdError + Sync + Send>> {
         Ok(Self(Duration::from_secs(i64::from_sql(kind, raw)?.unsigned_abs())))
     }
 
@@ -101,6 +101,16 @@ impl CampusRecord {
             .query_opt(&select("WHERE c.id = $1"), &[&id])
             .await
             .map_err(DatabaseError::during("read the campus"))?;
+        Ok(row.as_ref().map(Self::from_row))
+    }
+
+    /// The same, for whoever changes it in this transaction: nobody else does until its end.
+    ///
+    /// # Errors
+    ///
+    /// Where Postgres cannot be asked.
+    pub async fn lock(transaction: &Transaction<'_>, id: Uuid) -> Result<Option<Self>, Error> {
+        let row = transaction.query_opt(&select("WHERE c.id = $1 FOR UPDATE"), &[&id]).await?;
         Ok(row.as_ref().map(Self::from_row))
     }
 
