@@ -115,6 +115,29 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON problems, notifications TO faith_reconci
 GRANT SELECT (id, campus_id, member_id, received_at, processed_at, status, error) ON webhook_logs TO faith_reconciler;
 GRANT SELECT (id, cause, replay_count) ON dead_letters TO faith_reconciler;
 GRANT SELECT (webhook_secret_set_at) ON sync_configs TO faith_reconciler;
+-- What operators ask for is carried out by workers and reconcilers, each of its own kinds: who asks decides no progress.
+GRANT SELECT ON operations TO faith_worker, faith_reconciler, faith_admin;
+GRANT UPDATE (state, matched, done, skipped, unreadable, outcome, error, lease_by, lease_until)
+    ON operations TO faith_worker, faith_reconciler;
+GRANT DELETE ON operations TO faith_reconciler;
+GRANT INSERT (id, kind, request_id, by, role, cutoff, filters, ids, limit_n, rate, note, matched), UPDATE (state, rate)
+    ON operations TO faith_admin;
+ALTER TABLE operations ENABLE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS read_all ON operations;
+CREATE POLICY read_all ON operations FOR SELECT TO faith_worker, faith_reconciler, faith_admin USING (true);
+DROP POLICY IF EXISTS request ON operations;
+CREATE POLICY request ON operations FOR INSERT TO faith_admin WITH CHECK (true);
+DROP POLICY IF EXISTS control ON operations;
+CREATE POLICY control ON operations FOR UPDATE TO faith_admin USING (true);
+DROP POLICY IF EXISTS of_workers ON operations;
+CREATE POLICY of_workers ON operations FOR UPDATE TO faith_worker
+    USING (kind IN ('replay', 'discard', 'restore', 'resync'));
+DROP POLICY IF EXISTS of_reconcilers ON operations;
+CREATE POLICY of_reconcilers ON operations FOR UPDATE TO faith_reconciler
+    USING (kind IN ('reconcile', 'reconcile_dry_run', 'allow_archives'));
+DROP POLICY IF EXISTS forget ON operations;
+CREATE POLICY forget ON operations FOR DELETE TO faith_reconciler USING (ended_at IS NOT NULL);
+GRANT EXECUTE ON FUNCTION erase_from_operations(uuid, text) TO faith_admin;
 -- The core's list is compared in a temporary table.
 DO $$ BEGIN
     EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO faith_reconciler', current_database());

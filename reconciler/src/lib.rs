@@ -10,6 +10,7 @@ mod housekeeping;
 mod list;
 mod notify;
 mod once;
+mod operations;
 mod repair;
 mod report;
 mod run;

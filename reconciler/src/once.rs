@@ -18,7 +18,7 @@ use crate::{
     run::{
         context::RunContext,
         locked::run_locked,
-        request::{RunRequest, Trigger},
+        request::{Allowance, RunRequest, Trigger},
     },
     schedule::{
         concurrency::ConcurrentRuns,
@@ -133,8 +133,10 @@ async fn reconcile(
         stop: stop.clone(),
     });
     let run = |campus| {
-        let (is_dry_run, allow_archive) = (once.is_dry_run, once.allow_archive);
-        run_locked(RunRequest { campus, trigger, is_dry_run, allow_archive }, Arc::clone(&context))
+        let (is_dry_run, by) = (once.is_dry_run, runtime::operator());
+        let allow_archive = once.allow_archive.map(|archives| Allowance { archives, by });
+        let request = RunRequest { campus, trigger, is_dry_run, allow_archive };
+        run_locked(request, Arc::clone(&context), stop.clone())
     };
     let mut runs = ConcurrentRuns::new(config.side_by_side());
     runs.queue(campuses);

@@ -14,6 +14,7 @@ mod gateway;
 mod guard;
 mod logs;
 mod metrics;
+mod operations;
 mod private_servers;
 mod reconciler;
 mod repository;

@@ -26,6 +26,7 @@ use crate::{
         settle::Settler,
     },
     metrics::{self, Metrics, backlog, dead_letters},
+    operations::executor::Executor,
     side_queues::{dead_letters::collect, serve::serve, unrouted::Unrouted},
     writer::session::SessionWatch,
 };
@@ -45,7 +46,7 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
     let Daemon { shutdown, health, .. } = daemon;
     let stop = CancellationToken::new();
     let built = Built::new(&config, &health, &shutdown, &stop)?;
-    let (parts, jobs) = built.spawn(&config, &health, &stop);
+    let (parts, operations, jobs) = built.spawn(&config, &health, &shutdown, &stop);
     let consumer = link(&config, &health, "worker", "rabbitmq_consumer");
     let consuming = Consuming {
         prefetch: config.prefetch,
@@ -55,6 +56,8 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
     };
     consumer.keep(&shutdown, |connection| consume(connection, &built.worker, &consuming)).await;
 
+    // It gives an operation back after the batch under way, which is still to be published.
+    operations.await.context("carrying out operations panicked")?;
     // Only now, when nothing is held any more.
     stop.cancel();
     for part in parts.into_iter().chain([built.publishing]) {
@@ -68,6 +71,7 @@ struct Built {
     worker: Arc<WorkerContext>,
     pool: Pool,
     instance: Instance,
+    publisher: Publisher,
     unrouted: Unrouted,
     queues: QueueWatch,
     publishing: JoinHandle<()>,
@@ -97,7 +101,7 @@ impl Built {
         let unrouted = Unrouted { publisher: publisher.clone(), schedule: config.schedule.clone() };
         let instance = Instance::started();
         let settler = Settler::new(
-            publisher,
+            publisher.clone(),
             config.schedule.clone(),
             Arc::clone(&metrics),
             instance.to_string().into(),
@@ -111,21 +115,28 @@ impl Built {
         pool.observe();
         metrics::observe_cores(&worker.cores);
         backlog::observe_backlog(&worker.metrics.last_taken, &queues);
-        Ok(Self { worker, pool, instance, unrouted, queues, publishing })
+        Ok(Self { worker, pool, instance, publisher, unrouted, queues, publishing })
     }
 
-    /// Starts whatever runs beside the consumer; answers it, and the way to admission.
+    /// Starts whatever runs beside the consumer; answers it, what carries out operations, and the way to admission.
     fn spawn(
         &self,
         config: &Config,
         health: &Health,
+        shutdown: &CancellationToken,
         stop: &CancellationToken,
-    ) -> (Vec<JoinHandle<()>>, mpsc::Sender<Job>) {
+    ) -> (Vec<JoinHandle<()>>, JoinHandle<()>, mpsc::Sender<Job>) {
         tokio::spawn(dead_letters::count(self.pool.clone(), stop.clone()));
         let heartbeat = Heartbeat::new(PROGRAM.name, env!("CARGO_PKG_VERSION"), health.clone())
             .of(self.instance.clone())
             .with_taken_until(Arc::clone(&self.worker.metrics.last_taken.taken_until))
             .with_state(self.state(config));
+        let executor = Executor {
+            pool: self.pool.clone(),
+            publisher: self.publisher.clone(),
+            instance: self.instance.clone(),
+            shutdown: shutdown.clone(),
+        };
         let (jobs, waiting) = mpsc::channel(usize::from(config.prefetch));
         let parts = vec![
             tokio::spawn(admit(Arc::clone(&self.worker), waiting, stop.clone())),
@@ -133,7 +144,7 @@ impl Built {
             self.spawn_side_queues(config, health, stop),
             tokio::spawn(heartbeat.keep(self.pool.clone(), stop.clone())),
         ];
-        (parts, jobs)
+        (parts, tokio::spawn(executor.keep()), jobs)
     }
 
     /// What this worker tells of itself in its row of `instances`: the circuit breakers that are open, and its delay

@@ -7,6 +7,7 @@ mod context;
 mod core;
 mod event;
 mod metrics;
+mod operations;
 mod publish;
 mod side_queues;
 mod undecodable;

@@ -13,17 +13,17 @@ use crate::{
     environment::Environment,
     erase,
     failure::{self, Interrupted},
-    manual, migrate, notifications, probe, rekey, runs, send_test, status,
+    manual, members, migrate, notifications, operations, probe, rekey, runs, send_test, status,
 };
 
-/// How long a command that ends in order may take for it: longer than a publish that hangs.
+/// How long a command that ends in order may take for it: to say how the operation that it watched stands.
 const ORDERLY_END: Duration = Duration::from_secs(20);
 
 const ENVIRONMENT: &str = "\
 Environment:
   DATABASE_URL     Postgres, as faith_admin (`migrate`: as the owner of the tables); every command but `probe`
   SECRETS_KEY      what secrets are sealed with; for commands that read or make one, and that ask a core
-  AMQP_URL         RabbitMQ; for `status`, `doctor`, `dead-letters replay` and `deliveries discard`
+  AMQP_URL         RabbitMQ; for `status`, `doctor` and `deliveries discard`
   PUBLIC_URL       the gateway's address as senders see it; for `campus add` and `show` (the webhook URL), `send-test`
                    and `doctor` (where no --gateway is given)
   CORE_URLS_ALLOW  hosts that a core may have although they are private or not https, as the workers have it; for
@@ -60,6 +60,8 @@ enum Command {
     SendTest(send_test::Arguments),
     Deliveries(deliveries::Arguments),
     DeadLetters(dead_letters::Arguments),
+    Operations(operations::Arguments),
+    Members(members::Arguments),
     Runs(runs::Arguments),
     Audit(audit::Arguments),
     Status(status::Arguments),
@@ -129,6 +131,8 @@ impl Command {
     fn time_to_end(&self) -> Duration {
         match self {
             Self::DeadLetters(arguments) if arguments.ends_in_order() => ORDERLY_END,
+            Self::Members(_) => ORDERLY_END,
+            Self::Runs(arguments) if arguments.ends_in_order() => ORDERLY_END,
             _ => Duration::ZERO,
         }
     }
@@ -149,7 +153,9 @@ async fn run(
         Command::DeadLetters(arguments) => {
             dead_letters::run(arguments, environment, interrupted).await
         }
-        Command::Runs(arguments) => runs::run(arguments, environment).await,
+        Command::Operations(arguments) => operations::run(arguments, environment).await,
+        Command::Members(arguments) => members::run(arguments, environment, interrupted).await,
+        Command::Runs(arguments) => runs::run(arguments, environment, interrupted).await,
         Command::Audit(arguments) => audit::run(arguments, environment).await,
         Command::Status(arguments) => status::run(&arguments, environment).await,
         Command::Doctor(arguments) => doctor::run(arguments, environment).await,

@@ -10,7 +10,7 @@ pub(crate) enum Effect {
 }
 
 /// Every command, as it is called. A test compares them with those of the command line.
-const COMMANDS: [(&str, Effect); 35] = [
+const COMMANDS: [(&str, Effect); 44] = [
     ("audit list", Effect::None),
     ("campus add", Effect::Change),
     ("campus clear-filter", Effect::Change),
@@ -31,6 +31,7 @@ const COMMANDS: [(&str, Effect); 35] = [
     ("dead-letters groups", Effect::None),
     ("dead-letters list", Effect::None),
     ("dead-letters replay", Effect::Change),
+    ("dead-letters restore", Effect::Change),
     ("dead-letters show", Effect::None),
     ("deliveries discard", Effect::Change),
     ("deliveries list", Effect::None),
@@ -38,11 +39,19 @@ const COMMANDS: [(&str, Effect); 35] = [
     ("doctor", Effect::None),
     ("erase", Effect::Change),
     ("man", Effect::None),
+    ("members resync", Effect::Change),
     ("migrate", Effect::Change),
     ("notifications test", Effect::None),
+    ("operations list", Effect::None),
+    ("operations pause", Effect::Change),
+    ("operations resume", Effect::Change),
+    ("operations set-rate", Effect::Change),
+    ("operations show", Effect::None),
+    ("operations stop", Effect::Change),
     ("probe", Effect::None),
     ("rekey", Effect::Change),
     ("runs list", Effect::None),
+    ("runs request", Effect::Change),
     ("runs show", Effect::None),
     ("send-test", Effect::None),
     ("status", Effect::None),

@@ -14,7 +14,7 @@ use crate::{
 /// Takes one person's traces out of the logs and the dead letters.
 ///
 /// Their deliveries with all that they went through, dead letters and places in reconciliation runs are deleted, and the
-/// core's id is taken out of the audit, which notes the erasure. The member's own row
+/// core's id is taken out of what operations were asked for, and out of the audit, which notes the erasure. The member's own row
 /// is FaithTracker's to delete; a guard row with nothing but the core's id stays, so that an old
 /// event cannot bring the person back. What is in RabbitMQ at this moment, waiting, delayed or not yet
 /// collected from its dead letters, is logged when its turn comes: run it again later.
@@ -50,7 +50,7 @@ const LETTERS: &str = "dead_letters
 
 /// Where traces are, under the name that the numbers go by, and how they are found. What deliveries went through is found by
 /// their rows, and so goes before them.
-const TRACES: [(&str, &str); 6] = [
+const TRACES: [(&str, &str); 7] = [
     (
         "attempts",
         "delivery_attempts a USING webhook_logs l
@@ -64,7 +64,11 @@ const TRACES: [(&str, &str); 6] = [
         "links",
         "member_links WHERE campus_id = $1 AND (external_member_id = $2 OR previous_id = $2)",
     ),
+    (OPERATIONS, "operations_of_member($1, $2)"),
 ];
+
+/// Their rows stay, without the member's id.
+const OPERATIONS: &str = "operations";
 
 pub(crate) async fn run(
     arguments: Arguments,
@@ -140,8 +144,14 @@ async fn erase(
     let mut numbers = Numbers::default();
     let mut subject = json!({"member": "(erased)"});
     for (number, (name, traces)) in numbers.iter_mut().zip(TRACES) {
-        let statement = format!("DELETE FROM {traces}");
-        *number = transaction.execute(&statement, &[&campus, &member]).await?;
+        *number = if name == OPERATIONS {
+            let erase = "SELECT erase_from_operations($1, $2)";
+            let row = transaction.query_one(erase, &[&campus, &member]).await?;
+            row.get::<_, i64>(0).unsigned_abs()
+        } else {
+            let statement = format!("DELETE FROM {traces}");
+            transaction.execute(&statement, &[&campus, &member]).await?
+        };
         subject[name] = json!(*number);
     }
     // Noted first: without that, nothing is taken out of the audit.
@@ -171,9 +181,9 @@ fn report(arguments: &Arguments, what: &str, numbers: &Numbers) -> anyhow::Resul
 }
 
 fn sentence(numbers: &Numbers) -> String {
-    let [attempts, deliveries, letters, changes, rows, links, entries] = numbers;
+    let [attempts, deliveries, letters, changes, rows, links, operations, entries] = numbers;
     format!(
         "{deliveries} deliveries, {attempts} attempts, {letters} dead letters, {changes} changes of runs, {rows} remembered rows, \
-         {links} links, and the id in {entries} entries of the audit"
+         {links} links, and the id in {operations} operations and {entries} entries of the audit"
     )
 }

@@ -13,7 +13,8 @@ use crate::{
 };
 
 /// Makes the days of `webhook_logs` ahead, drops old ones, forgets what runs changed, which dead
-/// letters came to an end so long ago, old entries of the audit and which programs are gone, ends the rows of runs whose program
+/// letters and operations came to an end so long ago, old entries of the audit and which programs are gone, ends the rows of runs
+/// whose program
 /// is gone, and brings ages up to date. Each is tried whatever became of the others; the first error is
 /// answered. Otherwise how many days of the log wait for somebody who reads it.
 pub(crate) async fn pass(
@@ -29,6 +30,7 @@ pub(crate) async fn pass(
     let letters = store::dead_letters::forget(client, retention.log).await;
     let entries = store::audit::forget(client, retention.audit).await;
     let told = store::notifications::forget(client, retention.log).await;
+    let operations = store::operations::forget(client, retention.log).await;
     let abandoned = sync_log::end_abandoned(client).await;
     let tidied = instances::tidy(client).await;
     let aged = ages::bring_up_to_date(client, Utc::now()).await;
@@ -37,6 +39,7 @@ pub(crate) async fn pass(
     let entries = entries.map_err(DatabaseError::during("forget old entries of the audit"))?;
     forgotten?;
     told?;
+    let operations = operations?;
     tidied?;
     metrics.passed(made, dropped, waiting, &aged, begun.elapsed());
     if waiting > 0 {
@@ -50,6 +53,7 @@ pub(crate) async fn pass(
         days_dropped = dropped,
         letters_forgotten = letters,
         audit_entries_forgotten = entries,
+        operations_forgotten = operations,
         ages_updated = aged.updated,
         runs_abandoned = abandoned,
         campuses = aged.campuses,

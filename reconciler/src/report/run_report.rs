@@ -58,7 +58,7 @@ pub(crate) struct RunReport {
 
 impl RunReport {
     pub(crate) fn new(
-        request: RunRequest,
+        request: &RunRequest,
         id: Option<Uuid>,
         campus_name: String,
         outcome: RunStatus,
@@ -97,6 +97,11 @@ impl RunReport {
             outcome,
             counters,
         }
+    }
+
+    /// Why it failed, or what is to be said beside the numbers.
+    pub(crate) fn error_message(&self) -> Option<&str> {
+        self.error_message.as_deref()
     }
 
     /// Whether a dry run found core and campus unequal.

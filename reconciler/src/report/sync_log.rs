@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::{
     error::RunError,
     report::{counters::RunCounters, undecided::Named},
-    run::lock,
+    run::{lock, request::Allowance},
 };
 
 /// The held archives that an operator lets through.
@@ -173,7 +173,12 @@ async fn name_undecided(
 }
 
 /// The permit for exactly those whom the campus's last held run held.
-pub(crate) async fn permit(client: &Client, campus: Uuid, asked: u64) -> Result<Permit, RunError> {
+pub(crate) async fn permit(
+    client: &Client,
+    campus: Uuid,
+    allowance: &Allowance,
+) -> Result<Permit, RunError> {
+    let asked = allowance.archives;
     let row = client
         .query_opt(
             "SELECT id, candidates_held,
@@ -197,5 +202,5 @@ pub(crate) async fn permit(client: &Client, campus: Uuid, asked: u64) -> Result<
             "whom that run held is forgotten by now: run once without it".to_owned(),
         ));
     }
-    Ok(Permit { run: row.get(0), archives: held, by: runtime::operator() })
+    Ok(Permit { run: row.get(0), archives: held, by: allowance.by.clone() })
 }

@@ -8,6 +8,7 @@ use database::{Client, DatabaseError};
 use runtime::Trace;
 use store::{Reads, RunStatus, Session, SyncWriter};
 use tokio::{sync::Mutex, time::Instant};
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -42,7 +43,12 @@ const LOOK_FOR_PAUSE: Duration = Duration::from_secs(2);
 pub(crate) type Ended = Result<Option<RunReport>, RunError>;
 
 /// Runs under the campus's lock.
-pub(crate) async fn run_locked(request: RunRequest, context: Arc<RunContext>) -> Ended {
+/// With `stop` it ends as interrupted: all that it wrote until then was right.
+pub(crate) async fn run_locked(
+    request: RunRequest,
+    context: Arc<RunContext>,
+    stop: CancellationToken,
+) -> Ended {
     let (session, writer) = Session::open(&context.database, Reads::Everything).await?;
     let session = Arc::new(session);
     match request.trigger {
@@ -52,8 +58,9 @@ pub(crate) async fn run_locked(request: RunRequest, context: Arc<RunContext>) ->
         Trigger::Due(_) if !lock::take(session.client(), request.campus).await? => return Ok(None),
         Trigger::OnDemand | Trigger::Due(_) => {}
     }
-    let ended = Locked { request, context: &context }.run(&session, writer).await;
-    lock::give_back(session.client(), request.campus).await;
+    let campus = request.campus;
+    let ended = Locked { request, context: &context, stop }.run(&session, writer).await;
+    lock::give_back(session.client(), campus).await;
     ended
 }
 
@@ -61,17 +68,18 @@ pub(crate) async fn run_locked(request: RunRequest, context: Arc<RunContext>) ->
 struct Locked<'a> {
     request: RunRequest,
     context: &'a RunContext,
+    stop: CancellationToken,
 }
 
 impl Locked<'_> {
     async fn run(&self, session: &Arc<Session>, writer: SyncWriter) -> Ended {
-        let (request, client) = (self.request, session.client());
+        let (request, client) = (&self.request, session.client());
         if !self.is_still_due(client).await? {
             return Ok(None);
         }
         let name = name_of(client, request.campus).await?;
-        let permit = match request.allow_archive {
-            Some(archives) => Some(sync_log::permit(client, request.campus, archives).await?),
+        let permit = match &request.allow_archive {
+            Some(allowance) => Some(sync_log::permit(client, request.campus, allowance).await?),
             None => None,
         };
         let log = if request.is_dry_run {
@@ -136,7 +144,7 @@ impl Locked<'_> {
 
     /// The program is told to stop, and nothing is being written any more.
     async fn interrupted(&self, busy: &Mutex<()>) {
-        self.context.stop.cancelled().await;
+        self.stop.cancelled().await;
         drop(busy.lock().await);
     }
 

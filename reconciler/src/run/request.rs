@@ -5,14 +5,23 @@ use uuid::Uuid;
 use crate::schedule::due::Spread;
 
 /// What is asked of a run.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct RunRequest {
     pub(crate) campus: Uuid,
     pub(crate) trigger: Trigger,
     /// Report what would change, and change nothing.
     pub(crate) is_dry_run: bool,
-    /// So many archives of the last held run are let through.
-    pub(crate) allow_archive: Option<u64>,
+    /// Archives of the last held run that are let through.
+    pub(crate) allow_archive: Option<Allowance>,
+}
+
+/// Archives that an operator lets through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Allowance {
+    /// As many as were held.
+    pub(crate) archives: u64,
+    /// Who lets them.
+    pub(crate) by: String,
 }
 
 /// Why there is a run.

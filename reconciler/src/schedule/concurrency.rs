@@ -32,12 +32,23 @@ impl ConcurrentRuns {
 
     /// Begins runs as long as there is room for them.
     pub(crate) fn begin<F: Future<Output = Ended> + 'static>(&mut self, run: impl Fn(Uuid) -> F) {
-        while self.runs.len() < self.most
+        while self.has_room()
             && let Some(campus) = self.waiting.pop_front()
         {
             self.under_way.push(campus);
             self.runs.push(run(campus).map(move |ended| (campus, ended)).boxed_local());
         }
+    }
+
+    /// Whether another one may begin.
+    pub(crate) fn has_room(&self) -> bool {
+        self.runs.len() < self.most
+    }
+
+    /// Begins a run that an operator asked for.
+    pub(crate) fn add(&mut self, campus: Uuid, run: impl Future<Output = Ended> + 'static) {
+        self.under_way.push(campus);
+        self.runs.push(run.map(move |ended| (campus, ended)).boxed_local());
     }
 
     /// Waits for a run to end; none where none is under way. May be dropped at any point.

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use chrono::Utc;
-use database::{DatabaseError, OPEN_LIMIT, ensure_writable, within};
-use instances::Heartbeat;
+use database::{DatabaseError, OPEN_LIMIT, answered, ensure_writable, within};
+use instances::{Heartbeat, Instance};
 use runtime::{Check, Daemon, FailureLog};
 use tokio::time::{Interval, MissedTickBehavior, sleep};
 use tokio_util::sync::CancellationToken;
@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::{
     Config, PROGRAM, housekeeping,
     notify::notify,
+    operations::{self, Requested},
     report::{metrics::Metrics, progress::Terminal, sync_log},
     run::{
         context::RunContext,
@@ -39,6 +40,8 @@ struct Reconciler {
     config: Config,
     context: Arc<RunContext>,
     metrics: Metrics,
+    /// This one, as its row of `instances` has it.
+    instance: Instance,
 }
 
 /// Works until the daemon is told to stop. A run that is under way then ends as interrupted: all it
@@ -55,6 +58,7 @@ pub async fn run(mut config: Config, daemon: Daemon) -> anyhow::Result<()> {
     let metrics = Metrics::new(config.retention.log);
     pool.observe();
     let heartbeat = Heartbeat::new(PROGRAM.name, env!("CARGO_PKG_VERSION"), health.clone());
+    let instance = heartbeat.instance().clone();
     let stop = CancellationToken::new();
     let telling = tokio::spawn(heartbeat.keep(pool.clone(), stop.clone()));
     let notifying =
@@ -67,7 +71,7 @@ pub async fn run(mut config: Config, daemon: Daemon) -> anyhow::Result<()> {
         terminal: Terminal::hidden(),
         stop: shutdown,
     };
-    let reconciler = Reconciler { config, context: Arc::new(context), metrics };
+    let reconciler = Reconciler { config, context: Arc::new(context), metrics, instance };
     tokio::select! {
         () = reconciler.watch(&check) => {}
         () = reconciler.keep_house() => {}
@@ -144,7 +148,11 @@ impl Reconciler {
             tokio::select! {
                 Some((campus, ended)) = runs.next() => self.tell(campus, ended),
                 due = self.due(&mut looks) => match due {
-                    Ok(due) => runs.queue(due),
+                    Ok(due) => {
+                        // Who asked is there, and waits: before what is due by the clock.
+                        self.begin_operation(&mut runs).await;
+                        runs.queue(due);
+                    }
                     Err(error) => {
                         let error = format!("{error:#}");
                         if failures.is_worth_a_line(&error) {
@@ -172,6 +180,25 @@ impl Reconciler {
         Ok(due.into_iter().map(|due| due.campus).collect())
     }
 
+    /// Takes an operation where there is room for its run.
+    async fn begin_operation(&self, runs: &mut ConcurrentRuns) {
+        if !runs.has_room() {
+            return;
+        }
+        let operation =
+            match answered(operations::take(&self.context.pool, self.instance.id())).await {
+                Ok(Some(operation)) => operation,
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot look for operations");
+                    return;
+                }
+            };
+        let campus = operations::campus_of(&operation).unwrap_or_default();
+        let requested = Requested { operation, instance: self.instance.clone() };
+        runs.add(campus, requested.carry_out(Arc::clone(&self.context)));
+    }
+
     fn run(&self, campus: Uuid) -> impl Future<Output = Ended> + use<> {
         let request = RunRequest {
             campus,
@@ -179,7 +206,7 @@ impl Reconciler {
             is_dry_run: false,
             allow_archive: None,
         };
-        run_locked(request, Arc::clone(&self.context))
+        run_locked(request, Arc::clone(&self.context), self.context.stop.clone())
     }
 
     fn tell(&self, campus: Uuid, ended: Ended) {

@@ -62,6 +62,11 @@ impl Heartbeat {
         Self { instance, ..self }
     }
 
+    /// Which start of the program it tells of.
+    pub fn instance(&self) -> &Instance {
+        &self.instance
+    }
+
     /// Of a gateway, with what it could not take.
     #[must_use]
     pub fn with_gaps(self, gaps: Arc<Gaps>) -> Self {

@@ -17,6 +17,11 @@ impl Instance {
         let host = nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned();
         Self { id: Uuid::now_v7(), host }
     }
+
+    /// Its row's key.
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
 }
 
 /// `host/id`, as whatever it did is marked: the host tells where its log is once its row is gone.

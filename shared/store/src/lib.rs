@@ -22,6 +22,7 @@ mod lost_deliveries;
 mod members;
 mod migrations;
 pub mod notifications;
+pub mod operations;
 mod partitions;
 mod photos;
 mod planning;
@@ -53,7 +54,10 @@ pub use migrations::{MigrationError, SchemaState, migrate, schema_state};
 pub use partitions::{drop_log_partitions, make_log_partitions, waiting_log_partitions};
 pub use reconcile::{ArchiveLimit, Reconciliation, WriteScope};
 pub use session::{Happened, Reads, Session, SyncWriter};
-pub use status::{AttemptKind, AuditResult, AuditVia, DeadLetterStatus, DeliveryStatus, RunStatus};
+pub use status::{
+    AttemptKind, AuditResult, AuditVia, DeadLetterStatus, DeliveryStatus, OperationKind,
+    OperationState, RunStatus,
+};
 pub use sync_changes::{ArchivedToday, ChangeKind, SyncChange, archived_today, record_changes};
 pub use tokens::{PostgresTokens, TokenError};
 

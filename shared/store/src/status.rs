@@ -1,5 +1,5 @@
-//! The statuses of deliveries, dead letters and runs, the kinds of attempts, and how changes ended: one list of each, from
-//! which SQL, Rust and help come. The migrations' checks are held against them.
+//! The statuses of deliveries, dead letters and runs, the kinds of attempts, the kinds and states of operations, and how
+//! changes ended: one list of each, from which SQL, Rust and help come. The migrations' checks are held against them.
 
 /// Declares the words of a column, each with its text and a line of help.
 macro_rules! statuses {
@@ -96,6 +96,51 @@ statuses! {
     Stopped = "stopped", "Somebody interrupted it; what was done until then is in the subject";
 }
 
+statuses! {
+    /// `operations.kind`: what an operator asked for.
+    OperationKind:
+    Replay = "replay", "Dead letters go through the workers again";
+    Discard = "discard", "Dead letters are given up";
+    Restore = "restore", "Dead letters that were given up are open again";
+    Resync = "resync", "Members are fetched anew";
+    Reconcile = "reconcile", "A campus is compared with its core, and repaired";
+    ReconcileDryRun = "reconcile_dry_run", "A campus is compared with its core, and nothing is written";
+    AllowArchives = "allow_archives", "Archives that a run held are let through";
+}
+
+statuses! {
+    /// `operations.state`: where an operation stands.
+    OperationState:
+    Waiting = "waiting", "Nobody carries it out yet";
+    Running = "running", "A program carries it out";
+    Paused = "paused", "An operator paused it";
+    Stopping = "stopping", "It stops after the batch under way";
+    Stopped = "stopped", "An operator stopped it";
+    Done = "done", "It came to its end";
+    Failed = "failed", "It could not be carried out";
+}
+
+impl OperationKind {
+    /// Those that workers carry out.
+    pub const OF_WORKERS: [Self; 4] = [Self::Replay, Self::Discard, Self::Restore, Self::Resync];
+
+    /// Those that reconcilers carry out.
+    pub const OF_RECONCILERS: [Self; 3] =
+        [Self::Reconcile, Self::ReconcileDryRun, Self::AllowArchives];
+
+    /// The program that carries it out, as `instances` calls it.
+    pub fn program(self) -> &'static str {
+        if Self::OF_WORKERS.contains(&self) { "worker" } else { "reconciler" }
+    }
+}
+
+impl OperationState {
+    /// Whether nothing more becomes of it.
+    pub fn is_end(self) -> bool {
+        matches!(self, Self::Stopped | Self::Done | Self::Failed)
+    }
+}
+
 impl DeliveryStatus {
     /// Those that a worker ends a delivery with, short of an operator's replay.
     pub const ENDS: [Self; 6] =
@@ -129,7 +174,10 @@ impl DeliveryStatus {
 
 #[cfg(test)]
 mod tests {
-    use super::{AttemptKind, AuditResult, AuditVia, DeadLetterStatus, DeliveryStatus, RunStatus};
+    use super::{
+        AttemptKind, AuditResult, AuditVia, DeadLetterStatus, DeliveryStatus, OperationKind,
+        OperationState, RunStatus,
+    };
 
     /// The texts of the last check of a column in a migration.
     fn checked<'a>(migration: &'a str, column: &str) -> Vec<&'a str> {
@@ -156,6 +204,9 @@ mod tests {
         assert_eq!(checked(trail, "kind"), AttemptKind::ALL.map(AttemptKind::as_str));
         assert_eq!(checked(trail, "via"), AuditVia::ALL.map(AuditVia::as_str));
         assert_eq!(checked(trail, "result"), AuditResult::ALL.map(AuditResult::as_str));
+        let operations = include_str!("../migrations/V20__operations.sql");
+        assert_eq!(checked(operations, "kind"), OperationKind::ALL.map(OperationKind::as_str));
+        assert_eq!(checked(operations, "state"), OperationState::ALL.map(OperationState::as_str));
     }
 
     #[test]

@@ -10,7 +10,10 @@ use support::{
 };
 use uuid::Uuid;
 
-use super::role::{ROLE_PASSWORD, Role};
+use super::{
+    interception::Interception,
+    role::{ROLE_PASSWORD, Role},
+};
 
 /// The vhost of one test.
 pub struct TestBroker {
@@ -97,6 +100,11 @@ impl TestBroker {
     /// A channel under the rights of a program, where users were made.
     pub async fn channel_as(&self, role: Role) -> Channel {
         open_channel(&self.url_as(role).expect("the role has a user")).await
+    }
+
+    /// Takes the messages of a queue before any worker does.
+    pub async fn intercept(&self, queue: &str) -> Interception {
+        Interception::of(self.channel().await, queue).await
     }
 
     /// How many messages of a queue wait to be delivered: those that a consumer holds do not count.

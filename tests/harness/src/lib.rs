@@ -33,6 +33,7 @@ pub mod collector;
 mod database;
 mod environment;
 mod eventually;
+mod interception;
 pub mod oracle;
 mod probe;
 mod proxies;
@@ -53,6 +54,7 @@ pub use self::{
     campus::Campus,
     database::TestDatabase,
     eventually::{Condition, eventually},
+    interception::{Intercepted, Interception},
     proxies::Proxies,
     role::{ROLE_PASSWORD, Role},
     system::TestSystem,

@@ -3,20 +3,20 @@
 use std::time::{Duration, Instant};
 
 use harness::TestSystem;
-use queue::WORK;
 use serde_json::{Value, json};
 
-use super::mailbox::Mailbox;
+use super::mailbox::{Mailbox, queued};
 
-/// A system whose queues exist, without a worker to empty them.
-async fn without_worker() -> TestSystem {
-    TestSystem::builder().workers(0).spawn().await
+/// A system with a worker that carries out what is asked for.
+async fn with_worker() -> TestSystem {
+    TestSystem::builder().gateways(0).spawn().await
 }
 
 #[tokio::test]
 async fn a_dry_run_says_how_many_and_changes_nothing() {
-    let system = without_worker().await;
+    let system = with_worker().await;
     let mailbox = Mailbox { system: &system };
+    let work = mailbox.intercept().await;
     mailbox.fill(5).await;
     mailbox.fill_unreadable().await;
     let before = mailbox.letters().await;
@@ -33,26 +33,29 @@ async fn a_dry_run_says_how_many_and_changes_nothing() {
     assert_eq!(by_id.success().trim(), "would replay 1 dead letter");
 
     assert_eq!(mailbox.letters().await, before);
-    assert_eq!(system.queue_depth(WORK).await, Some(0));
+    let operations = system.database.rows("SELECT FROM operations", &[]).await;
+    assert_eq!((work.count(), operations.len()), (0, 0));
 }
 
 #[tokio::test]
 async fn nothing_is_done_unasked_where_there_is_nobody_to_ask() {
-    let system = without_worker().await;
+    let system = with_worker().await;
     let mailbox = Mailbox { system: &system };
     mailbox.fill(1).await;
     let before = mailbox.letters().await;
-    for command in [&["replay"][..], &["discard", "--note", "no use"]] {
+    for command in [&["replay"][..], &["discard", "--note", "no use"], &["restore"]] {
         let refused = mailbox.run(command).await;
         assert_eq!(refused.code, Some(2), "{refused:?}");
         assert!(refused.stderr.contains("--yes"), "{refused:?}");
     }
     let no_note = mailbox.run(&["discard", "--yes"]).await;
     assert_eq!(no_note.code, Some(2), "{no_note:?}");
-    for status in ["replaying", "resolved", "discarded"] {
+    for status in ["resolved", "discarded"] {
         let refused = mailbox.run(&["replay", "--yes", "--status", status]).await;
         assert_eq!(refused.code, Some(2), "{refused:?}");
     }
+    let refused = mailbox.run(&["restore", "--yes", "--status", "open"]).await;
+    assert_eq!(refused.code, Some(2), "{refused:?}");
     let both = mailbox.run(&["replay", "--yes", "--cause", "poison", "--id", "x"]).await;
     assert_eq!(both.code, Some(2), "{both:?}");
     assert_eq!(mailbox.letters().await, before);
@@ -60,8 +63,9 @@ async fn nothing_is_done_unasked_where_there_is_nobody_to_ask() {
 
 #[tokio::test]
 async fn only_what_matches_is_replayed_and_a_limit_takes_what_died_first() {
-    let system = without_worker().await;
+    let system = with_worker().await;
     let mailbox = Mailbox { system: &system };
+    let work = mailbox.intercept().await;
     mailbox.fill(10).await;
     let replaying = async || {
         let letters = mailbox.letters().await;
@@ -79,13 +83,14 @@ async fn only_what_matches_is_replayed_and_a_limit_takes_what_died_first() {
     let nothing = mailbox.run(&["replay", "--yes", "--member", "member-5"]).await;
     assert_eq!(nothing.code, Some(1), "{nothing:?}");
     assert_eq!(mailbox.replay(&["--campus", &system.campus.id]).await, 6);
-    assert_eq!(system.queue_depth(WORK).await, Some(10));
+    assert_eq!(work.count(), 10);
 }
 
 #[tokio::test]
 async fn letters_are_named_by_their_ids_also_those_that_are_on_their_way() {
-    let system = without_worker().await;
+    let system = with_worker().await;
     let mailbox = Mailbox { system: &system };
+    let work = mailbox.intercept().await;
     mailbox.fill(4).await;
     let unreadable = mailbox.fill_unreadable().await;
     let letters = mailbox.letters().await;
@@ -113,7 +118,7 @@ async fn letters_are_named_by_their_ids_also_those_that_are_on_their_way() {
     // Once more, though they are on their way: by their ids alone.
     assert_eq!(mailbox.replay(&[]).await, 1);
     assert_eq!(mailbox.replay(&["--id", &one]).await, 1);
-    let queued = mailbox.take_queued().await;
+    let queued = queued(&work);
     let mut counts: Vec<_> = queued
         .iter()
         .map(|queued| (queued.envelope.event_id.as_str(), queued.history.replays))
@@ -123,11 +128,17 @@ async fn letters_are_named_by_their_ids_also_those_that_are_on_their_way() {
     assert_eq!(counts, [("event-1", 1), ("event-1", 2), ("event-2", 1), ("event-4", 1)]);
     let discard = ["discard", "--yes", "--note", "no use", "--id", &one];
     assert_eq!(mailbox.run(&discard).await.code, Some(1), "it is on its way");
+    // By how long ago they were sent, too.
+    let nothing = mailbox.run(&["replay", "--yes", "--status", "replaying", "--until", "1h"]).await;
+    assert_eq!(nothing.code, Some(1), "{nothing:?}");
+    let long_ago = "UPDATE dead_letters SET replayed_at = now() - interval '2 hours' WHERE event_id = 'event-4'";
+    system.database.client().batch_execute(long_ago).await.unwrap();
+    assert_eq!(mailbox.replay(&["--status", "replaying", "--until", "1h"]).await, 1);
 }
 
 #[tokio::test]
 async fn what_holds_no_event_never_stops_a_replay() {
-    let system = without_worker().await;
+    let system = with_worker().await;
     let mailbox = Mailbox { system: &system };
     let alone = mailbox.fill_unreadable().await;
     let only = mailbox.run(&["replay", "--yes"]).await;
@@ -136,6 +147,7 @@ async fn what_holds_no_event_never_stops_a_replay() {
     let by_id = mailbox.run(&["replay", "--yes", "--id", &alone]).await;
     assert_eq!(by_id.code, Some(1), "{by_id:?}");
 
+    let _work = mailbox.intercept().await;
     mailbox.fill(3).await;
     // One that looks like an event and is none.
     let broken =
@@ -149,8 +161,9 @@ async fn what_holds_no_event_never_stops_a_replay() {
 
 #[tokio::test]
 async fn a_replay_keeps_to_its_rate() {
-    let system = without_worker().await;
+    let system = with_worker().await;
     let mailbox = Mailbox { system: &system };
+    let _work = mailbox.intercept().await;
     mailbox.fill(40).await;
     let began = Instant::now();
     assert_eq!(mailbox.replay(&["--rate", "20/s"]).await, 40);
@@ -163,8 +176,9 @@ async fn a_replay_keeps_to_its_rate() {
 
 #[tokio::test]
 async fn a_replay_is_published_anew_with_nothing_tried_yet_and_in_its_trace() {
-    let system = without_worker().await;
+    let system = with_worker().await;
     let mailbox = Mailbox { system: &system };
+    let work = mailbox.intercept().await;
     mailbox.fill(1).await;
     let before = mailbox.letters().await.remove(0);
     assert_eq!(mailbox.replay(&[]).await, 1);
@@ -173,7 +187,7 @@ async fn a_replay_is_published_anew_with_nothing_tried_yet_and_in_its_trace() {
     assert!(after["replayed_at"].is_string() && after["resolved_at"] == Value::Null, "{after}");
     assert_eq!((&after["dead_at"], &after["cause"]), (&before["dead_at"], &before["cause"]));
 
-    let queued = mailbox.take_queued().await.remove(0);
+    let queued = queued(&work).remove(0);
     let history = &queued.history;
     assert_eq!((history.failed_attempts(), history.first_failed_at, history.replays), (0, None, 1));
     assert_eq!(queued.envelope.event_id, "event-1");

@@ -13,7 +13,7 @@ use super::mailbox::{Mailbox, SOON, to_dead, to_work};
 
 #[tokio::test]
 async fn only_open_letters_that_match_are_discarded_with_a_note() {
-    let system = TestSystem::builder().gateways(0).workers(0).spawn().await;
+    let system = TestSystem::builder().gateways(0).spawn().await;
     let mailbox = Mailbox { system: &system };
     mailbox.fill(6).await;
     mailbox.fill_unreadable().await;
@@ -39,8 +39,39 @@ async fn only_open_letters_that_match_are_discarded_with_a_note() {
     }
     // What holds no event can be given up too.
     let rest = mailbox.run(&["discard", "--yes", "--json", "--note", "x"]).await.json();
-    assert_eq!(rest, json!({"matched": 2, "discarded": 2, "dry_run": false}));
+    let (matched, discarded, dry_run) = (&rest["matched"], &rest["discarded"], &rest["dry_run"]);
+    assert_eq!((matched, discarded, dry_run), (&json!(2), &json!(2), &json!(false)));
+    assert!(rest["operation_id"].is_string(), "{rest}");
     assert_eq!(mailbox.run(&discard).await.code, Some(1));
+}
+
+#[tokio::test]
+async fn a_discarded_letter_is_opened_again_as_it_was() {
+    let system = TestSystem::builder().gateways(0).spawn().await;
+    let mailbox = Mailbox { system: &system };
+    mailbox.fill(3).await;
+    let before = mailbox.letters().await;
+    let id = before[0]["id"].as_str().unwrap();
+    mailbox.run(&["discard", "--yes", "--note", "by mistake"]).await.success();
+    let nothing = mailbox.run(&["restore", "--yes", "--cause", "poison"]).await;
+    assert_eq!(nothing.code, Some(1), "{nothing:?}");
+    let would = mailbox.run(&["restore", "--dry-run"]).await.success();
+    assert_eq!(would.trim(), "would restore 3 dead letters");
+    let said = mailbox.run(&["restore", "--yes", "--id", id]).await.success();
+    assert_eq!(said.trim(), "restored 1 of 1 dead letter");
+    assert_eq!(mailbox.statuses().await, [("discarded".into(), 2), ("open".into(), 1)].into());
+    mailbox.run(&["restore", "--yes"]).await.success();
+    let mut after = mailbox.letters().await;
+    for letter in &mut after {
+        assert!(letter["operation_id"].is_string(), "{letter}");
+        letter["operation_id"] = Value::Null;
+        let log = mailbox.log(letter["event_id"].as_str().unwrap()).await;
+        assert_eq!((&log["status"], &log["message"]), (&json!("dead"), &Value::Null));
+        assert_eq!(log["error"], "The core knows no such member.");
+    }
+    assert_eq!(after, before);
+    let work = mailbox.intercept().await;
+    assert_eq!((mailbox.replay(&[]).await, work.count()), (3, 3));
 }
 
 #[tokio::test]

@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{TimeDelta, Utc};
 use event::{Envelope, EventType, History, SCHEMA_VERSION};
-use harness::{Finished, TestSystem, eventually};
+use harness::{Finished, Intercepted, Interception, TestSystem, eventually};
 use lapin::{
     BasicProperties, Channel,
-    options::{BasicAckOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions},
+    options::{BasicPublishOptions, ConfirmSelectOptions},
     types::{AMQPValue, FieldTable},
 };
 use queue::{DEAD, EXCHANGE, ReceivedHeaders, WORK};
@@ -16,26 +16,26 @@ use support::program::{Program, binary};
 use uuid::Uuid;
 
 /// How long anything may take, on a machine that runs other tests too.
-pub(super) const SOON: Duration = Duration::from_mins(1);
+pub(crate) const SOON: Duration = Duration::from_mins(1);
 
 /// The dead letters of a system's first campus.
 #[derive(Clone, Copy)]
-pub(super) struct Mailbox<'a> {
-    pub(super) system: &'a TestSystem,
+pub(crate) struct Mailbox<'a> {
+    pub(crate) system: &'a TestSystem,
 }
 
-/// A message that waits in the work queue.
-pub(super) struct Queued {
-    pub(super) delivery: Uuid,
-    pub(super) history: History,
-    pub(super) traceparent: Option<String>,
-    pub(super) envelope: Envelope,
+/// A message of the work queue.
+pub(crate) struct Queued {
+    pub(crate) delivery: Uuid,
+    pub(crate) history: History,
+    pub(crate) traceparent: Option<String>,
+    pub(crate) envelope: Envelope,
 }
 
 impl Mailbox<'_> {
     /// Puts `number` letters there that have been open for an hour, with their log rows: of members
     /// `member-1` and so on, which the core does not know.
-    pub(super) async fn fill(&self, number: i32) {
+    pub(crate) async fn fill(&self, number: i32) {
         let sql = "
             INSERT INTO dead_letters (id, event_id, campus_id, event_type, member_id, cause, reason, attempts,
                                       first_failed_at, dead_at, received_at, trace_id, envelope)
@@ -61,7 +61,7 @@ impl Mailbox<'_> {
     }
 
     /// Puts a letter there that holds no event.
-    pub(super) async fn fill_unreadable(&self) -> String {
+    pub(crate) async fn fill_unreadable(&self) -> String {
         let sql = "INSERT INTO dead_letters (id, cause, reason, attempts, dead_at, envelope)
              VALUES (gen_random_uuid(), 'invalid_event', 'The message could not be read.', 0,
                      now() - interval '2 hours', '{\"base64\": \"eyI=\"}') RETURNING id";
@@ -70,18 +70,18 @@ impl Mailbox<'_> {
     }
 
     /// Runs a command of `faithctl dead-letters`.
-    pub(super) async fn run(&self, arguments: &[&str]) -> Finished {
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Finished {
         self.system.faithctl(&[&["dead-letters"], arguments].concat()).await
     }
 
     /// Runs a replay without asking, and answers how many it replayed.
-    pub(super) async fn replay(&self, more: &[&str]) -> u64 {
+    pub(crate) async fn replay(&self, more: &[&str]) -> u64 {
         let replayed = self.run(&[&["replay", "--yes", "--json"], more].concat()).await.json();
         replayed["replayed"].as_u64().unwrap()
     }
 
     /// A command that runs beside the test, and may be killed.
-    pub(super) fn beside(self, name: &str, arguments: &[&str]) -> Program {
+    pub(crate) fn beside(self, name: &str, arguments: &[&str]) -> Program {
         let variables = self.system.variables(harness::Role::Admin).clone();
         let program = Program::new(name, binary("faithctl").unwrap(), self.system.folder().path())
             .arguments(["dead-letters"])
@@ -93,12 +93,12 @@ impl Mailbox<'_> {
     }
 
     /// Every letter, those that died first first.
-    pub(super) async fn letters(&self) -> Vec<Value> {
+    pub(crate) async fn letters(&self) -> Vec<Value> {
         self.system.database.rows("SELECT * FROM dead_letters ORDER BY dead_at, id", &[]).await
     }
 
     /// The letter of an event, when it stands so.
-    pub(super) async fn until(&self, event: &str, status: &str) -> Value {
+    pub(crate) async fn until(&self, event: &str, status: &str) -> Value {
         eventually(&format!("the letter is {status}"), SOON, async || {
             let query = "SELECT * FROM dead_letters WHERE event_id = $1";
             let letters = self.system.database.rows(query, &[&event]).await;
@@ -112,7 +112,7 @@ impl Mailbox<'_> {
     }
 
     /// The log row of an event that was delivered once.
-    pub(super) async fn log(&self, event: &str) -> Value {
+    pub(crate) async fn log(&self, event: &str) -> Value {
         let query = "SELECT * FROM webhook_logs WHERE event_id = $1";
         let mut rows = self.system.database.rows(query, &[&event]).await;
         assert_eq!(rows.len(), 1, "{rows:?}");
@@ -120,14 +120,14 @@ impl Mailbox<'_> {
     }
 
     /// How many letters stand how.
-    pub(super) async fn statuses(&self) -> BTreeMap<String, i64> {
+    pub(crate) async fn statuses(&self) -> BTreeMap<String, i64> {
         let query = "SELECT status, count(*) FROM dead_letters GROUP BY status";
         let rows = self.system.database.client().query(query, &[]).await.unwrap();
         rows.iter().map(|row| (row.get(0), row.get(1))).collect()
     }
 
     /// Waits until letters stand like this, and no others are there.
-    pub(super) async fn until_statuses(&self, expected: &[(&str, i64)]) {
+    pub(crate) async fn until_statuses(&self, expected: &[(&str, i64)]) {
         let expected = expected.iter().map(|(status, n)| ((*status).to_owned(), *n)).collect();
         eventually("the letters stand as expected", SOON, async || {
             let seen = self.statuses().await;
@@ -137,7 +137,7 @@ impl Mailbox<'_> {
     }
 
     /// An envelope as a gateway makes it, received `age` ago.
-    pub(super) fn envelope(self, event_type: &str, member: &str, age: TimeDelta) -> Envelope {
+    pub(crate) fn envelope(self, event_type: &str, member: &str, age: TimeDelta) -> Envelope {
         Envelope {
             schema_version: SCHEMA_VERSION,
             delivery_id: Uuid::now_v7(),
@@ -151,39 +151,40 @@ impl Mailbox<'_> {
     }
 
     /// A channel that confirms.
-    pub(super) async fn channel(&self) -> Channel {
+    pub(crate) async fn channel(&self) -> Channel {
         let channel = self.system.broker.channel().await;
         channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
         channel
     }
 
-    /// Takes everything out of the work queue.
-    pub(super) async fn take_queued(&self) -> Vec<Queued> {
-        let channel = self.system.broker.channel().await;
-        let mut queued = Vec::new();
-        loop {
-            let got = channel.basic_get(WORK.into(), BasicGetOptions::default()).await.unwrap();
-            let Some(message) = got else { return queued };
-            let headers = ReceivedHeaders::read(&message.delivery.properties);
-            let envelope = Envelope::decode(&message.delivery.data).unwrap();
-            queued.push(Queued {
-                delivery: envelope.delivery_id,
-                history: headers.history,
-                traceparent: headers.traceparent,
-                envelope,
-            });
-            message.delivery.ack(BasicAckOptions::default()).await.unwrap();
-        }
+    /// Takes what comes into the work queue before the workers do.
+    pub(crate) async fn intercept(&self) -> Interception {
+        self.system.broker.intercept(WORK).await
     }
 }
 
+/// What was taken out of the work queue.
+pub(crate) fn queued(interception: &Interception) -> Vec<Queued> {
+    let queued = |message: Intercepted| {
+        let headers = ReceivedHeaders::read(&message.properties);
+        let envelope = Envelope::decode(&message.data).unwrap();
+        Queued {
+            delivery: envelope.delivery_id,
+            history: headers.history,
+            traceparent: headers.traceparent,
+            envelope,
+        }
+    };
+    interception.taken().into_iter().map(queued).collect()
+}
+
 /// Publishes an envelope to the workers.
-pub(super) async fn to_work(channel: &Channel, envelope: &Envelope) {
+pub(crate) async fn to_work(channel: &Channel, envelope: &Envelope) {
     publish(channel, WORK, envelope, FieldTable::default()).await;
 }
 
 /// Publishes an envelope to the collector, as a worker does with an event that has failed for good.
-pub(super) async fn to_dead(channel: &Channel, envelope: &Envelope) {
+pub(crate) async fn to_dead(channel: &Channel, envelope: &Envelope) {
     let mut headers = FieldTable::default();
     headers.insert("x-cause".into(), AMQPValue::LongString("member_not_found".into()));
     headers

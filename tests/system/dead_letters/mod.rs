@@ -6,6 +6,6 @@ mod collector;
 mod discard;
 mod interrupted;
 mod listing;
-mod mailbox;
+pub(crate) mod mailbox;
 mod outcomes;
 mod together;

@@ -80,9 +80,9 @@ async fn a_letter_is_resolved_only_when_the_worker_has_succeeded() {
     assert_eq!((&again["attempts"], &again["trace_id"]), (&json!(2), &dead["trace_id"]));
     assert_eq!(mailbox.log(&event).await["status"], "dead");
 
-    // Replayed while nobody works: on its way, and no more than that.
+    // Replayed while nobody takes events: on its way, and no more than that.
     mailbox.make_known("late");
-    system.worker(0).terminate(DRAIN).await.unwrap();
+    let work = mailbox.intercept().await;
     assert_eq!(mailbox.replay(&[]).await, 1);
     let on_its_way = mailbox.until(&event, "replaying").await;
     assert_eq!(
@@ -91,7 +91,7 @@ async fn a_letter_is_resolved_only_when_the_worker_has_succeeded() {
     );
     assert_eq!(mailbox.log(&event).await["status"], "dead");
 
-    system.start_again("worker", 0).await;
+    drop(work);
     let resolved = mailbox.until(&event, "resolved").await;
     assert!(resolved["resolved_at"].is_string(), "{resolved}");
     let done = mailbox.log(&event).await;

@@ -5,17 +5,18 @@ use std::collections::HashSet;
 use futures_util::future::join;
 use harness::TestSystem;
 
-use super::mailbox::Mailbox;
+use super::mailbox::{Mailbox, queued};
 
 #[tokio::test]
 async fn two_replays_at_once_never_replay_a_letter_twice() {
     const LETTERS: i32 = 3_000;
-    let system = TestSystem::builder().workers(0).spawn().await;
+    let system = TestSystem::builder().gateways(0).workers(2).spawn().await;
     let mailbox = Mailbox { system: &system };
+    let work = mailbox.intercept().await;
     mailbox.fill(LETTERS).await;
     let (one, other) = join(mailbox.replay(&[]), mailbox.replay(&[])).await;
     assert_eq!(one + other, 3_000, "{one} and {other}");
-    let queued = mailbox.take_queued().await;
+    let queued = queued(&work);
     let deliveries: HashSet<_> = queued.iter().map(|queued| queued.delivery).collect();
     assert_eq!((queued.len(), deliveries.len()), (3_000, 3_000));
     let letters = mailbox.letters().await;

@@ -97,7 +97,7 @@ async fn tables_fit_80_columns_with_whole_ids_and_prompts_say_what_would_be_done
         ),
         (
             &["discard", "--note", "x"],
-            "Discard 2 dead letters of campus GKBJ Kebon Jeruk Jakarta Barat for good",
+            "Discard 2 dead letters of campus GKBJ Kebon Jeruk Jakarta Barat, in database ",
         ),
     ] {
         let seen = on_a_terminal(&system, &[&["dead-letters"], arguments].concat(), "n\n");

@@ -41,13 +41,13 @@ async fn a_replay_is_found_from_the_origins_trace_and_from_its_own() {
     })
     .await;
 
-    // From the trace that it began in: what the operator sent, and what became of it.
+    // From the trace that it began in: what was sent for the operator, and what became of it.
     let spans = trace_with(&collector, id, |spans| count(spans, PROCESS) == 3).await;
     let resumed = only(&spans, "resume dead letter");
-    assert_eq!(resumed.service, "faithctl");
+    assert_eq!(resumed.service, "worker");
     let sent = spans
         .iter()
-        .find(|span| span.service == "faithctl" && span.kind == Kind::Producer)
+        .find(|span| span.parent.as_ref() == Some(&resumed.span_id) && span.kind == Kind::Producer)
         .unwrap_or_else(|| panic!("{:#?}", outline(&spans)));
     assert_child(sent, resumed);
     let again = spans.iter().find(|span| span.parent.as_ref() == Some(&sent.span_id)).unwrap();
@@ -57,9 +57,13 @@ async fn a_replay_is_found_from_the_origins_trace_and_from_its_own() {
     );
 
     // From the replay's own: each letter, linked with the trace that it goes on in.
-    let all = collector.spans();
+    let all = eventually("the run's own span has ended", SOON, async || {
+        let all = collector.spans();
+        (count(&all, "replay dead letters") == 1).then_some(all)
+    })
+    .await;
     let run = only(&all, "replay dead letters");
-    assert_eq!((run.service.as_str(), &run.parent), ("faithctl", &None));
+    assert_eq!((run.service.as_str(), &run.parent), ("worker", &None));
     assert_ne!(run.trace_id, id);
     let replayed = only(&all, "replay dead letter");
     assert_child(replayed, run);

@@ -69,13 +69,12 @@ async fn a_newer_event_that_nobody_could_read_for_long_is_replayed_as_it_was() {
     assert_eq!(letter["envelope"]["base64"], BASE64_STANDARD.encode(&body));
     assert!(letter["attempts"].as_u64() > Some(1), "{letter}");
 
-    system.worker(0).terminate(SOON).await.unwrap();
+    let work = system.broker.intercept(WORK).await;
     let replayed = system.faithctl(&["dead-letters", "replay", "--yes", "--json"]).await.success();
     let replayed: Value = serde_json::from_str(&replayed).unwrap();
     assert_eq!((&replayed["replayed"], &replayed["unreadable"]), (&json!(1), &json!(1)));
-    let channel = system.broker.channel().await;
-    let options = BasicGetOptions { no_ack: true };
-    let message = channel.basic_get(WORK.into(), options).await.unwrap().unwrap();
+    eventually("it is in the work queue", SOON, async || work.count() == 1).await;
+    let message = work.taken().remove(0);
     assert_eq!(message.data, body);
     assert_eq!(message.properties.message_id().as_ref().unwrap().as_str(), id.to_string());
 }

@@ -1,29 +1,16 @@
 //! `faithctl dead-letters discard`
 
 use clap::Args;
-use database::Client;
-use indicatif::HumanCount;
-use serde_json::json;
+use store::OperationKind;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    progress::{Progress, letters},
-    selection::{Selected, Selection, SelectionFilter},
-};
-use crate::{
-    confirm,
-    environment::Environment,
-    failure::{Interrupted, say},
-    input::note,
-    output,
-};
+use super::{change::Change, selection::Selection};
+use crate::{environment::Environment, input::note, operations::Request};
 
-/// Letters a transaction.
-const BATCH: usize = 500;
-
-/// Gives open letters up, for good: neither a replay nor a late success changes them any more.
+/// Gives open letters up: neither a replay nor a late success changes them any more.
 ///
-/// The event is discarded in the log of deliveries too. The rows stay, with the note.
+/// It is an operation: a worker carries it out. The event is discarded in the log of deliveries too. The rows stay, with
+/// the note; `restore` opens them again.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     faithctl dead-letters discard --cause member_not_found --until 7d --note 'purged in the core' --dry-run\n  \
@@ -32,6 +19,8 @@ const BATCH: usize = 500;
 pub(super) struct Arguments {
     #[command(flatten)]
     pub(super) selection: Selection,
+    #[command(flatten)]
+    request: Request,
     /// Why, for whoever looks at it later
     #[arg(long, value_name = "TEXT", value_parser = note)]
     note: String,
@@ -51,60 +40,16 @@ pub(super) async fn run(
     environment: &Environment,
     interrupted: &CancellationToken,
 ) -> anyhow::Result<()> {
-    arguments.selection.check()?;
-    if !arguments.dry_run {
-        confirm::require(arguments.yes)?;
-    }
-    let mut client = environment.client().await?;
-    let filter = SelectionFilter { events_only: false, replaying_too: false };
-    let chosen = arguments.selection.choose(&client, filter).await?;
-    if arguments.dry_run {
-        return report(arguments, &chosen, 0);
-    }
-    let question = format!("Discard {} for good", chosen.in_words(&client).await?);
-    confirm::ask(&question, environment, arguments.yes, interrupted).await?;
-    let mut discarded = 0;
-    let result = discard(&mut client, &chosen, &arguments.note, interrupted, &mut discarded).await;
-    report(arguments, &chosen, discarded)?;
-    if result.is_err() {
-        say("the rest stays open: the same command again goes on with it");
-    }
-    result
-}
-
-async fn discard(
-    client: &mut Client,
-    chosen: &Selected,
-    note: &str,
-    interrupted: &CancellationToken,
-    discarded: &mut usize,
-) -> anyhow::Result<()> {
-    let mut progress = Progress::new("discarded", chosen.ids.len());
-    for batch in chosen.ids.chunks(BATCH) {
-        if interrupted.is_cancelled() {
-            progress.finish();
-            return Err(Interrupted.into());
-        }
-        let number = store::dead_letters::discard(client, batch, chosen.at, note).await?;
-        *discarded += usize::try_from(number).unwrap_or(0);
-        progress.advance(batch.len());
-    }
-    progress.finish();
-    Ok(())
-}
-
-fn report(arguments: &Arguments, chosen: &Selected, discarded: usize) -> anyhow::Result<()> {
-    let matched = chosen.ids.len();
-    let numbers = |number: usize| HumanCount(number as u64);
-    if arguments.json {
-        return output::object(&json!({
-            "matched": matched,
-            "discarded": discarded,
-            "dry_run": arguments.dry_run,
-        }));
-    }
-    if arguments.dry_run {
-        return output::line(&format!("would discard {}", letters(matched)));
-    }
-    output::line(&format!("discarded {} of {}", numbers(discarded), letters(matched)))
+    let change = Change {
+        kind: OperationKind::Discard,
+        verb: "discard",
+        done: "discarded",
+        note: Some(arguments.note.clone()),
+        selection: &arguments.selection,
+        request: &arguments.request,
+        dry_run: arguments.dry_run,
+        yes: arguments.yes,
+        json: arguments.json,
+    };
+    change.ask_for(environment, interrupted).await
 }

@@ -6,7 +6,9 @@ use clap::{
     builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
 };
 use retry::Cause;
-use store::{CampusReference, DeadLetterStatus, records::DeadLetterFilter};
+use store::{
+    CampusReference, DeadLetterStatus, dead_letters::LetterFilters, records::DeadLetterFilter,
+};
 use uuid::Uuid;
 
 use crate::{campus::find_campus, environment::Environment, moment};
@@ -61,6 +63,21 @@ impl Filters {
             status: self.status.or(status),
             since: self.since,
             until: self.until,
+        }
+    }
+}
+
+impl From<&Filters> for LetterFilters {
+    /// What an operation is to be about.
+    fn from(filters: &Filters) -> Self {
+        Self {
+            cause: filters.cause.clone(),
+            campus_id: filters.campus_id,
+            event_type: filters.event_type.clone(),
+            member_id: filters.member.clone(),
+            status: filters.status.map(|status| status.as_str().to_owned()),
+            since: filters.since,
+            until: filters.until,
         }
     }
 }

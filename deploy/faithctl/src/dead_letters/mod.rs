@@ -1,16 +1,14 @@
 //! `faithctl dead-letters …`: what failed for good, and what becomes of it.
 
 mod advice;
+mod change;
 mod discard;
-mod ends;
 mod export;
 mod filters;
 mod groups;
 mod list;
-mod pace;
-mod progress;
-mod publisher;
 mod replay;
+mod restore;
 mod selection;
 mod show;
 
@@ -27,7 +25,8 @@ use crate::environment::Environment;
     faithctl dead-letters list --cause member_not_found --since 24h\n  \
     faithctl dead-letters replay --cause core_unavailable --dry-run\n  \
     faithctl dead-letters replay --cause core_unavailable --rate 200/s\n  \
-    faithctl dead-letters discard --campus ID --until 30d --note 'church has left' --dry-run\n\n\
+    faithctl dead-letters discard --campus ID --until 30d --note 'church has left' --dry-run\n  \
+    faithctl dead-letters restore --campus ID --dry-run\n\n\
     A letter is open until it is replayed, replaying while the event is on its way again, resolved\n\
     when a worker has finished it, and open once more when it fails anew.")]
 pub(crate) struct Arguments {
@@ -43,12 +42,13 @@ enum Command {
     Show(show::Arguments),
     Replay(replay::Arguments),
     Discard(discard::Arguments),
+    Restore(restore::Arguments),
 }
 
 impl Arguments {
     /// Whether the command ends in order by itself when it is interrupted.
     pub(crate) fn ends_in_order(&self) -> bool {
-        matches!(self.command, Command::Replay(_) | Command::Discard(_))
+        matches!(self.command, Command::Replay(_) | Command::Discard(_) | Command::Restore(_))
     }
 }
 
@@ -61,6 +61,7 @@ impl Command {
             Self::Export(arguments) => Some(&mut arguments.filters),
             Self::Replay(arguments) => Some(&mut arguments.selection.filters),
             Self::Discard(arguments) => Some(&mut arguments.selection.filters),
+            Self::Restore(arguments) => Some(&mut arguments.selection.filters),
             Self::Show(_) => None,
         }
     }
@@ -81,5 +82,6 @@ pub(crate) async fn run(
         Command::Show(arguments) => show::run(&arguments, environment).await,
         Command::Replay(arguments) => replay::run(&arguments, environment, interrupted).await,
         Command::Discard(arguments) => discard::run(&arguments, environment, interrupted).await,
+        Command::Restore(arguments) => restore::run(&arguments, environment, interrupted).await,
     }
 }

@@ -4,9 +4,9 @@
 //! ```text
 //!              collect                    replay                       worker
 //! dead queue ─────────▶ open ───────────────────────▶ replaying ─────────────────▶ resolved
-//!                        │  ▲                             │ it died again
-//!                discard │  └─────────────────────────────┘ (collect)
-//!                        ▼
+//!                        │▲ ▲                             │ it died again
+//!                discard ││ └─────────────────────────────┘ (collect)
+//!                        ▼│ restore
 //!                    discarded
 //! ```
 
@@ -14,10 +14,12 @@ mod collect;
 mod discard;
 mod forget;
 mod replay;
+mod selection;
 mod waiting;
 
 pub use collect::{DeadLetter, collect};
-pub use discard::discard;
+pub use discard::{discard, restore};
 pub use forget::forget;
-pub use replay::{Claim, Claimed, Replayable};
+pub use replay::{Claimed, Replayable};
+pub use selection::{Counted, LetterFilters, LetterKey, LetterSelection, SelectionError};
 pub use waiting::{Waiting, waiting};

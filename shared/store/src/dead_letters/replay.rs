@@ -1,23 +1,18 @@
 //! From the table back into the work queue.
 
-use chrono::{DateTime, Utc};
 use database::{Client, DatabaseError, Transaction};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::selection::{LetterKey, LetterSelection};
+use crate::{
+    AttemptKind, attempts,
+    operations::{Lease, LeaseError, Progress},
+};
+
 /// Confirms are awaited inside the transaction, and a publisher gives up on a frozen broker after
 /// 15 s: longer than a session may otherwise be idle in a transaction.
 const CONFIRM_TIME: &str = "SET LOCAL idle_in_transaction_session_timeout = '30s'";
-
-/// What may be replayed of some letters.
-#[derive(Debug, Clone, Copy)]
-pub struct Claim {
-    /// When the run began, by the database's clock. What died later is left for the next run: it
-    /// may have been replayed by this one.
-    pub before: DateTime<Utc>,
-    /// Whether letters are taken too that were replayed already and have come to no end since.
-    pub replaying_too: bool,
-}
 
 /// Letters that are locked for a replay. Dropping it, or losing the session, leaves them as they
 /// were.
@@ -40,24 +35,29 @@ pub struct Replayable {
     pub trace_id: Option<String>,
 }
 
-impl Claim {
-    /// Locks those of `ids` that may be replayed. What another replay holds is left to it, so two
+impl LetterSelection {
+    /// Locks those of the letters of `keys` that can be taken still. What somebody else holds is left, so two
     /// at once never publish the same letter.
+    ///
+    /// # Errors
+    ///
+    /// Where Postgres does not do it.
     pub async fn lock<'a>(
         &self,
         client: &'a mut Client,
-        ids: &[Uuid],
+        keys: &[LetterKey],
     ) -> Result<Claimed<'a>, DatabaseError> {
         let during = || DatabaseError::during("claim dead letters for a replay");
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.id).collect();
         let transaction = client.transaction().await.map_err(during())?;
         transaction.batch_execute(CONFIRM_TIME).await.map_err(during())?;
         let rows = transaction
             .query(
                 "SELECT id, envelope, replay_count, trace_id FROM dead_letters
-                 WHERE id = ANY($1) AND dead_at < $2
-                   AND (status = 'open' OR status = 'replaying' AND $3)
+                 WHERE id = ANY($1) AND dead_at < $2 AND status = ANY($3)
+                   AND operation_id IS DISTINCT FROM $4
                  ORDER BY id FOR UPDATE SKIP LOCKED",
-                &[&ids, &self.before, &self.replaying_too],
+                &[&ids, &self.before(), &self.statuses(), &self.operation()],
             )
             .await
             .map_err(during())?;
@@ -72,19 +72,38 @@ impl Claim {
 }
 
 impl Claimed<'_> {
-    /// Marks those that the broker has confirmed, and gives the others back. So `replaying` means
+    /// Marks those that the broker has confirmed, counts them, and gives the others back. So `replaying` means
     /// that the broker has it; a crash before this leaves the letter `open`, and one message more.
-    pub async fn commit(self, confirmed: &[Uuid]) -> Result<(), DatabaseError> {
+    ///
+    /// # Errors
+    ///
+    /// Where the lease on the operation is lost, or Postgres does not do it.
+    pub async fn commit(
+        self,
+        confirmed: &[Uuid],
+        lease: &Lease,
+        progress: &Progress,
+    ) -> Result<(), LeaseError> {
         let during = || DatabaseError::during("mark dead letters as replaying");
         self.transaction
             .execute(
                 "UPDATE dead_letters SET status = 'replaying', replay_count = replay_count + 1,
-                     replayed_at = clock_timestamp()
+                     replayed_at = clock_timestamp(), operation_id = $2
                  WHERE id = ANY($1)",
-                &[&confirmed],
+                &[&confirmed, &lease.operation],
             )
             .await
             .map_err(during())?;
-        self.transaction.commit().await.map_err(during())
+        attempts::record_letters(
+            &self.transaction,
+            confirmed,
+            AttemptKind::Replayed,
+            &lease.shown,
+            Some(lease.operation),
+        )
+        .await
+        .map_err(DatabaseError::during("note the replay of dead letters"))?;
+        lease.advance(&self.transaction, progress).await?;
+        Ok(self.transaction.commit().await.map_err(during())?)
     }
 }

@@ -1,4 +1,4 @@
-//! Read models: what is shown of campuses, members, deliveries and their attempts, dead letters, runs and the audit. Each is read and told here, and
+//! Read models: what is shown of campuses, members, deliveries and their attempts, dead letters, operations, runs and the audit. Each is read and told here, and
 //! nowhere else; who shows one only lays it out.
 
 mod attempt;
@@ -7,6 +7,7 @@ mod campus;
 mod dead_letter;
 mod delivery;
 mod member;
+mod operation;
 mod run;
 
 pub use attempt::AttemptRecord;
@@ -15,6 +16,7 @@ pub use campus::{CampusRecord, Interval};
 pub use dead_letter::{DeadLetterFilter, DeadLetterGroup, DeadLetterRecord};
 pub use delivery::{DeliveryFilter, DeliveryRecord};
 pub use member::MemberRecord;
+pub use operation::{OperationFilter, OperationRecord};
 pub use run::{RunChange, RunRecord};
 
 /// Declares a record: its fields, each with the SQL that it is read from. Its JSON has a key for each field, by
