@@ -72,12 +72,13 @@ pub async fn run(config: Config, daemon: Daemon) -> anyhow::Result<()> {
     tokio::spawn(directory.clone().refresh(database, sealer, campuses, stop.clone()));
     tokio::spawn(say_draining(daemon.shutdown.clone(), daemon.health.clone()));
     let taken_until = watch_backlog(&config, &stop)?;
-    let telling = start_heartbeat(&config, &daemon.health, (&gaps, taken_until), &stop)?;
+    let metrics = Arc::new(Metrics::new());
+    let telling = start_heartbeat(&config, &daemon.health, (&gaps, taken_until, &metrics), &stop)?;
     let (publisher, publishing) =
         Publisher::start(events_link(&config, rabbitmq), PUBLISHING, stop.clone());
     let (audit, auditing) = Publisher::start(audit_link(&config), AUDITING, stop.clone());
 
-    let upstream = Upstream { directory, publisher, audit, gaps };
+    let upstream = Upstream { directory, publisher, audit, gaps, metrics };
     let is_passed = socket.is_passed;
     let server = build_server(config, socket, upstream, daemon.shutdown.clone(), &stop);
     if is_passed {
@@ -109,6 +110,8 @@ struct Upstream {
     publisher: Publisher,
     audit: Publisher,
     gaps: Arc<Gaps>,
+    /// What is counted of them.
+    metrics: Arc<Metrics>,
 }
 
 /// Looks at what waits behind the gateway, on connections that no webhook waits for. Answers how far the work queue is
@@ -124,18 +127,22 @@ fn watch_backlog(config: &Config, stop: &CancellationToken) -> anyhow::Result<Ar
     Ok(taken_until)
 }
 
-/// Tells other programs that this one runs, which events it could not take, and how far the work queue is taken.
+/// Tells other programs that this one runs, what it took and what it could not, and how far the work queue is taken.
 fn start_heartbeat(
     config: &Config,
     health: &Health,
-    (gaps, taken_until): (&Arc<Gaps>, Arc<TakenUntil>),
+    (gaps, taken_until, metrics): (&Arc<Gaps>, Arc<TakenUntil>, &Arc<Metrics>),
     stop: &CancellationToken,
 ) -> anyhow::Result<JoinHandle<()>> {
     let pool = Pool::new(&config.database.with_pool_size(1))
         .context("cannot make the connection to tell that this instance runs on")?;
     let heartbeat = Heartbeat::new(PROGRAM.name, env!("CARGO_PKG_VERSION"), health.clone())
         .with_gaps(Arc::clone(gaps))
-        .with_taken_until(taken_until);
+        .with_taken_until(taken_until)
+        .with_state({
+            let metrics = Arc::clone(metrics);
+            move || metrics.told()
+        });
     Ok(tokio::spawn(heartbeat.keep(pool, stop.clone())))
 }
 
@@ -164,9 +171,8 @@ fn build_server(
     shutdown: CancellationToken,
     stop: &CancellationToken,
 ) -> Server {
-    let Upstream { directory, publisher, audit, gaps } = upstream;
+    let Upstream { directory, publisher, audit, gaps, metrics } = upstream;
     let tls = keep_certificate(config.tls, stop);
-    let metrics = Arc::new(Metrics::new());
     let connections = Connections::new(Arc::clone(&metrics));
     let budget = Budget::new(BODY_BYTES, SMALL_BODY_RESERVE_BYTES);
     let tasks = TaskTracker::new();

@@ -14,7 +14,9 @@ use crate::{
     audit::RunAudit,
     error::RunError,
     housekeeping,
-    report::{metrics::Metrics, progress::Terminal, run_report::RunReport},
+    report::{
+        metrics::Metrics, progress::Terminal, run_report::RunReport, under_way::RunsUnderWay,
+    },
     run::{
         context::RunContext,
         locked::run_locked,
@@ -130,6 +132,7 @@ async fn reconcile(
         pool,
         cores,
         terminal: Terminal::of_command(),
+        under_way: RunsUnderWay::default(),
         stop: stop.clone(),
     });
     let run = |campus| {

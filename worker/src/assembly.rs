@@ -147,17 +147,18 @@ impl Built {
         (parts, tokio::spawn(executor.keep()), jobs)
     }
 
-    /// What this worker tells of itself in its row of `instances`: the circuit breakers that are open, and its delay
-    /// queues, which nobody else can know.
+    /// What this worker tells of itself in its row of `instances`: what it has done and holds, how it deals with the campuses'
+    /// cores, and its delay queues, which nobody else can know.
     fn state(&self, config: &Config) -> impl Fn() -> Map<String, Value> + Send + Sync + 'static {
-        let cores = Arc::clone(&self.worker.cores);
+        let (cores, metrics) = (Arc::clone(&self.worker.cores), Arc::clone(&self.worker.metrics));
         let delays = config.schedule.delays().into_iter();
         let queues: Vec<String> = delays.map(|delay| RetryQueue(delay).name()).collect();
         move || {
-            Map::from_iter([
-                ("breakers".to_owned(), cores.open_breakers().into()),
-                ("retry_queues".to_owned(), queues.clone().into()),
-            ])
+            let mut told = metrics.told();
+            told.insert("breakers".to_owned(), cores.open_breakers().into());
+            told.insert("requests_under_way".to_owned(), cores.requests_under_way().into());
+            told.insert("retry_queues".to_owned(), queues.clone().into());
+            told
         }
     }
 

@@ -15,7 +15,8 @@ use opentelemetry::{
     KeyValue,
     metrics::{Counter, Histogram, Meter},
 };
-use runtime::metrics::{LATENCY_SECONDS, Reading, meter, observe_each};
+use runtime::metrics::{LATENCY_SECONDS, Reading, Tally, meter, observe_each};
+use serde_json::{Map, Value, json};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
@@ -68,8 +69,8 @@ impl Cut {
 /// The instruments that requests are counted with.
 pub(crate) struct Metrics {
     requests: Counter<u64>,
-    accepted: Counter<u64>,
-    refusals: Counter<u64>,
+    accepted: Tally,
+    refusals: Tally,
     campus_refusals: Counter<u64>,
     received_bytes: Counter<u64>,
     connections_accepted: Counter<u64>,
@@ -84,12 +85,20 @@ impl Metrics {
         let meter = meter();
         let metrics = Self {
             requests: counter(&meter, "gateway_requests", "Requests answered, by status"),
-            accepted: counter(
-                &meter,
-                "gateway_events_accepted",
-                "Events that RabbitMQ has confirmed, by type",
+            accepted: Tally::begin(
+                counter(
+                    &meter,
+                    "gateway_events_accepted",
+                    "Events that RabbitMQ has confirmed, by type",
+                ),
+                "event_type",
+                EventType::labels(),
             ),
-            refusals: counter(&meter, "gateway_refusals", "Requests not accepted, by reason"),
+            refusals: Tally::begin(
+                counter(&meter, "gateway_refusals", "Requests not accepted, by reason"),
+                "reason",
+                Refusal::LABELS,
+            ),
             campus_refusals: counter(
                 &meter,
                 "gateway_campus_refusals",
@@ -134,12 +143,6 @@ impl Metrics {
         for status in STATUSES {
             self.requests.add(0, &[status_label(status)]);
         }
-        for event_type in EventType::labels() {
-            self.accepted.add(0, &[KeyValue::new("event_type", event_type)]);
-        }
-        for reason in Refusal::LABELS {
-            self.refusals.add(0, &[KeyValue::new("reason", reason)]);
-        }
         for reason in Cut::ALL {
             self.connections_cut.add(0, &[reason.label()]);
         }
@@ -148,17 +151,25 @@ impl Metrics {
         }
     }
 
+    /// What this gateway has done since its start, as its row of `instances` tells it.
+    pub(crate) fn told(&self) -> Map<String, Value> {
+        Map::from_iter([
+            ("accepted".to_owned(), json!(self.accepted.sum())),
+            ("refused".to_owned(), json!(self.refusals.counts())),
+        ])
+    }
+
     pub(crate) fn answered(&self, status: StatusCode, elapsed: Duration) {
         self.requests.add(1, &[status_label(status)]);
         self.request_seconds.record(elapsed.as_secs_f64(), &[]);
     }
 
     pub(crate) fn accepted(&self, event_type: &EventType) {
-        self.accepted.add(1, &[KeyValue::new("event_type", event_type.label())]);
+        self.accepted.add(event_type.label());
     }
 
     pub(crate) fn refused(&self, refusal: Refusal) {
-        self.refusals.add(1, &[KeyValue::new("reason", refusal.label())]);
+        self.refusals.add(refusal.label());
     }
 
     /// A refusal of a request that never reached us: hyper has answered it.

@@ -9,3 +9,4 @@ pub(crate) mod run_report;
 pub(crate) mod span;
 pub(crate) mod sync_log;
 pub(crate) mod undecided;
+pub(crate) mod under_way;

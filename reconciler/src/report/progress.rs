@@ -1,8 +1,10 @@
-//! What a person at a terminal sees of runs while they last.
+//! How far a run is while it lasts: what a person at a terminal sees, and what the program tells of itself.
 
 use std::{fmt::Write, io::IsTerminal, time::Duration};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+
+use crate::report::under_way::RunUnderWay;
 
 /// The part of a terminal with a line for each run under way, on stderr; nothing where that is no
 /// terminal, nor in a daemon.
@@ -26,44 +28,48 @@ impl Terminal {
     }
 
     /// The line of a campus's run.
-    pub(crate) fn progress(&self, campus: &str) -> Progress {
+    pub(crate) fn progress(&self, campus: &str, run: RunUnderWay) -> Progress {
         if self.0.is_hidden() {
-            return Progress(ProgressBar::hidden());
+            return Progress { bar: ProgressBar::hidden(), run };
         }
         let bar = ProgressBar::no_length();
         bar.set_style(style(None));
         bar.set_prefix(campus.chars().filter(|c| !c.is_control()).collect::<String>());
         let bar = self.0.add(bar);
         bar.enable_steady_tick(Duration::from_millis(200));
-        Progress(bar)
+        Progress { bar, run }
     }
 }
 
 /// A run's line.
 #[derive(Debug)]
-pub(crate) struct Progress(ProgressBar);
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    run: RunUnderWay,
+}
 
 impl Progress {
     /// A step begins; `length` where it is known.
     pub(crate) fn step(&self, what: &'static str, length: Option<u64>) {
-        self.0.set_position(0);
-        self.0.set_message(what);
-        self.0.unset_length();
+        self.run.reaches(what);
+        self.bar.set_position(0);
+        self.bar.set_message(what);
+        self.bar.unset_length();
         self.expect(length);
-        self.0.reset_eta();
+        self.bar.reset_eta();
     }
 
     /// The step under way will have so many, as it turns out.
     pub(crate) fn expect(&self, length: Option<u64>) {
         if let Some(length) = length {
-            self.0.set_length(length);
+            self.bar.set_length(length);
         }
-        self.0.set_style(style(length));
+        self.bar.set_style(style(length));
     }
 
     /// So many more are done.
     pub(crate) fn add(&self, done: u64) {
-        self.0.inc(done);
+        self.bar.inc(done);
     }
 }
 
@@ -84,6 +90,6 @@ fn style(length: Option<u64>) -> ProgressStyle {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     report::{
         progress::{Progress, Terminal},
         sync_log::Permit,
+        under_way::RunsUnderWay,
     },
     run::campus::Campus,
 };
@@ -23,6 +24,7 @@ pub(crate) struct RunContext {
     pub(crate) pool: Pool,
     pub(crate) cores: CampusCores,
     pub(crate) terminal: Terminal,
+    pub(crate) under_way: RunsUnderWay,
     pub(crate) stop: CancellationToken,
 }
 

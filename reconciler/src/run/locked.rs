@@ -136,7 +136,8 @@ impl Locked<'_> {
     ) -> Result<(), RunError> {
         let campus = Campus::load(session.client(), self.request.campus).await?;
         let core = Arc::new(Core::new(self.context.cores.open(&campus.config)?));
-        let progress = self.context.terminal.progress(&campus.name);
+        let under_way = self.context.under_way.begin(campus.id);
+        let progress = self.context.terminal.progress(&campus.name, under_way);
         let session = Arc::clone(session);
         let run = Run { campus, core, session, now: Utc::now(), permit, progress };
         reconcile(&run, writer, counters).await

@@ -15,7 +15,7 @@ use crate::{
     Config, PROGRAM, housekeeping,
     notify::notify,
     operations::{self, Requested},
-    report::{metrics::Metrics, progress::Terminal, sync_log},
+    report::{metrics::Metrics, progress::Terminal, sync_log, under_way::RunsUnderWay},
     run::{
         context::RunContext,
         locked::{Ended, run_locked},
@@ -57,7 +57,12 @@ pub async fn run(mut config: Config, daemon: Daemon) -> anyhow::Result<()> {
     let cores = config.cores(pool.clone()).context("cannot make the client of the core")?;
     let metrics = Metrics::new(config.retention.log);
     pool.observe();
-    let heartbeat = Heartbeat::new(PROGRAM.name, env!("CARGO_PKG_VERSION"), health.clone());
+    let under_way = RunsUnderWay::default();
+    let heartbeat = Heartbeat::new(PROGRAM.name, env!("CARGO_PKG_VERSION"), health.clone())
+        .with_state({
+            let under_way = under_way.clone();
+            move || under_way.told()
+        });
     let instance = heartbeat.instance().clone();
     let stop = CancellationToken::new();
     let telling = tokio::spawn(heartbeat.keep(pool.clone(), stop.clone()));
@@ -69,6 +74,7 @@ pub async fn run(mut config: Config, daemon: Daemon) -> anyhow::Result<()> {
         pool,
         cores,
         terminal: Terminal::hidden(),
+        under_way,
         stop: shutdown,
     };
     let reconciler = Reconciler { config, context: Arc::new(context), metrics, instance };

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use database::{Client, DatabaseError, Row};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
 /// Seconds after which a program that does not refresh its row counts as gone; the slowest does every 5 s.
@@ -29,9 +30,32 @@ pub struct Instances {
     pub retry_queues: BTreeSet<String>,
     /// How far the work queue is taken: what waits in it was received later. None where no program tells.
     pub events_taken_until: Option<DateTime<Utc>>,
+    /// Each of them, and those that fell silent within the last ten minutes.
+    pub programs: Vec<InstanceRecord>,
     /// By campus; the one that has been open for longest where several workers have one.
     #[serde(skip)]
     pub breakers: BTreeMap<Uuid, OpenBreaker>,
+}
+
+/// A program that runs, or fell silent a short while ago, as its row of `instances` tells it.
+#[derive(Debug, Serialize)]
+pub struct InstanceRecord {
+    /// A start of it.
+    pub id: Uuid,
+    /// Which program.
+    pub program: String,
+    /// Of which version.
+    pub version: String,
+    /// Where it runs.
+    pub host: String,
+    /// Since when.
+    pub started_at: DateTime<Utc>,
+    /// When it told of itself last.
+    pub seen_at: DateTime<Utc>,
+    /// Whether that is so long ago that it may be gone; it has not ended in good order.
+    pub silent: bool,
+    /// Counts since its start, what it holds, and whether it is ready: all that it tells.
+    pub state: Value,
 }
 
 /// A program that is not ready.
@@ -68,8 +92,12 @@ struct State {
 }
 
 const RUNNING: &str = "
-    SELECT program, host, state, started_at < now() - make_interval(secs => $2) AS is_settled, extract(epoch FROM now() - seen_at)::bigint AS seen
-    FROM instances WHERE ended_at IS NULL AND seen_at > now() - make_interval(secs => $1)
+    SELECT id, program, version, host, started_at, seen_at, state,
+           started_at < now() - make_interval(secs => $2) AS is_settled,
+           extract(epoch FROM now() - seen_at)::bigint AS seen,
+           ended_at IS NOT NULL OR seen_at <= now() - make_interval(secs => $1) AS silent
+    FROM instances
+    WHERE (ended_at IS NULL OR state -> 'silent' = 'true') AND seen_at > now() - interval '10 minutes'
     ORDER BY program, started_at, id";
 
 impl Instances {
@@ -81,7 +109,20 @@ impl Instances {
             .map_err(DatabaseError::during("read which programs run"))?;
         let mut instances = Self::default();
         for row in &rows {
-            instances.add(row);
+            let silent: bool = row.get("silent");
+            if !silent {
+                instances.add(row);
+            }
+            instances.programs.push(InstanceRecord {
+                id: row.get("id"),
+                program: row.get("program"),
+                version: row.get("version"),
+                host: row.get("host"),
+                started_at: row.get("started_at"),
+                seen_at: row.get("seen_at"),
+                silent,
+                state: row.get("state"),
+            });
         }
         Ok(instances)
     }

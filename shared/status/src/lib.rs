@@ -10,7 +10,7 @@ mod queues;
 
 pub use age::{age, rough};
 pub use installation::InstallationStatus;
-pub use instances::{Instances, NotReady, OpenBreaker, SILENT_SECONDS};
+pub use instances::{InstanceRecord, Instances, NotReady, OpenBreaker, SILENT_SECONDS};
 pub use problem::{Problem, ProblemKind};
 pub use problems::{SECRET_AGE, counted, missing, problems, waiting};
 pub use queries::{CampusSync, DeadLetters, Flow, RECENT_MINUTES, Run, WINDOW_MINUTES};

@@ -13,6 +13,7 @@ mod manual;
 mod migrate;
 mod names;
 mod probe;
+mod programs;
 mod rights;
 mod secrets;
 mod send_test;

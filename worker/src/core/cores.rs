@@ -109,6 +109,12 @@ impl Cores {
         self.campuses().iter().map(state).collect()
     }
 
+    /// The requests that cores have not answered yet, by campus, as this worker's row of `instances` tells them.
+    pub(crate) fn requests_under_way(&self) -> Map<String, Value> {
+        let busy = self.states().into_iter().filter(|state| state.under_way > 0);
+        busy.map(|state| (state.campus.to_string(), json!(state.under_way))).collect()
+    }
+
     /// The circuit breakers that are open, by campus, as this worker's row of `instances` tells them.
     pub(crate) fn open_breakers(&self) -> Map<String, Value> {
         let open = |(campus, core): (&Uuid, &CampusCore)| {

@@ -43,7 +43,8 @@ impl LastTaken {
         Some(self.taken.load(Ordering::Relaxed)).filter(|at| *at > 0)
     }
 
-    fn age(&self) -> Option<f64> {
+    /// How old the event was that was taken last, without those that come out of a delay; in seconds.
+    pub(crate) fn age(&self) -> Option<f64> {
         let taken = Some(self.taken_fresh.load(Ordering::Relaxed)).filter(|at| *at > 0)?;
         Some(seconds(taken - self.received.load(Ordering::Relaxed)))
     }

@@ -16,7 +16,10 @@ use opentelemetry::{
     metrics::{Counter, Histogram},
 };
 use retry::{Cause, Failure, FailureKind};
-use runtime::metrics::{BATCH_SIZES, EVENT_SECONDS, LATENCY_SECONDS, Reading, meter, observe_each};
+use runtime::metrics::{
+    BATCH_SIZES, EVENT_SECONDS, LATENCY_SECONDS, Reading, Tally, meter, observe_each,
+};
+use serde_json::{Map, Value, json};
 use store::DeliveryStatus;
 
 use crate::{
@@ -31,9 +34,9 @@ use crate::{
 const ATTEMPTS: [f64; 9] = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 10.0, 20.0, 50.0];
 
 pub(crate) struct Metrics {
-    received: Counter<u64>,
-    settled: Counter<u64>,
-    ended: Counter<u64>,
+    received: Tally,
+    settled: Tally,
+    ended: Tally,
     failures: Counter<u64>,
     collected: Counter<u64>,
     unreadable: Counter<u64>,
@@ -68,14 +71,23 @@ impl Metrics {
                 .build()
         };
         let metrics = Self {
-            received: counter("worker_events_received", "Deliveries taken from the work queue"),
-            settled: counter(
-                "worker_events_settled",
-                "Deliveries that left the worker, by outcome",
+            received: Tally::begin(
+                counter("worker_events_received", "Deliveries taken from the work queue"),
+                "event_type",
+                EventType::labels(),
             ),
-            ended: counter(
-                "worker_events_ended",
-                "Deliveries that came to an end, by their status in webhook_logs",
+            settled: Tally::begin(
+                counter("worker_events_settled", "Deliveries that left the worker, by outcome"),
+                "outcome",
+                ["done", "delayed", "put_off", "dead", "returned", "redelivered"],
+            ),
+            ended: Tally::begin(
+                counter(
+                    "worker_events_ended",
+                    "Deliveries that came to an end, by their status in webhook_logs",
+                ),
+                "status",
+                DeliveryStatus::ENDS.map(DeliveryStatus::as_str),
             ),
             failures: counter("worker_failures", "Failed attempts, by cause and kind"),
             collected: counter(
@@ -112,15 +124,6 @@ impl Metrics {
     }
 
     fn begin_at_zero(&self) {
-        for event_type in EventType::labels() {
-            self.received.add(0, &[KeyValue::new("event_type", event_type)]);
-        }
-        for outcome in ["done", "delayed", "put_off", "dead", "returned", "redelivered"] {
-            self.settled.add(0, &[KeyValue::new("outcome", outcome)]);
-        }
-        for status in DeliveryStatus::ENDS {
-            self.ended.add(0, &[KeyValue::new("status", status.as_str())]);
-        }
         for cause in Cause::ALL {
             self.collected.add(0, &[KeyValue::new("cause", cause.as_str())]);
             for kind in ["outage", "refusal", "final"] {
@@ -137,7 +140,7 @@ impl Metrics {
     pub(crate) fn received(&self, envelope: &Envelope, history: &History) {
         self.held.take(envelope, history);
         self.last_taken.take(envelope.received_at, history.is_first_attempt());
-        self.received.add(1, &[KeyValue::new("event_type", envelope.event_type.label())]);
+        self.received.add(envelope.event_type.label());
     }
 
     /// The core's answer has values in these columns that cannot be read.
@@ -162,10 +165,21 @@ impl Metrics {
         self.held.count()
     }
 
+    /// What this worker has done since its start, and what it holds, as its row of `instances` tells it.
+    pub(crate) fn told(&self) -> Map<String, Value> {
+        Map::from_iter([
+            ("taken".to_owned(), json!(self.received.sum())),
+            ("settled".to_owned(), json!(self.settled.counts())),
+            ("ended".to_owned(), json!(self.ended.counts())),
+            ("held".to_owned(), json!(self.held())),
+            ("last_taken_age".to_owned(), json!(self.last_taken.age())),
+        ])
+    }
+
     /// A delivery left the worker.
     pub(crate) fn settled(&self, envelope: &Envelope, history: &History, outcome: &'static str) {
         self.held.settle(envelope, history);
-        self.settled.add(1, &[KeyValue::new("outcome", outcome)]);
+        self.settled.add(outcome);
     }
 
     /// A delivery is committed: how long that took since the gateway received it, by two clocks. No
@@ -177,7 +191,7 @@ impl Metrics {
         status: Option<DeliveryStatus>,
     ) {
         if let Some(status) = status {
-            self.ended.add(1, &[KeyValue::new("status", status.as_str())]);
+            self.ended.add(status.as_str());
         }
         let age = (Utc::now() - envelope.received_at).to_std().unwrap_or_default();
         self.event_seconds.record(age.as_secs_f64(), &[]);
@@ -186,7 +200,7 @@ impl Metrics {
 
     /// A delivery goes to the dead letters after so many attempts.
     pub(crate) fn died(&self, attempts: u32) {
-        self.ended.add(1, &[KeyValue::new("status", DeliveryStatus::Dead.as_str())]);
+        self.ended.add(DeliveryStatus::Dead.as_str());
         self.event_attempts.record(u64::from(attempts), &[]);
     }
 

@@ -1,5 +1,6 @@
 //! `faithctl status`: what to look at, queues, lag, workers, dead letters and runs in one screen.
 
+mod programs;
 pub(crate) mod queues;
 mod screen;
 
@@ -22,7 +23,8 @@ use crate::{environment::Environment, failure::Reported, output};
     declare them), `dead` dead letters on their way to Postgres, `unrouted` events that found no queue, \
     `webhook-rejections` refused webhooks on their way to the log of deliveries. Workers drain the last three.\n\
     Lag: from receipt to the committed row, without replays; beside it, what still waits for another attempt.\n\
-    Programs: those that told within the last 20 s that they run.\n\nExamples:\n  \
+    Programs: those that told within the last 20 s that they run, with what they have done since their start and have in \
+    hand; one that told nothing for longer, and has not ended in good order, is silent, and forgotten after ten minutes.\n\nExamples:\n  \
     faithctl status\n  \
     watch -n 5 faithctl status\n  \
     faithctl status --json | jq '.queues[] | select(.name == \"member-events.work\") | .messages'"

@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use status::{
-    CampusSync, DeadLetters, Flow, InstallationStatus, Instances, Problem, QueueState, Run,
-    WINDOW_MINUTES,
+    CampusSync, DeadLetters, Flow, InstallationStatus, InstanceRecord, Instances, Problem,
+    QueueState, Run, WINDOW_MINUTES,
 };
 
+use super::programs;
 use crate::{
     moment,
     output::{self, Column, table},
@@ -21,6 +22,7 @@ pub(super) fn text(status: &InstallationStatus) -> String {
         (!status.attention.is_empty()).then(|| attention(&status.attention)),
         status.queues.as_deref().map(|queues| queue_table(queues, status.workers)),
         status.flow.as_ref().map(|flow| flow_lines(flow, status.connected.as_ref())),
+        status.connected.as_ref().filter(|running| !running.programs.is_empty()).map(running),
         status.dead_letters.as_deref().map(dead_letters),
         status.campuses.as_deref().map(campuses),
         status.runs.as_deref().filter(|runs| !runs.is_empty()).map(runs),
@@ -115,6 +117,19 @@ fn flow_lines(flow: &Flow, connected: Option<&Instances>) -> String {
         )
     }));
     section(&format!("Flow of the last {WINDOW_MINUTES} minutes"), &lines.join("\n"))
+}
+
+fn running(running: &Instances) -> String {
+    // What is not well first.
+    let mut programs: Vec<&InstanceRecord> = running.programs.iter().collect();
+    programs.sort_by_key(|program| !program.silent && program.state["ready"] == true);
+    let all = programs.len();
+    programs.truncate(MOST);
+    let mut text = programs::rows(&programs);
+    if let Some(line) = more(all, "faithctl status --json | jq .connected.programs") {
+        text = format!("{text}\n{line}");
+    }
+    section("Programs", &text)
 }
 
 fn dead_letters(letters: &[DeadLetters]) -> String {

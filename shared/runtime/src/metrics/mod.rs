@@ -6,12 +6,14 @@
 mod gauge;
 mod pipeline;
 mod process;
+mod tally;
 
 use prometheus::{Encoder, TextEncoder};
 
 pub use gauge::{Reading, observe, observe_each};
 pub use pipeline::meter;
 pub(crate) use process::observe_program;
+pub use tally::Tally;
 
 /// The content type of [`render`]'s text.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
