@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    attackers, bare, burst, drain, end_to_end, growth, intake, reconcile, replay, slow_cores,
-    thin_line,
+    attackers, bare, burst, drain, end_to_end, growth, intake, lists, reconcile, replay,
+    slow_cores, thin_line,
 };
 
 /// Measures the programs of this build against private servers; run it with `--release`.
@@ -31,6 +31,8 @@ enum What {
     Burst(burst::Burst),
     /// What an event costs with more members, and with a longer backlog
     Growth(growth::Growth),
+    /// How long lists take where there is much, and what their indices cost
+    Lists(lists::Lists),
     /// The replay of many dead letters
     Replay(replay::Replay),
     /// What honest senders notice, and how much memory the gateway takes, while idle, slow and
@@ -53,6 +55,7 @@ pub(crate) async fn run() {
         What::EndToEnd(load) => end_to_end::measure(&load).await,
         What::Burst(burst) => burst::measure(&burst).await,
         What::Growth(growth) => growth::measure(&growth).await,
+        What::Lists(lists) => lists::measure(&lists).await,
         What::Replay(replay) => replay::measure(&replay).await,
         What::Attackers(attack) => Box::pin(attackers::measure(&attack)).await,
         What::SlowCores(slow) => slow_cores::measure(&slow).await,

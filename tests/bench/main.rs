@@ -21,6 +21,7 @@ mod end_to_end;
 mod floor;
 mod growth;
 mod intake;
+mod lists;
 mod load;
 mod plot;
 mod publish_limit;

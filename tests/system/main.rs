@@ -12,6 +12,7 @@ mod faithctl;
 mod faults;
 mod gateway;
 mod guard;
+mod lists;
 mod logs;
 mod metrics;
 mod operations;

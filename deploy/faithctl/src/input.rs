@@ -1,4 +1,4 @@
-//! What a command is given beside plain words: addresses, files, and secrets, which never come as
+//! What a command is given beside plain words: causes, addresses, files, and secrets, which never come as
 //! arguments: every user of the machine can see those.
 
 use std::{
@@ -8,6 +8,8 @@ use std::{
 
 use anyhow::Context;
 use campus::Secret;
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use retry::Cause;
 use serde_json::Value;
 use url::Url;
 
@@ -15,6 +17,11 @@ use crate::failure::{UsageError, say};
 
 /// No secret, and no file of rules, is longer.
 const LONGEST: u64 = 1024 * 1024;
+
+/// Reads a cause of dead letters.
+pub(crate) fn causes() -> PossibleValuesParser {
+    PossibleValuesParser::new(Cause::ALL.map(|cause| PossibleValue::new(cause.as_str())))
+}
 
 /// Reads a secret from stdin: everything but the newline that ends it. On a terminal, one line.
 pub(crate) async fn secret_from_stdin(what: &'static str) -> anyhow::Result<Secret> {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::{
     instances::Instances,
     problem::Problem,
-    queries::{CampusSync, DeadLetters, Flow, Run},
+    queries::{CampusSync, DeadLetters, Flow, Retrying, Run},
     queues::{QueueKind, QueueState},
 };
 
@@ -51,11 +51,12 @@ impl InstallationStatus {
 
     /// Reads what Postgres knows; what was read before an error stays.
     pub async fn read_postgres(&mut self, client: &Client) -> Result<(), DatabaseError> {
-        self.flow = Some(Flow::load(client).await?);
+        let retrying = Retrying::load(client).await?;
+        self.flow = Some(Flow::load(client, &retrying).await?);
         self.dead_letters = Some(DeadLetters::load(client).await?);
         self.runs = Some(Run::load(client).await?);
         let instances = Instances::load(client).await?;
-        self.campuses = Some(CampusSync::load(client, &instances).await?);
+        self.campuses = Some(CampusSync::load(client, &instances, &retrying).await?);
         self.connected = Some(instances);
         Ok(())
     }

@@ -13,5 +13,8 @@ pub use installation::InstallationStatus;
 pub use instances::{InstanceRecord, Instances, NotReady, OpenBreaker, SILENT_SECONDS};
 pub use problem::{Problem, ProblemKind};
 pub use problems::{SECRET_AGE, counted, missing, problems, waiting};
-pub use queries::{CampusSync, DeadLetters, Flow, RECENT_MINUTES, Run, WINDOW_MINUTES};
+pub use queries::{
+    CampusSync, DeadLetters, Flow, LastMoments, RECENT_MINUTES, Retrying, RetryingByCampus, Run,
+    WINDOW_MINUTES,
+};
 pub use queues::{QueueKind, QueueState};

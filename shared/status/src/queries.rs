@@ -1,6 +1,8 @@
 //! What Postgres knows of the flow: lag, dead letters, runs.
 
-use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
 use database::{Client, DatabaseError};
 use serde::Serialize;
 use uuid::Uuid;
@@ -9,6 +11,15 @@ use crate::instances::{Instances, OpenBreaker};
 
 /// Minutes that rates and latencies are about.
 pub const WINDOW_MINUTES: i32 = 5;
+
+/// Minutes from its receipt after which an end is late: what the log has an index on.
+const LATE_MINUTES: i32 = 5;
+
+/// What was received earlier is of no interest for the flow.
+const LOOK_BACK_MINUTES: i32 = 36 * 60;
+
+/// Successes of a campus that are counted, and no more.
+const MOST_SUCCESSES: i64 = 100;
 
 /// Minutes in which refusals, and a campus's failures and successes, are counted.
 pub const RECENT_MINUTES: i32 = 30;
@@ -119,7 +130,7 @@ pub struct CampusSync {
     pub failing: i64,
     /// Members that these are about.
     pub failing_members: i64,
-    /// Its members' events of lately that came to a good end.
+    /// Its members' events of lately that came to a good end; no more than 100 are counted.
     pub succeeded: i64,
     /// Its circuit breaker, where a worker has opened it.
     pub breaker: Option<OpenBreaker>,
@@ -129,28 +140,79 @@ pub struct CampusSync {
     pub webhook_secret_set_at: DateTime<Utc>,
 }
 
-/// What failed, or was put off, waits for however long: it is counted by the index on it. What was received and came to an
-/// end lately is looked for among a day and a half of logs. An event that an operator replays is counted as a letter: it had
-/// come to an end, and is as old as it was then.
-const FLOW: &str = "
-    SELECT ended.*, waiting.*, extract(epoch FROM now() - waiting.oldest)::float8 AS waiting_seconds
-    FROM (SELECT count(*) FILTER (WHERE received_at > since) AS received,
-                 count(*) FILTER (WHERE processed_at > since AND status NOT IN ('dead', 'discarded')) AS processed,
-                 count(*) FILTER (WHERE processed_at > since AND status = 'dead') AS dead,
-                 percentile_cont(0.5) WITHIN GROUP (ORDER BY latency) AS median,
-                 max(latency) AS slowest,
-                 max(received_at) AS last_received, max(processed_at) AS last_processed
-          FROM (SELECT received_at, processed_at, status, since,
-                       CASE WHEN processed_at > since AND status IN ('processed', 'filtered', 'stale')
-                                 AND NOT EXISTS (SELECT FROM dead_letters d WHERE d.id = w.id AND d.replay_count > 0)
-                            THEN extract(epoch FROM processed_at - received_at)::float8 END AS latency
-                FROM webhook_logs w, (SELECT now() - make_interval(mins => $1) AS since) AS past
-                WHERE received_at > now() - interval '36 hours' AND status <> 'rejected') AS l) AS ended,
-         (SELECT count(*) AS retrying, min(received_at) AS oldest
+/// The last deliveries of all.
+pub struct LastMoments {
+    /// When the last one was received.
+    received_at: Option<DateTime<Utc>>,
+    /// When one last came to its end.
+    pub processed_at: Option<DateTime<Utc>>,
+}
+
+/// Deliveries of a campus that failed, or were put off, and will be tried again. Not those that an operator replays, which are
+/// counted as letters: they had come to an end, and are as old as they were then.
+#[derive(Debug)]
+pub struct Retrying {
+    deliveries: i64,
+    /// When the oldest was received.
+    oldest: DateTime<Utc>,
+    /// Why the youngest failed.
+    last_error: Option<String>,
+}
+
+/// By campus; those without any are left out.
+pub type RetryingByCampus = BTreeMap<Uuid, Retrying>;
+
+/// They wait for however long: counted by the index on their status, which has what is asked of each.
+const RETRYING: &str = "
+    SELECT r.campus_id, r.deliveries, r.oldest,
+           (SELECT error FROM webhook_logs l
+            WHERE l.received_at = r.newest AND l.campus_id = r.campus_id AND l.status = 'retrying' LIMIT 1) AS last_error
+    FROM (SELECT campus_id, count(*) AS deliveries, min(received_at) AS oldest, max(received_at) AS newest
           FROM webhook_logs w
           WHERE status = 'retrying'
-            AND NOT EXISTS (SELECT FROM dead_letters d WHERE d.id = w.id AND d.status = 'replaying')) AS waiting";
+            AND NOT EXISTS (SELECT FROM dead_letters d WHERE d.id = w.id AND d.status = 'replaying')
+          GROUP BY campus_id) AS r";
 
+/// Since `$1`: what was received, and what came to an end. That was received since `$2`, or came to its end long after its
+/// receipt, for which there is an index. The times are parameters, so that only the days that they are in are planned for.
+const FLOW: &str = "
+    SELECT count(*) FILTER (WHERE received_at > $1) AS received,
+           count(*) FILTER (WHERE processed_at > $1 AND status NOT IN ('dead', 'discarded')) AS processed,
+           count(*) FILTER (WHERE processed_at > $1 AND status = 'dead') AS dead,
+           percentile_cont(0.5) WITHIN GROUP (ORDER BY latency) AS median,
+           max(latency) AS slowest
+    FROM (SELECT *, CASE WHEN processed_at > $1 AND status IN ('processed', 'filtered', 'stale')
+                              -- OFFSET: each letter by its id. Nobody can replay one that soon.
+                              AND NOT (processed_at - received_at > interval '1 second'
+                                       AND EXISTS (SELECT FROM dead_letters d
+                                                   WHERE d.id = w.id AND d.replay_count > 0 OFFSET 0))
+                         THEN extract(epoch FROM processed_at - received_at)::float8 END AS latency
+          FROM (SELECT id, received_at, processed_at, status FROM webhook_logs
+                WHERE received_at > $2 AND status <> 'rejected'
+                UNION ALL
+                SELECT id, received_at, processed_at, status FROM webhook_logs
+                WHERE processed_at - received_at > interval '5 minutes' AND processed_at > $1
+                  AND received_at > $3 AND received_at <= $2 AND status <> 'rejected') AS w) AS l";
+
+/// The last of all, of those received since `$1`. What came to an end last was received within five minutes before the newest
+/// that has come to one, or is among those with an index.
+const LAST: &str = "
+    SELECT (SELECT received_at FROM webhook_logs WHERE received_at > $1 AND status <> 'rejected'
+            ORDER BY received_at DESC LIMIT 1) AS received,
+           greatest((SELECT max(w.processed_at)
+                     FROM (SELECT received_at FROM webhook_logs
+                           WHERE received_at > $1 AND status <> 'rejected' AND processed_at IS NOT NULL
+                           ORDER BY received_at DESC LIMIT 1) AS newest
+                     CROSS JOIN LATERAL (
+                         SELECT processed_at FROM webhook_logs
+                         WHERE received_at > newest.received_at - interval '5 minutes'
+                           AND received_at <= newest.received_at AND status <> 'rejected' OFFSET 0) AS w),
+                    (SELECT processed_at FROM webhook_logs
+                     WHERE processed_at - received_at > interval '5 minutes' AND received_at > $1
+                       AND status <> 'rejected'
+                     ORDER BY processed_at DESC LIMIT 1)) AS processed";
+
+/// Successes are counted until it is clear that there are some.
 const CAMPUSES: &str = "
     SELECT c.id, c.name, s.is_enabled, s.reconciliation_enabled, s.paused_at, s.last_sync_at, s.last_sync_status,
            coalesce((SELECT completed_at FROM sync_logs l WHERE l.campus_id = c.id AND l.status = 'success'
@@ -162,63 +224,100 @@ const CAMPUSES: &str = "
                      WHERE l.campus_id = c.id
                        AND (l.status IN ('success', 'held', 'partial') OR l.members_undecided > 0)
                      ORDER BY started_at DESC LIMIT 1), 0) AS members_undecided,
-           coalesce(r.retrying, 0) AS retrying, r.oldest AS oldest_retrying_at,
            coalesce(x.rejected, 0) AS rejected,
-           coalesce(e.failing, 0) AS failing, coalesce(e.failing_members, 0) AS failing_members,
-           coalesce(e.succeeded, 0) AS succeeded, coalesce(w.error, e.last_error) AS last_failure,
+           coalesce(f.failing, 0) AS failing, coalesce(f.failing_members, 0) AS failing_members, f.last_error,
+           e.succeeded,
            CASE WHEN t.not_before > now() THEN t.not_before END AS login_paused_until,
            s.webhook_secret_set_at
     FROM sync_configs s JOIN campuses c ON c.id = s.campus_id
     LEFT JOIN core_tokens t ON t.campus_id = c.id
-    LEFT JOIN (SELECT campus_id, count(*) AS retrying, min(received_at) AS oldest, max(received_at) AS newest
-               FROM webhook_logs w
-               WHERE status = 'retrying'
-                 AND NOT EXISTS (SELECT FROM dead_letters d WHERE d.id = w.id AND d.status = 'replaying')
-               GROUP BY campus_id) r ON r.campus_id = c.id
-    LEFT JOIN LATERAL (SELECT error FROM webhook_logs
-                       WHERE received_at = r.newest AND campus_id = c.id AND status = 'retrying'
-                       LIMIT 1) w ON true
     LEFT JOIN (SELECT campus_id, count(*) AS rejected
-               FROM webhook_logs
-               WHERE status = 'rejected' AND received_at > now() - make_interval(mins => $1)
+               FROM webhook_logs WHERE status = 'rejected' AND received_at > $1
                GROUP BY campus_id) x ON x.campus_id = c.id
-    LEFT JOIN (SELECT campus_id,
-                      count(*) FILTER (WHERE status IN ('retrying', 'dead')) AS failing,
-                      count(DISTINCT member_id) FILTER (WHERE status IN ('retrying', 'dead')) AS failing_members,
-                      count(*) FILTER (WHERE status IN ('processed', 'filtered', 'stale')) AS succeeded,
-                      (array_agg(error ORDER BY received_at DESC) FILTER (WHERE status IN ('retrying', 'dead')))[1]
-                          AS last_error
+    LEFT JOIN (SELECT campus_id, count(*) AS failing, count(DISTINCT member_id) AS failing_members,
+                      (array_agg(error ORDER BY received_at DESC))[1] AS last_error
                FROM webhook_logs
-               WHERE received_at > now() - make_interval(mins => $1) AND member_id IS NOT NULL
-               GROUP BY campus_id) e ON e.campus_id = c.id
+               WHERE status IN ('retrying', 'dead') AND received_at > $1 AND member_id IS NOT NULL
+               GROUP BY campus_id) f ON f.campus_id = c.id
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS succeeded
+        FROM (SELECT FROM webhook_logs l
+              WHERE l.campus_id = c.id AND l.received_at > $1 AND l.member_id IS NOT NULL
+                AND l.status IN ('processed', 'filtered', 'stale')
+              ORDER BY l.received_at DESC LIMIT $2) AS found) AS e
     ORDER BY c.name, c.id";
 
-impl Flow {
-    /// Reads them.
+/// The last run of each campus.
+const RUNS: &str = "
+    SELECT last.*, c.name AS campus_name
+    FROM campuses c
+    CROSS JOIN LATERAL (SELECT * FROM sync_logs l WHERE l.campus_id = c.id ORDER BY l.started_at DESC LIMIT 1) AS last
+    ORDER BY last.started_at DESC";
+
+/// When something is counted from, by our clock: as a parameter, so that Postgres sees which days it is in.
+fn minutes_ago(minutes: i32) -> DateTime<Utc> {
+    Utc::now() - TimeDelta::minutes(minutes.into())
+}
+
+impl Retrying {
+    /// Counts them.
+    pub async fn load(client: &Client) -> Result<RetryingByCampus, DatabaseError> {
+        let rows = client
+            .query(RETRYING, &[])
+            .await
+            .map_err(DatabaseError::during("count what is retrying"))?;
+        let retrying = |row: &database::Row| {
+            let retrying = Self {
+                deliveries: row.get("deliveries"),
+                oldest: row.get("oldest"),
+                last_error: row.get("last_error"),
+            };
+            (row.get("campus_id"), retrying)
+        };
+        Ok(rows.iter().map(retrying).collect())
+    }
+}
+
+impl LastMoments {
+    /// Looks for them.
     pub async fn load(client: &Client) -> Result<Self, DatabaseError> {
         let row = client
-            .query_one(FLOW, &[&WINDOW_MINUTES])
+            .query_one(LAST, &[&minutes_ago(LOOK_BACK_MINUTES)])
+            .await
+            .map_err(DatabaseError::during("look for the last delivery"))?;
+        Ok(Self { received_at: row.get("received"), processed_at: row.get("processed") })
+    }
+}
+
+impl Flow {
+    /// Measures it.
+    pub async fn load(client: &Client, retrying: &RetryingByCampus) -> Result<Self, DatabaseError> {
+        let since = minutes_ago(WINDOW_MINUTES);
+        let recent = minutes_ago(WINDOW_MINUTES + LATE_MINUTES);
+        let oldest = minutes_ago(LOOK_BACK_MINUTES);
+        let row = client
+            .query_one(FLOW, &[&since, &recent, &oldest])
             .await
             .map_err(DatabaseError::during("measure the flow"))?;
+        let last = LastMoments::load(client).await?;
         let rate = |count: i64| {
             f64::from(u32::try_from(count).unwrap_or(u32::MAX)) / f64::from(WINDOW_MINUTES)
         };
+        let slowest: Option<f64> = row.get("slowest");
+        let oldest_retrying_at = retrying.values().map(|campus| campus.oldest).min();
+        let waiting = oldest_retrying_at.map(|oldest| (Utc::now() - oldest).as_seconds_f64());
         Ok(Self {
             received_per_minute: rate(row.get("received")),
             processed_per_minute: rate(row.get("processed")),
             dead_per_minute: rate(row.get("dead")),
             oldest_queued_seconds: None,
-            lag_seconds: row
-                .get::<_, Option<f64>>("slowest")
-                .into_iter()
-                .chain(row.get::<_, Option<f64>>("waiting_seconds"))
-                .reduce(f64::max),
+            lag_seconds: slowest.into_iter().chain(waiting).reduce(f64::max),
             latency_median_seconds: row.get("median"),
-            latency_max_seconds: row.get("slowest"),
-            retrying: row.get("retrying"),
-            oldest_retrying_at: row.get("oldest"),
-            last_received_at: row.get("last_received"),
-            last_processed_at: row.get("last_processed"),
+            latency_max_seconds: slowest,
+            retrying: retrying.values().map(|campus| campus.deliveries).sum(),
+            oldest_retrying_at,
+            last_received_at: last.received_at,
+            last_processed_at: last.processed_at,
         })
     }
 }
@@ -250,17 +349,8 @@ impl DeadLetters {
 impl Run {
     /// The last run of each campus, the newest first.
     pub async fn load(client: &Client) -> Result<Vec<Self>, DatabaseError> {
-        let rows = client
-            .query(
-                "SELECT * FROM (
-                     SELECT DISTINCT ON (l.campus_id) l.*, c.name AS campus_name
-                     FROM sync_logs l JOIN campuses c ON c.id = l.campus_id
-                     ORDER BY l.campus_id, l.started_at DESC) AS last
-                 ORDER BY started_at DESC",
-                &[],
-            )
-            .await
-            .map_err(DatabaseError::during("read the last runs"))?;
+        let rows =
+            client.query(RUNS, &[]).await.map_err(DatabaseError::during("read the last runs"))?;
         let run = |row: &database::Row| Self {
             id: row.get("id"),
             campus_id: row.get("campus_id"),
@@ -282,12 +372,22 @@ impl Run {
 
 impl CampusSync {
     /// Every campus that is synced, by name.
-    pub async fn load(client: &Client, instances: &Instances) -> Result<Vec<Self>, DatabaseError> {
+    pub async fn load(
+        client: &Client,
+        instances: &Instances,
+        retrying: &RetryingByCampus,
+    ) -> Result<Vec<Self>, DatabaseError> {
         let rows = client
-            .query(CAMPUSES, &[&RECENT_MINUTES])
+            .query(CAMPUSES, &[&minutes_ago(RECENT_MINUTES), &MOST_SUCCESSES])
             .await
             .map_err(DatabaseError::during("read the campuses"))?;
+        let of = |row: &database::Row| retrying.get(&row.get::<_, Uuid>("id"));
         let campus = |row: &database::Row| Self {
+            retrying: of(row).map_or(0, |campus| campus.deliveries),
+            oldest_retrying_at: of(row).map(|campus| campus.oldest),
+            last_error: of(row)
+                .and_then(|campus| campus.last_error.clone())
+                .or_else(|| row.get("last_error")),
             campus_id: row.get("id"),
             name: row.get("name"),
             is_enabled: row.get("is_enabled"),
@@ -298,9 +398,6 @@ impl CampusSync {
             equal_at: row.get("equal_at"),
             candidates_held: row.get("candidates_held"),
             members_undecided: row.get("members_undecided"),
-            retrying: row.get("retrying"),
-            oldest_retrying_at: row.get("oldest_retrying_at"),
-            last_error: row.get("last_failure"),
             rejected: row.get("rejected"),
             failing: row.get("failing"),
             failing_members: row.get("failing_members"),

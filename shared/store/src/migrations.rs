@@ -47,38 +47,53 @@ pub async fn migrate(client: &mut Client) -> Result<Vec<String>, MigrationError>
     {
         tokio::time::sleep(TRY_EVERY).await;
     }
-    let applied = match apply(client).await {
-        Ok(applied) => index_log_days(client).await.map(|()| applied).map_err(Into::into),
-        Err(error) => Err(error),
-    };
+    let applied = apply_and_index(client).await;
     client.batch_execute(UNLOCK).await.map_err(run("release the migrations' lock"))?;
     applied
 }
 
-/// Days of the log that have no part of the index on what is `retrying` yet.
-const UNINDEXED: &str = "
-    SELECT day.relname FROM pg_inherits i JOIN pg_class day ON day.oid = i.inhrelid
-    WHERE i.inhparent = 'webhook_logs'::regclass
-      AND NOT EXISTS (SELECT FROM pg_inherits part JOIN pg_index x ON x.indexrelid = part.inhrelid
-                      WHERE part.inhparent = 'webhook_logs_retrying'::regclass AND x.indrelid = day.oid)
-    ORDER BY day.relname";
+/// Indices that a newer one made superfluous: dropped outside of a migration, since nobody shall wait behind whoever waits
+/// for a long reader.
+const SUPERFLUOUS: [&str; 2] =
+    ["dead_letters_status_dead_at_idx", "dead_letters_campus_id_member_id_idx"];
 
-/// Gives them theirs while workers write: no migration can, since it is a transaction. What a run before left unfinished
-/// is made anew.
+/// The parts that an index of the log has not got yet: of which day, called what, over what.
+const UNINDEXED: &str = "
+    SELECT day.relname AS day, parent.relname AS index,
+           day.relname || substr(parent.relname, length('webhook_logs') + 1) AS part,
+           substring(pg_get_indexdef(parent.oid) FROM ' USING .*') AS definition
+    FROM pg_inherits i JOIN pg_class day ON day.oid = i.inhrelid,
+         pg_index x JOIN pg_class parent ON parent.oid = x.indexrelid
+    WHERE i.inhparent = 'webhook_logs'::regclass AND x.indrelid = 'webhook_logs'::regclass AND NOT x.indisprimary
+      AND NOT EXISTS (SELECT FROM pg_inherits part JOIN pg_index own ON own.indexrelid = part.inhrelid
+                      WHERE part.inhparent = parent.oid AND own.indrelid = day.oid)
+    ORDER BY day.relname DESC, parent.relname";
+
+/// Gives the days of the log their parts while workers write: no migration can, since it is a transaction. What a run
+/// before left unfinished is made anew.
 async fn index_log_days(client: &Client) -> Result<(), DatabaseError> {
     let failed = || DatabaseError::during("index the days of the log");
     for row in client.query(UNINDEXED, &[]).await.map_err(failed())? {
-        let day: String = row.get(0);
+        let [day, index, part, definition] =
+            ["day", "index", "part", "definition"].map(|column| row.get::<_, String>(column));
         for statement in [
-            format!("DROP INDEX IF EXISTS {day}_retrying"),
-            format!(
-                "CREATE INDEX CONCURRENTLY {day}_retrying ON {day} (campus_id, received_at)
-                     WHERE status = 'retrying'"
-            ),
-            format!("ALTER INDEX webhook_logs_retrying ATTACH PARTITION {day}_retrying"),
+            format!("DROP INDEX IF EXISTS {part}"),
+            format!("CREATE INDEX CONCURRENTLY {part} ON {day}{definition}"),
+            format!("ALTER INDEX {index} ATTACH PARTITION {part}"),
         ] {
             client.batch_execute(&statement).await.map_err(failed())?;
         }
+    }
+    Ok(())
+}
+
+/// Drops indices that a newer one made superfluous.
+async fn drop_superfluous(client: &Client) -> Result<(), DatabaseError> {
+    for index in SUPERFLUOUS {
+        client
+            .batch_execute(&format!("DROP INDEX CONCURRENTLY IF EXISTS {index}"))
+            .await
+            .map_err(DatabaseError::during("drop an index that is superfluous"))?;
     }
     Ok(())
 }
@@ -124,6 +139,13 @@ pub async fn schema_state(client: &Client) -> Result<SchemaState, DatabaseError>
             .map(|(_, name)| name.clone())
             .collect(),
     })
+}
+
+async fn apply_and_index(client: &mut Client) -> Result<Vec<String>, MigrationError> {
+    let applied = apply(client).await?;
+    index_log_days(client).await?;
+    drop_superfluous(client).await?;
+    Ok(applied)
 }
 
 async fn apply(client: &mut Client) -> Result<Vec<String>, MigrationError> {

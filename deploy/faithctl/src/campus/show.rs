@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
 use status::SECRET_AGE;
-use store::records::CampusRecord;
+use store::records::{CampusRecord, DeliveryCounts};
 
 use super::{CampusId, webhook, webhook_url};
 use crate::{
@@ -36,17 +36,21 @@ struct Shown<'a> {
     webhook_url: Option<String>,
     /// Deliveries of the last 24 hours, by status.
     deliveries: BTreeMap<String, i64>,
+    /// Where these are too many to be counted: those received since are.
+    deliveries_since: Option<DateTime<Utc>>,
 }
 
 pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> anyhow::Result<()> {
     let public_url = environment.public_url()?;
     let client = environment.client().await?;
     let campus = super::load_campus(&client, arguments.campus.id).await?;
+    let DeliveryCounts { by_status, since } = campus.deliveries_of_a_day(&client).await?;
     let shown = Shown {
         campus: &campus,
         webhook_path: webhook::PATH,
         webhook_url: public_url.as_ref().map(|url| webhook_url(url).to_string()),
-        deliveries: campus.deliveries_of_a_day(&client).await?.into_iter().collect(),
+        deliveries: by_status,
+        deliveries_since: since,
     };
     if arguments.json {
         return output::object(&shown);
@@ -102,7 +106,11 @@ fn sheet(shown: &Shown<'_>) -> Sheet {
         .with_some("last_sync_message", campus.last_sync_message.as_ref())
         .with(
             "deliveries in 24 h",
-            if deliveries.is_empty() { "none".to_owned() } else { deliveries.join(", ") },
+            match (deliveries.as_slice(), shown.deliveries_since) {
+                ([], _) => "none".to_owned(),
+                (some, None) => some.join(", "),
+                (some, Some(since)) => format!("{} since {}", some.join(", "), moment::show(since)),
+            },
         )
         .with("created_at", moment::show(campus.created_at))
         .with("updated_at", moment::show(campus.updated_at))

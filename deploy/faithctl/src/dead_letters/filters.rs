@@ -5,13 +5,12 @@ use clap::{
     Args,
     builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
 };
-use retry::Cause;
 use store::{
     CampusReference, DeadLetterStatus, dead_letters::LetterFilters, records::DeadLetterFilter,
 };
 use uuid::Uuid;
 
-use crate::{campus::find_campus, environment::Environment, moment};
+use crate::{campus::find_campus, environment::Environment, input::causes, moment};
 
 /// All of them hold for a letter that is chosen.
 #[derive(Debug, Clone, Default, Args)]
@@ -34,10 +33,11 @@ pub(super) struct Filters {
     /// Filter by status
     #[arg(long, value_name = "STATUS", value_parser = statuses())]
     pub(super) status: Option<DeadLetterStatus>,
-    /// Only those that died since: so long ago (30m, 1h, 7d), or a time such as 2026-11-20T01:40:00Z
+    /// Only those that died since, or with --status replaying were sent again since: so long ago (30m, 1h, 7d), or a time such
+    /// as 2026-11-20T01:40:00Z
     #[arg(long, value_name = "WHEN", value_parser = moment::parse)]
     pub(super) since: Option<DateTime<Utc>>,
-    /// Only those that died before: so long ago (30m, 1h, 7d), or a time such as 2026-11-20T01:40:00Z
+    /// Only those that died before, or with --status replaying were sent again before: so long ago, or a time
     #[arg(long, value_name = "WHEN", value_parser = moment::parse)]
     pub(super) until: Option<DateTime<Utc>>,
 }
@@ -80,10 +80,6 @@ impl From<&Filters> for LetterFilters {
             until: filters.until,
         }
     }
-}
-
-fn causes() -> PossibleValuesParser {
-    PossibleValuesParser::new(Cause::ALL.map(|cause| PossibleValue::new(cause.as_str())))
 }
 
 fn statuses() -> impl TypedValueParser<Value = DeadLetterStatus> {

@@ -4,7 +4,12 @@ use clap::Args;
 use store::records::DeadLetterRecord;
 
 use super::filters::Filters;
-use crate::{environment::Environment, failure::say, listing, moment, output::Column};
+use crate::{
+    environment::Environment,
+    listing::{self, Page},
+    moment,
+    output::Column,
+};
 
 /// Lists letters, those that died last first; of every status unless one is asked for.
 #[derive(Debug, Args)]
@@ -15,6 +20,8 @@ use crate::{environment::Environment, failure::say, listing, moment, output::Col
 pub(super) struct Arguments {
     #[command(flatten)]
     pub(super) filters: Filters,
+    #[command(flatten)]
+    page: Page,
     /// Maximum number of rows
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
@@ -26,19 +33,20 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> anyhow::Result<()> {
     let client = environment.client().await?;
     let filter = arguments.filters.filter(None);
-    // One more than is shown, to know whether there are more.
+    let find = async |id| {
+        Ok(DeadLetterRecord::load(&client, &[id]).await?.pop().map(|letter| letter.place()))
+    };
+    let after = arguments.page.place("dead letter", find).await?;
     let limit = arguments.limit.saturating_add(1);
-    let mut letters = DeadLetterRecord::list(&client, &filter, limit).await?;
-    let shown = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
-    let more = letters.len() > shown;
-    letters.truncate(shown);
-    listing::write("no dead letter matches", &letters, &columns(), arguments.json)?;
-    if more {
-        say(&format!(
-            "only the last {shown} are shown: --limit N for more, `export` for all, `groups` for a summary"
-        ));
-    }
-    Ok(())
+    let letters = DeadLetterRecord::list(&client, &filter, after.as_ref(), limit).await?;
+    listing::write_page(
+        "no dead letter matches",
+        letters,
+        arguments.limit,
+        |letter| letter.id,
+        &columns(),
+        arguments.json,
+    )
 }
 
 fn columns() -> [Column<DeadLetterRecord>; 9] {

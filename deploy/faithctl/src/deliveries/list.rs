@@ -11,7 +11,12 @@ use store::{
 };
 
 use crate::{
-    campus::find_optional_campus, environment::Environment, listing, moment, output::Column,
+    campus::find_optional_campus,
+    environment::Environment,
+    input,
+    listing::{self, Page},
+    moment,
+    output::Column,
 };
 
 /// Lists deliveries, the newest first.
@@ -21,7 +26,8 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     faithctl deliveries list --limit 50\n  \
-    faithctl deliveries list --status dead --since 1h\n  \
+    faithctl deliveries list --status dead,retrying --since 1h\n  \
+    faithctl deliveries list --cause wrong_church --limit 100\n  \
     faithctl deliveries list --member 8655d76b-9be0-4681-bd2c-35cd5e09a809 --json")]
 pub(crate) struct Arguments {
     /// Filter by campus: its id, or its name where only one has it
@@ -33,12 +39,20 @@ pub(crate) struct Arguments {
     /// Filter by event type, such as member.updated
     #[arg(long, value_name = "TYPE")]
     event_type: Option<String>,
-    /// Filter by status
-    #[arg(long, value_name = "STATUS", value_parser = statuses())]
-    status: Option<DeliveryStatus>,
+    /// Filter by status; several are separated by commas, or given one by one
+    #[arg(long, value_name = "STATUS", value_parser = statuses(), value_delimiter = ',')]
+    status: Vec<DeliveryStatus>,
+    /// Filter by the cause of the dead letter, whatever became of it
+    #[arg(long, value_name = "CAUSE", value_parser = input::causes())]
+    cause: Option<String>,
     /// Only those received since: so long ago (30m, 1h, 7d), or a time such as 2026-11-20T01:40:00Z
     #[arg(long, value_name = "WHEN", value_parser = moment::parse)]
     since: Option<DateTime<Utc>>,
+    /// Only those received before: so long ago, or a time
+    #[arg(long, value_name = "WHEN", value_parser = moment::parse)]
+    until: Option<DateTime<Utc>>,
+    #[command(flatten)]
+    page: Page,
     /// Maximum number of rows
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
@@ -60,10 +74,16 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
         campus: find_optional_campus(arguments.campus.as_ref(), &client).await?,
         member: arguments.member.clone(),
         event_type: arguments.event_type.clone(),
-        status: arguments.status,
+        statuses: arguments.status.clone(),
+        cause: arguments.cause.clone(),
         since: arguments.since,
+        until: arguments.until,
     };
-    let deliveries = DeliveryRecord::list(&client, &filter, arguments.limit).await?;
+    let find =
+        async |id| Ok(DeliveryRecord::by_id(&client, id).await?.map(|delivery| delivery.place()));
+    let after = arguments.page.place("delivery", find).await?;
+    let limit = arguments.limit.saturating_add(1);
+    let deliveries = DeliveryRecord::list(&client, &filter, after.as_ref(), limit).await?;
     let columns = [
         Column::new("received_at", |delivery: &DeliveryRecord| moment::show(delivery.received_at)),
         Column::new("event_type", |delivery| delivery.event_type.clone()),
@@ -75,8 +95,14 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
         Column::under("received_at", "attempts", |delivery| delivery.attempts.to_string()),
         Column::new("message", outcome),
     ];
-    listing::write("no delivery matches", &deliveries, &columns, arguments.json)?;
-    Ok(())
+    listing::write_page(
+        "no delivery matches",
+        deliveries,
+        arguments.limit,
+        |delivery| delivery.id,
+        &columns,
+        arguments.json,
+    )
 }
 
 /// What happened, or why not: one of the two is usually there.

@@ -7,7 +7,7 @@ use campus::Sealer;
 use chrono::{TimeDelta, Utc};
 use database::Client;
 use event::EventType;
-use status::Flow;
+use status::LastMoments;
 use store::records::CampusRecord;
 use url::Url;
 
@@ -139,7 +139,7 @@ async fn ping(
         None => {
             let detail =
                 format!("{accepted}; no worker has logged it within {} s", LOGGED_WITHIN.as_secs());
-            let last = Flow::load(client).await?.last_processed_at;
+            let last = LastMoments::load(client).await?.processed_at;
             if last.is_some_and(|last| Utc::now() - last < LATELY) {
                 report.warn(
                     SUBJECT,

@@ -1,7 +1,7 @@
 //! What waits for an operator: campuses whose events fail, dead letters, held archives, campuses that were long not compared.
 
 use database::{Client, DatabaseError};
-use status::{CampusSync, DeadLetters, Instances, Problem, waiting};
+use status::{CampusSync, DeadLetters, Instances, Problem, Retrying, waiting};
 
 use super::check::Report;
 use crate::failure::in_words;
@@ -30,6 +30,7 @@ pub(super) async fn check(report: &mut Report, client: &Client) {
 
 async fn look(client: &Client) -> Result<Vec<Problem>, DatabaseError> {
     let letters = DeadLetters::load(client).await?;
-    let campuses = CampusSync::load(client, &Instances::load(client).await?).await?;
+    let (instances, retrying) = (Instances::load(client).await?, Retrying::load(client).await?);
+    let campuses = CampusSync::load(client, &instances, &retrying).await?;
     Ok(waiting(&letters, &campuses))
 }

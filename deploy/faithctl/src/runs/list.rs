@@ -4,7 +4,11 @@ use clap::Args;
 use store::{CampusReference, records::RunRecord};
 
 use crate::{
-    campus::find_optional_campus, environment::Environment, listing, moment, output::Column,
+    campus::find_optional_campus,
+    environment::Environment,
+    listing::{self, Page},
+    moment,
+    output::Column,
 };
 
 /// Lists reconciliation runs, the newest first.
@@ -14,6 +18,8 @@ pub(crate) struct Arguments {
     /// Filter by campus: its id, or its name where only one has it
     #[arg(long, value_name = "CAMPUS")]
     campus: Option<CampusReference>,
+    #[command(flatten)]
+    page: Page,
     /// Maximum number of rows
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
@@ -25,7 +31,10 @@ pub(crate) struct Arguments {
 pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> anyhow::Result<()> {
     let client = environment.client().await?;
     let campus = find_optional_campus(arguments.campus.as_ref(), &client).await?;
-    let runs = RunRecord::list(&client, campus, arguments.limit).await?;
+    let find = async |id| Ok(RunRecord::find(&client, id).await?.map(|run| run.place()));
+    let after = arguments.page.place("run", find).await?;
+    let limit = arguments.limit.saturating_add(1);
+    let runs = RunRecord::list(&client, campus, after.as_ref(), limit).await?;
     let columns = [
         Column::new("started_at", |run: &RunRecord| moment::show(run.started_at)),
         Column::under("started_at", "id", |run| run.id.to_string()),
@@ -44,8 +53,14 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
             run.error_message.clone().unwrap_or_else(|| "-".to_owned())
         }),
     ];
-    listing::write("no run matches", &runs, &columns, arguments.json)?;
-    Ok(())
+    listing::write_page(
+        "no run matches",
+        runs,
+        arguments.limit,
+        |run| run.id,
+        &columns,
+        arguments.json,
+    )
 }
 
 /// How long a run took.

@@ -1,8 +1,8 @@
 //! A campus with its sync configuration, all but its secrets.
 
-use std::{error::Error as StdError, fmt, time::Duration};
+use std::{collections::BTreeMap, error::Error as StdError, fmt, time::Duration};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use database::{
     Client, DatabaseError, Error, Row, Transaction,
     types::{FromSql, Type},
@@ -13,6 +13,9 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::record;
+
+/// Deliveries of a campus that are counted, and no more.
+const MOST_COUNTED: i64 = 50_000;
 
 record! {
     /// A campus that is synced, all but its secrets.
@@ -127,7 +130,7 @@ impl CampusRecord {
         Ok(row.map(|row: Row| row.get(0)))
     }
 
-    /// Its deliveries of the last 24 hours, counted by status.
+    /// Its deliveries of the last 24 hours, counted by status; of a campus with very many, the newest of them.
     ///
     /// # Errors
     ///
@@ -135,18 +138,34 @@ impl CampusRecord {
     pub async fn deliveries_of_a_day(
         &self,
         client: &Client,
-    ) -> Result<Vec<(String, i64)>, DatabaseError> {
+    ) -> Result<DeliveryCounts, DatabaseError> {
+        let since = Utc::now() - TimeDelta::hours(24);
         let rows = client
             .query(
-                "SELECT status, count(*) FROM webhook_logs
-                 WHERE campus_id = $1 AND received_at > now() - interval '24 hours'
+                "SELECT status, count(*), min(received_at)
+                 FROM (SELECT status, received_at FROM webhook_logs
+                       WHERE campus_id = $1 AND received_at > $2
+                       ORDER BY received_at DESC LIMIT $3) AS newest
                  GROUP BY status ORDER BY status",
-                &[&self.id],
+                &[&self.id, &since, &MOST_COUNTED],
             )
             .await
             .map_err(DatabaseError::during("count the campus's deliveries"))?;
-        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+        let by_status: BTreeMap<String, i64> =
+            rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        let is_all = by_status.values().sum::<i64>() < MOST_COUNTED;
+        let oldest = rows.iter().map(|row| row.get::<_, DateTime<Utc>>(2)).min();
+        Ok(DeliveryCounts { by_status, since: oldest.filter(|_| !is_all) })
     }
+}
+
+/// How many deliveries there were, by status.
+#[derive(Debug, Clone)]
+pub struct DeliveryCounts {
+    /// By status; those without any are left out.
+    pub by_status: BTreeMap<String, i64>,
+    /// Where not all of the 24 hours are counted: those received since are.
+    pub since: Option<DateTime<Utc>>,
 }
 
 fn select(rest: &str) -> String {

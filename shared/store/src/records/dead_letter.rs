@@ -1,11 +1,15 @@
 //! A row of `dead_letters`, and many of them grouped.
 
 use chrono::{DateTime, Utc};
-use database::{Client, DatabaseError, Error, Row, types::ToSql};
+use database::{Client, DatabaseError, types::ToSql};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::record;
+use super::{
+    Place,
+    conditions::{Conditions, first_of_statuses},
+    record,
+};
 use crate::DeadLetterStatus;
 
 record! {
@@ -59,35 +63,50 @@ pub struct DeadLetterFilter {
     pub member: Option<String>,
     /// In this status.
     pub status: Option<DeadLetterStatus>,
-    /// Died since.
+    /// Died since; of those that are `replaying`, were replayed since.
     pub since: Option<DateTime<Utc>>,
-    /// Died before.
+    /// The same, before.
     pub until: Option<DateTime<Utc>>,
 }
 
-/// The condition on `dead_letters d`; its parameters are `$1` to `$7`.
-const CONDITION: &str = "($1::text IS NULL OR d.cause = $1)
-    AND ($2::uuid IS NULL OR d.campus_id = $2)
-    AND ($3::text IS NULL OR d.event_type = $3)
-    AND ($4::text IS NULL OR d.member_id = $4)
-    AND ($5::text IS NULL OR d.status = $5)
-    AND ($6::timestamptz IS NULL OR d.dead_at >= $6)
-    AND ($7::timestamptz IS NULL OR d.dead_at < $7)";
+const NEWEST_FIRST: &str = "dead_at DESC, id DESC";
+const OLDEST_FIRST: &str = "dead_at, id";
 
 impl DeadLetterFilter {
-    /// Asks with the filter's parameters, and more from `$8` on.
-    async fn query(
-        &self,
-        client: &Client,
-        statement: &str,
-        more: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<Row>, Error> {
+    /// All but the status.
+    fn conditions(&self) -> Conditions<'_> {
         let Self { cause, campus, event_type, member, status, since, until } = self;
-        let status = status.map(DeadLetterStatus::as_str);
-        let own: [&(dyn ToSql + Sync); 7] =
-            [cause, campus, event_type, member, &status, since, until];
-        let parameters: Vec<&(dyn ToSql + Sync)> = own.iter().chain(more).copied().collect();
-        Ok(client.query(statement, &parameters).await?)
+        let mut conditions = Conditions::default();
+        conditions.and_some("d.cause =", cause.as_ref());
+        conditions.and_some("d.campus_id =", campus.as_ref());
+        conditions.and_some("d.event_type =", event_type.as_ref());
+        conditions.and_some("d.member_id =", member.as_ref());
+        // How long ago a letter was sent again says whether it is stuck; when it died does not.
+        let on_its_way = *status == Some(DeadLetterStatus::Replaying);
+        let [is_since, is_before] = if on_its_way {
+            ["d.replayed_at >=", "d.replayed_at <"]
+        } else {
+            ["d.dead_at >=", "d.dead_at <"]
+        };
+        conditions.and_some(is_since, since.as_ref());
+        conditions.and_some(is_before, until.as_ref());
+        conditions
+    }
+
+    /// The first letters in an order, each status by itself: it is what their index begins with.
+    fn first(
+        &self,
+        conditions: &Conditions<'_>,
+        columns: &str,
+        order: &str,
+        limit: &str,
+    ) -> String {
+        let every = DeadLetterStatus::ALL.map(DeadLetterStatus::as_str);
+        let one = self.status.map(DeadLetterStatus::as_str);
+        let statuses = one.as_ref().map_or(every.as_slice(), std::slice::from_ref);
+        first_of_statuses(statuses, "d.status", order, limit, |condition| {
+            format!("SELECT {columns} FROM dead_letters d WHERE {}", conditions.with(condition))
+        })
     }
 
     /// The ids of those that match, the first to die first.
@@ -100,54 +119,15 @@ impl DeadLetterFilter {
         client: &Client,
         limit: Option<u32>,
     ) -> Result<Vec<Uuid>, DatabaseError> {
-        let statement = format!(
-            "SELECT d.id FROM dead_letters d WHERE {CONDITION} ORDER BY d.dead_at, d.id LIMIT $8"
-        );
-        let rows = self.query(client, &statement, &[&limit.map(i64::from)]).await;
-        let rows = rows.map_err(DatabaseError::during("list dead letters"))?;
+        let limit = limit.map(i64::from);
+        let mut conditions = self.conditions();
+        let number = conditions.parameter(&limit);
+        let statement = self.first(&conditions, "d.dead_at, d.id", OLDEST_FIRST, &number);
+        let rows = client
+            .query(&statement, &conditions.parameters)
+            .await
+            .map_err(DatabaseError::during("choose dead letters"))?;
         Ok(rows.iter().map(|row| row.get("id")).collect())
-    }
-
-    /// The same of those that died before `at`; `events_only` leaves out those that hold no event.
-    ///
-    /// # Errors
-    ///
-    /// Where Postgres cannot be asked.
-    pub async fn choose(
-        &self,
-        client: &Client,
-        at: DateTime<Utc>,
-        events_only: bool,
-        limit: Option<u32>,
-    ) -> Result<Vec<Uuid>, DatabaseError> {
-        let statement = format!(
-            "SELECT d.id FROM dead_letters d
-             WHERE {CONDITION} AND d.dead_at < $8 AND (d.envelope ? 'schema_version' OR NOT $9)
-             ORDER BY d.dead_at, d.id LIMIT $10"
-        );
-        let more: [&(dyn ToSql + Sync); 3] = [&at, &events_only, &limit.map(i64::from)];
-        let rows = self.query(client, &statement, &more).await;
-        let rows = rows.map_err(DatabaseError::during("choose dead letters"))?;
-        Ok(rows.iter().map(|row| row.get("id")).collect())
-    }
-
-    /// How many match, died before `at`, and hold no event.
-    ///
-    /// # Errors
-    ///
-    /// Where Postgres cannot be asked.
-    pub async fn count_unreadable(
-        &self,
-        client: &Client,
-        at: DateTime<Utc>,
-    ) -> Result<usize, DatabaseError> {
-        let statement = format!(
-            "SELECT count(*) FROM dead_letters d
-             WHERE {CONDITION} AND d.dead_at < $8 AND NOT d.envelope ? 'schema_version'"
-        );
-        let rows = self.query(client, &statement, &[&at]).await;
-        let rows = rows.map_err(DatabaseError::during("count what holds no event"))?;
-        Ok(rows.first().map_or(0, |row| usize::try_from(row.get::<_, i64>(0)).unwrap_or(0)))
     }
 }
 
@@ -162,22 +142,29 @@ impl DeadLetterGroup {
         filter: &DeadLetterFilter,
         limit: Option<u32>,
     ) -> Result<Vec<Self>, DatabaseError> {
+        let (status, limit) = (filter.status.map(DeadLetterStatus::as_str), limit.map(i64::from));
+        let mut conditions = filter.conditions();
+        conditions.and_some("d.status =", status.as_ref());
+        let number = conditions.parameter(&limit);
         let statement = format!(
             "SELECT {} FROM dead_letters d LEFT JOIN campuses c ON c.id = d.campus_id
-             WHERE {CONDITION}
+             WHERE {}
              GROUP BY d.cause, d.event_type, d.campus_id, c.name
              ORDER BY count(*) DESC, min(d.dead_at), d.cause, d.event_type, d.campus_id
-             LIMIT $8",
-            Self::COLUMNS
+             LIMIT {number}",
+            Self::COLUMNS,
+            conditions.with("")
         );
-        let rows = filter.query(client, &statement, &[&limit.map(i64::from)]).await;
-        let rows = rows.map_err(DatabaseError::during("group the dead letters"))?;
+        let rows = client
+            .query(&statement, &conditions.parameters)
+            .await
+            .map_err(DatabaseError::during("group the dead letters"))?;
         Ok(rows.iter().map(Self::from_row).collect())
     }
 }
 
 impl DeadLetterRecord {
-    /// The last to die of those that match.
+    /// The last to die of those that match, after a place where one is given.
     ///
     /// # Errors
     ///
@@ -185,16 +172,24 @@ impl DeadLetterRecord {
     pub async fn list(
         client: &Client,
         filter: &DeadLetterFilter,
+        after: Option<&Place>,
         limit: u32,
     ) -> Result<Vec<Self>, DatabaseError> {
-        let statement = format!(
-            "SELECT {} FROM dead_letters d WHERE {CONDITION}
-             ORDER BY d.dead_at DESC, d.id DESC LIMIT $8",
-            Self::COLUMNS
-        );
-        let rows = filter.query(client, &statement, &[&i64::from(limit)]).await;
-        let rows = rows.map_err(DatabaseError::during("list dead letters"))?;
+        let limit = i64::from(limit);
+        let mut conditions = filter.conditions();
+        conditions.and_after("(d.dead_at, d.id)", after);
+        let number = conditions.parameter(&limit);
+        let statement = filter.first(&conditions, Self::COLUMNS, NEWEST_FIRST, &number);
+        let rows = client
+            .query(&statement, &conditions.parameters)
+            .await
+            .map_err(DatabaseError::during("list dead letters"))?;
         Ok(rows.iter().map(Self::from_row).collect())
+    }
+
+    /// Where it stands in a listing.
+    pub fn place(&self) -> Place {
+        Place { at: self.dead_at, id: self.id }
     }
 
     /// Those with these ids that are still there, the first to die first.

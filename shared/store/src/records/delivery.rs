@@ -6,7 +6,6 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::record;
-use crate::DeliveryStatus;
 
 record! {
     /// A delivery, with all that its log row says.
@@ -28,49 +27,7 @@ record! {
     }
 }
 
-/// Which deliveries are listed: those of which all that is given holds.
-#[derive(Debug, Clone, Default)]
-pub struct DeliveryFilter {
-    /// Of this campus.
-    pub campus: Option<Uuid>,
-    /// About this member, by the core's id.
-    pub member: Option<String>,
-    /// Of this type.
-    pub event_type: Option<String>,
-    /// In this status.
-    pub status: Option<DeliveryStatus>,
-    /// Received since.
-    pub since: Option<DateTime<Utc>>,
-}
-
 impl DeliveryRecord {
-    /// The newest of those that match.
-    ///
-    /// # Errors
-    ///
-    /// Where Postgres cannot be asked.
-    pub async fn list(
-        client: &Client,
-        filter: &DeliveryFilter,
-        limit: u32,
-    ) -> Result<Vec<Self>, DatabaseError> {
-        let DeliveryFilter { campus, member, event_type, status, since } = filter;
-        let status = status.map(DeliveryStatus::as_str);
-        let statement = select(
-            "WHERE ($1::uuid IS NULL OR campus_id = $1)
-               AND ($2::text IS NULL OR member_id = $2)
-               AND ($3::text IS NULL OR event_type = $3)
-               AND ($4::text IS NULL OR status = $4)
-               AND ($5::timestamptz IS NULL OR received_at >= $5)
-             ORDER BY received_at DESC, id DESC LIMIT $6",
-        );
-        let rows = client
-            .query(&statement, &[campus, member, event_type, &status, since, &i64::from(limit)])
-            .await
-            .map_err(DatabaseError::during("list deliveries"))?;
-        Ok(rows.iter().map(Self::from_row).collect())
-    }
-
     /// Every delivery of an event, the newest first, by the event's id, which has an index; else the one with the
     /// delivery's id, or those of a trace, which have none: a delivery's id tells when it was made, and is looked for around
     /// that; a trace's, and an id that tells nothing, within the last day. `since` looks from then on instead.
@@ -122,7 +79,7 @@ impl DeliveryRecord {
 const TRACE_LOOK_BACK: TimeDelta = TimeDelta::hours(24);
 
 /// How far the clock of whoever made a delivery's id may be from that of its receipt.
-const CLOCKS_APART: TimeDelta = TimeDelta::minutes(10);
+pub(super) const CLOCKS_APART: TimeDelta = TimeDelta::minutes(10);
 
 /// When a delivery with this id can have been received.
 fn delivery_days(
@@ -130,15 +87,17 @@ fn delivery_days(
     since: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> (DateTime<Utc>, DateTime<Utc>) {
-    let made = delivery.get_timestamp().and_then(|made| {
-        let (seconds, nanoseconds) = made.to_unix();
-        DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanoseconds)
-    });
-    match (since, made) {
+    match (since, made_at(delivery)) {
         (Some(since), _) => (since, now + CLOCKS_APART),
         (None, Some(made)) => (made - CLOCKS_APART, made + CLOCKS_APART),
         (None, None) => (now - TRACE_LOOK_BACK, now + CLOCKS_APART),
     }
+}
+
+/// When a delivery's id was made, where it tells.
+pub(super) fn made_at(delivery: &Uuid) -> Option<DateTime<Utc>> {
+    let (seconds, nanoseconds) = delivery.get_timestamp()?.to_unix();
+    DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanoseconds)
 }
 
 fn select(rest: &str) -> String {

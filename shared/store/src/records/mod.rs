@@ -4,19 +4,25 @@
 mod attempt;
 mod audit;
 mod campus;
+mod conditions;
 mod dead_letter;
 mod delivery;
+mod delivery_list;
+mod log_spans;
 mod member;
 mod operation;
+mod place;
 mod run;
 
 pub use attempt::AttemptRecord;
 pub use audit::{AuditFilter, AuditRecord};
-pub use campus::{CampusRecord, Interval};
+pub use campus::{CampusRecord, DeliveryCounts, Interval};
 pub use dead_letter::{DeadLetterFilter, DeadLetterGroup, DeadLetterRecord};
-pub use delivery::{DeliveryFilter, DeliveryRecord};
+pub use delivery::DeliveryRecord;
+pub use delivery_list::DeliveryFilter;
 pub use member::MemberRecord;
 pub use operation::{OperationFilter, OperationRecord};
+pub use place::Place;
 pub use run::{RunChange, RunRecord};
 
 /// Declares a record: its fields, each with the SQL that it is read from. Its JSON has a key for each field, by
@@ -36,10 +42,10 @@ macro_rules! record {
 
         impl $name {
             /// What a statement selects.
-            const COLUMNS: &'static str =
+            pub(super) const COLUMNS: &'static str =
                 concat!($first_sql, " AS ", stringify!($first) $(, ", ", $sql, " AS ", stringify!($field))*);
 
-            fn from_row(row: &database::Row) -> Self {
+            pub(super) fn from_row(row: &database::Row) -> Self {
                 Self {
                     $first: row.get(stringify!($first)),
                     $($field: row.get(stringify!($field)),)*

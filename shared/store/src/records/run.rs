@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use database::{Client, DatabaseError};
 use uuid::Uuid;
 
-use super::record;
+use super::{Place, conditions::Conditions, record};
 
 record! {
     /// A run.
@@ -45,7 +45,7 @@ record! {
 }
 
 impl RunRecord {
-    /// The newest, of one campus or of all.
+    /// The newest, of one campus or of all, after a place where one is given.
     ///
     /// # Errors
     ///
@@ -53,16 +53,28 @@ impl RunRecord {
     pub async fn list(
         client: &Client,
         campus: Option<Uuid>,
+        after: Option<&Place>,
         limit: u32,
     ) -> Result<Vec<Self>, DatabaseError> {
-        let statement = select(
-            "WHERE ($1::uuid IS NULL OR l.campus_id = $1) ORDER BY l.started_at DESC, l.id LIMIT $2",
+        let limit = i64::from(limit);
+        let mut conditions = Conditions::default();
+        conditions.and_some("l.campus_id =", campus.as_ref());
+        conditions.and_after("(l.started_at, l.id)", after);
+        let number = conditions.parameter(&limit);
+        let rest = format!(
+            "WHERE {} ORDER BY l.started_at DESC, l.id DESC LIMIT {number}",
+            conditions.with("")
         );
         let rows = client
-            .query(&statement, &[&campus, &i64::from(limit)])
+            .query(&select(&rest), &conditions.parameters)
             .await
             .map_err(DatabaseError::during("list runs"))?;
         Ok(rows.iter().map(Self::from_row).collect())
+    }
+
+    /// Where it stands in a listing.
+    pub fn place(&self) -> Place {
+        Place { at: self.started_at, id: self.id }
     }
 
     /// The one with this id.
