@@ -6,12 +6,12 @@ use std::{
 };
 
 use clap::{ArgAction, ArgMatches, parser::ValueSource};
-use database::{DatabaseConfig, DatabaseError, Error, Transaction, within};
+use database::{Client, DatabaseConfig, DatabaseError, Error, Transaction, within};
 use runtime::SettingError;
 use serde_json::{Map, Value, json};
 use store::{
     AuditResult, AuditVia,
-    audit::{Actor, AuditEntry, Recorded},
+    audit::{Actor, AuditEntry, Recorded, is_writable},
 };
 use uuid::Uuid;
 
@@ -122,6 +122,18 @@ impl Change {
         subject: &Value,
     ) -> Result<Recorded, Error> {
         self.entry(campus, subject, AuditResult::Done).record(transaction).await
+    }
+
+    /// For what is a statement of its own, and noted after it: an error where the audit cannot be written, so that nothing is
+    /// changed then.
+    pub(crate) async fn require_audit(&self, client: &Client) -> anyhow::Result<()> {
+        let can_write =
+            is_writable(client).await.map_err(DatabaseError::during("look at the audit"))?;
+        anyhow::ensure!(
+            can_write,
+            "nothing was changed: operator_log, the audit, cannot be written (`faithctl doctor` says what is missing)"
+        );
+        Ok(())
     }
 
     /// The command has ended: notes how, where no transaction did. A command that changes something is noted here at the

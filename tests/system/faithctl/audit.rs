@@ -142,7 +142,7 @@ async fn every_command_that_changes_something_is_in_the_audit() {
     let filter = r#"[{"field": "gender", "operator": "equals", "value": "Female"}]"#;
     let set_filter = ["campus", "set-filter", id, "--mode", "include", "--rules", "-", "--force"];
     let set = ["campus", "set", id, "--rate-limit", "50/s", "--api-password-stdin"];
-    let cases: [(&[&str], &str); 14] = [
+    let cases: [(&[&str], &str); 16] = [
         (&add, "hunter2-of-another"),
         (&set, "hunter2"),
         (&set_filter, filter),
@@ -154,7 +154,9 @@ async fn every_command_that_changes_something_is_in_the_audit() {
         (&["campus", "rotate-secret", id, "--json"], ""),
         (&["deliveries", "discard", "--note", "lost", "--yes"], ""),
         (&["dead-letters", "discard", "--member", "member-1", "--note", "left", "--yes"], ""),
+        (&["dead-letters", "restore", "--member", "member-1", "--yes"], ""),
         (&["dead-letters", "replay", "--member", "member-2", "--yes"], ""),
+        (&["members", "resync", "--campus", id, "--id", "member-9", "--yes"], ""),
         (&["erase", "--campus", id, "--member", "member-3", "--yes"], ""),
         (&["rekey"], ""),
     ];
@@ -186,6 +188,22 @@ async fn every_command_that_changes_something_is_in_the_audit() {
         finished.success();
         noted.insert(action);
     }
+    // One that nobody carries out, since no reconciler runs: it ends where it is stopped.
+    let asked = system.faithctl(&["runs", "request", id, "--detach", "--json"]).await.json();
+    let operation = asked["id"].as_str().unwrap();
+    for decision in [&["pause"][..], &["resume"], &["set-rate", "5/s"], &["stop"]] {
+        let arguments = [&["operations", decision[0], operation], &decision[1..]].concat();
+        system.faithctl(&arguments).await.success();
+        let action = format!("operations {}", decision[0]);
+        let entry = entry_of(&system, &action).await;
+        assert_eq!(entry["result"], "done", "{entry}");
+        assert!(entry.to_string().contains(operation), "{entry}");
+        noted.insert(action);
+    }
+    let entry = entry_of(&system, "runs request").await;
+    assert_eq!((&entry["result"], &entry["operation_id"]), (&json!("stopped"), &json!(operation)));
+    noted.insert("runs request".to_owned());
+
     let owner = BTreeMap::from([("DATABASE_URL".to_owned(), system.database.url())]);
     run_to_end("faithctl", &["migrate", "--roles"], b"", owner).await.unwrap().success();
     assert_eq!(entry_of(&system, "migrate").await["subject"]["roles"], true);
@@ -289,6 +307,7 @@ async fn where_the_audit_cannot_be_written_nothing_is_changed() {
         &["campus", "rotate-secret", id],
         &["campus", "clear-filter", id],
         &["erase", "--campus", id, "--member", "member-1", "--yes"],
+        &["operations", "stop", id],
     ] {
         let finished = system.faithctl_with_input(arguments, b"password").await;
         assert_eq!(finished.code, Some(1), "{finished:?}");

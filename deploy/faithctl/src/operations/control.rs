@@ -74,21 +74,25 @@ fn rate(text: &str) -> Result<Rate, String> {
 
 pub(super) async fn pause(named: &Named, environment: &Environment) -> anyhow::Result<()> {
     let client = environment.client().await?;
+    environment.change().require_audit(&client).await?;
     say_what_became(named, operations::pause(&client, named.id).await)
 }
 
 pub(super) async fn resume(named: &Named, environment: &Environment) -> anyhow::Result<()> {
     let client = environment.client().await?;
+    environment.change().require_audit(&client).await?;
     say_what_became(named, operations::resume(&client, named.id).await)
 }
 
 pub(super) async fn stop(named: &Named, environment: &Environment) -> anyhow::Result<()> {
     let mut client = environment.client().await?;
+    environment.change().require_audit(&client).await?;
     say_what_became(named, operations::stop(&mut client, named.id).await)
 }
 
 pub(super) async fn set_rate(arguments: &SetRate, environment: &Environment) -> anyhow::Result<()> {
     let client = environment.client().await?;
+    environment.change().require_audit(&client).await?;
     let named = &arguments.named;
     say_what_became(named, operations::set_rate(&client, named.id, arguments.rate.0).await)
 }
