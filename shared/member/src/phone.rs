@@ -138,6 +138,7 @@ mod tests {
             "006281234567890",
             "６２８１２３４５６７８９０",
             "٠٨١٢٣٤٥٦٧٨٩٠",
+            "۰۸۱۲۳۴۵۶۷۸۹۰",
         ];
         for raw in written {
             assert_eq!(to_e164(raw, country("ID")).as_deref(), Some("+6281234567890"), "{raw}");

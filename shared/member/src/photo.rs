@@ -186,6 +186,8 @@ mod tests {
         };
         assert_eq!(of(b"\x89PNG\r\n\x1a\n..."), Ok("image/png"));
         assert_eq!(of(b"RIFF\x01\x02\x03\x04WEBPVP8 "), Ok("image/webp"));
+        assert_eq!(of(b"RIFF\x01\x02\x03\x04WAVEfmt "), Err(PhotoRefusal::Unsupported));
+        assert_eq!(of(b"RIFX\x01\x02\x03\x04WEBPVP8 "), Err(PhotoRefusal::Unsupported));
         assert_eq!(of(b"GIF89a"), Err(PhotoRefusal::Unsupported));
         assert_eq!(of(b"<svg/>"), Err(PhotoRefusal::Unsupported));
     }

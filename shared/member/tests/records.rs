@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 use chrono::NaiveDate;
-use member::{ArchiveReason, CoreMember, Country, Field, Locale, Profile, Verdict};
+use member::{ArchiveReason, Column, CoreMember, Country, Field, Locale, Profile, Verdict};
 use serde_json::{Value, json};
 
 fn member(object: Value) -> CoreMember {
@@ -80,4 +80,10 @@ fn an_address_of_8192_bytes_is_one_and_a_longer_one_is_none() {
     };
     assert!(photo_url(8192).value().is_some());
     assert_eq!(photo_url(8193), Field::Null);
+}
+
+#[test]
+fn columns_are_named_as_in_the_tables() {
+    let names = Column::ALL.map(Column::as_str);
+    assert_eq!(names, ["name", "phone", "gender", "birth_date", "category", "photo"]);
 }

@@ -50,6 +50,7 @@ fn all_rules_must_match() {
     let none = member(json!({"gender": "Male", "member_status": "Guest"}));
     let kept = |mode| {
         let filter = Filter::parse(mode, &rules).unwrap();
+        assert!(!filter.is_empty());
         [&both, &one, &none].map(|member| filter.keeps(member, today()))
     };
     assert_eq!(kept("include"), [true, false, false]);
