@@ -35,16 +35,18 @@ pub(super) async fn record(
     entry.record(client).await.map_err(DatabaseError::during("note how the operation ended"))
 }
 
-/// As the command that asks for it is called; of runs, as `reconciler --once` notes them.
+/// As the command that asks for it is called.
 fn action(kind: Option<OperationKind>) -> &'static str {
     match kind {
         Some(OperationKind::Replay) => "dead-letters replay",
         Some(OperationKind::Discard) => "dead-letters discard",
         Some(OperationKind::Restore) => "dead-letters restore",
         Some(OperationKind::Resync) => "members resync",
-        Some(OperationKind::Reconcile) => "reconcile",
-        Some(OperationKind::ReconcileDryRun) => "reconcile_dry_run",
-        Some(OperationKind::AllowArchives) => "allow_archives",
+        Some(
+            OperationKind::Reconcile
+            | OperationKind::ReconcileDryRun
+            | OperationKind::AllowArchives,
+        ) => "runs request",
         None => "operation",
     }
 }
@@ -52,6 +54,7 @@ fn action(kind: Option<OperationKind>) -> &'static str {
 /// What was chosen and what was done; members by the keys under which an erasure finds them.
 fn subject(operation: &OperationRecord) -> Value {
     let mut subject = json!({
+        "kind": operation.kind,
         "matched": operation.matched,
         "done": operation.done,
         "skipped": operation.skipped,
