@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use harness::{Role, TestSystem};
 use tokio::time::Instant;
+use tokio_postgres::NoTls;
 
 use crate::{
     churches::Churches,
@@ -29,6 +30,9 @@ pub(crate) struct Replay {
     /// Workers
     #[arg(long, default_value_t = 1)]
     workers: usize,
+    /// How often meanwhile a worker is killed, or Postgres is, in turn, and started again
+    #[arg(long, default_value_t = 0)]
+    restarts: u32,
 }
 
 pub(crate) async fn measure(replay: &Replay) {
@@ -63,19 +67,51 @@ pub(crate) async fn measure(replay: &Replay) {
     let resolved = async {
         while begin.elapsed() < TIME_LIMIT {
             tokio::time::sleep(LOOK_EVERY).await;
-            let left = "SELECT count(*) FROM dead_letters WHERE status <> 'resolved'";
-            let left: i64 = system.database.client().query_one(left, &[]).await.unwrap().get(0);
-            if left == 0 {
+            if count(&system, "status <> 'resolved'").await == Some(0) {
                 break;
             }
         }
         begin.elapsed().as_secs_f64()
     };
-    let (replayed, resolved) = tokio::join!(replayed, resolved);
+    let (replayed, resolved, ()) = tokio::join!(replayed, resolved, restart(&system, replay));
+    let (open, twice) =
+        (count(&system, "status <> 'resolved'").await, count(&system, "replay_count <> 1").await);
+    assert_eq!((open, twice), (Some(0), Some(0)), "not resolved, and not replayed once");
     table.row("replay --yes, all published", [Figure::from(replayed)]);
     table.row("all resolved by the workers", [Figure::from(resolved)]);
     report.add(table);
     report.save();
+}
+
+/// How many letters there are; none while Postgres is away.
+async fn count(system: &TestSystem, condition: &str) -> Option<i64> {
+    let (client, connection) = tokio_postgres::connect(&system.database.url(), NoTls).await.ok()?;
+    tokio::spawn(connection);
+    let query = format!("SELECT count(*) FROM dead_letters WHERE {condition}");
+    Some(client.query_one(&query, &[]).await.ok()?.get(0))
+}
+
+/// Kills a worker or Postgres, in turn, whenever so much more was replayed.
+async fn restart(system: &TestSystem, replay: &Replay) {
+    for number in 1..=replay.restarts {
+        let moment = i64::from(replay.letters / (replay.restarts + 1) * number);
+        let begin = Instant::now();
+        while count(system, "replay_count > 0").await < Some(moment) && begin.elapsed() < TIME_LIMIT
+        {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        if number % 2 == 0 {
+            let postgres = &system.servers().postgres;
+            postgres.kill();
+            postgres.ended().await;
+            postgres.start_again().await.unwrap();
+        } else {
+            let worker = usize::try_from(number).unwrap() / 2 % replay.workers;
+            system.worker(worker).kill();
+            system.worker(worker).wait().await;
+            system.start_again("worker", worker).await;
+        }
+    }
 }
 
 /// Letters of an outage, as the collector stores them.

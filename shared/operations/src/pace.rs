@@ -24,6 +24,9 @@ pub fn parse_rate(value: &str) -> Result<u32, String> {
         .ok_or_else(|| format!("expected a number a second, from 1/s to {HIGHEST_RATE}/s"))
 }
 
+/// From when what was done long ago counts no more.
+const COUNTED_FOR: Duration = Duration::from_mins(1);
+
 /// How fast an operation goes.
 #[derive(Debug)]
 pub struct Pace {
@@ -46,9 +49,13 @@ impl Pace {
         }
     }
 
-    /// How many in one transaction: few where the rate is low, so that they do not come in bursts.
+    /// How many in one transaction: few where the rate is low, so that they do not come in bursts, and more where transactions
+    /// take longer than a tenth of a second.
     pub fn batch(&self) -> usize {
-        let batch = self.rate.map_or(LARGEST_BATCH, |rate| (rate / 10).clamp(1, LARGEST_BATCH));
+        let Some(rate) = self.rate else { return usize::try_from(LARGEST_BATCH).unwrap_or(1) };
+        let due = self.began.elapsed().as_millis() * u128::from(rate);
+        let behind = (due / 1000).saturating_sub(u128::from(self.done));
+        let batch = behind.max(u128::from(rate / 10)).clamp(1, u128::from(LARGEST_BATCH));
         usize::try_from(batch).unwrap_or(1)
     }
 
@@ -56,7 +63,8 @@ impl Pace {
     pub fn did(&mut self, number: usize) {
         self.done = self.done.saturating_add(u32::try_from(number).unwrap_or(u32::MAX));
         let now = Instant::now();
-        if self.due() + MADE_UP_FOR < now {
+        let is_long = now.duration_since(self.began) > COUNTED_FOR;
+        if self.due() + MADE_UP_FOR < now || is_long && self.due() <= now {
             (self.began, self.done) = (now, 0);
         }
     }
@@ -103,6 +111,8 @@ mod tests {
         pace.set_rate(Some(100));
         pace.did(10);
         assert_eq!(pace.due() - resumed, Duration::from_millis(100));
+        tokio::time::advance(Duration::from_millis(300)).await;
+        assert_eq!(pace.batch(), 20, "what 200 ms too much made it miss");
         pace.set_rate(None);
         pace.did(1_000);
         assert!(pace.due() <= Instant::now());

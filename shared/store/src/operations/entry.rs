@@ -69,12 +69,15 @@ fn subject(operation: &OperationRecord) -> Value {
         };
         subject[name] = value.clone();
     }
+    // Why a run failed may name a member.
+    let is_run = operation.kind().is_some_and(|kind| OperationKind::OF_RECONCILERS.contains(&kind));
+    let error = operation.error.as_ref().filter(|_| !is_run);
     for (name, value) in [
         ("ids", json!(operation.ids)),
         ("limit", json!(operation.limit_n)),
         ("rate", json!(operation.rate)),
         ("note", json!(operation.note)),
-        ("error", json!(operation.error)),
+        ("error", json!(error)),
     ] {
         if !value.is_null() {
             subject[name] = value;
