@@ -31,6 +31,7 @@ Environment:
   RETRY_DELAYS     as the workers have it; `doctor` checks that it can be read. `status` shows the delay queues of the
                    workers that run, whatever is set here
   NOTIFY_*         as the reconciler has them; for `notifications test`
+  NO_COLOR         without colours, on terminals too
   The first three may be in a file: DATABASE_URL_FILE, SECRETS_KEY_FILE, AMQP_URL_FILE.
   .env.example lists every variable.
 
@@ -190,6 +191,21 @@ mod tests {
         Cli::command().get_subcommands().for_each(|command| leaves(command, "", &mut found));
         found.sort_unstable();
         assert_eq!(found, crate::commands::names());
+    }
+
+    #[test]
+    fn what_prints_json_prints_every_form() {
+        fn check(command: &clap::Command) {
+            let has = |name: &str| {
+                command.get_arguments().any(|argument| argument.get_long() == Some(name))
+            };
+            // An export has one form alone.
+            if command.get_name() != "export" {
+                assert_eq!(has("json"), has("output"), "{}", command.get_name());
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&Cli::command());
     }
 
     #[test]

@@ -8,7 +8,12 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    campus::find_campus, change::Change, confirm, environment::Environment, failure::say, output,
+    campus::find_campus,
+    change::Change,
+    confirm,
+    environment::Environment,
+    failure::say,
+    output::{self, Format},
 };
 
 /// Takes one person's traces out of the logs and the dead letters.
@@ -35,9 +40,8 @@ pub(crate) struct Arguments {
     /// Do not ask
     #[arg(long)]
     yes: bool,
-    /// Print a JSON object with the numbers
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Format,
 }
 
 /// A message that could not be read belongs to nobody, and may name the person all the same: one of a
@@ -169,7 +173,7 @@ fn report_question(found: &Numbers) {
 }
 
 fn report(arguments: &Arguments, what: &str, numbers: &Numbers) -> anyhow::Result<()> {
-    if arguments.json {
+    if arguments.output.is_json() {
         let mut object = json!({"dry_run": arguments.dry_run});
         let names = TRACES.iter().map(|(name, _)| *name).chain(["audit_entries"]);
         for (number, name) in numbers.iter().zip(names) {

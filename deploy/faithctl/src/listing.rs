@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     failure::say,
-    output::{self, Column},
+    output::{self, Column, Format},
 };
 
 /// Which page of a listing is shown.
@@ -41,10 +41,10 @@ pub(crate) fn write<T: Serialize>(
     nothing: &str,
     rows: &[T],
     columns: &[Column<T>],
-    json: bool,
+    format: Format,
 ) -> anyhow::Result<()> {
-    output::listing(rows, columns, json)?;
-    if rows.is_empty() && !json {
+    output::listing(rows, columns, format)?;
+    if rows.is_empty() && !format.is_json() {
         say(nothing);
     }
     Ok(())
@@ -57,12 +57,12 @@ pub(crate) fn write_page<T: Serialize>(
     limit: u32,
     id: fn(&T) -> Uuid,
     columns: &[Column<T>],
-    json: bool,
+    format: Format,
 ) -> anyhow::Result<()> {
     let shown = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = rows.len() > shown;
     rows.truncate(shown);
-    write(nothing, &rows, columns, json)?;
+    write(nothing, &rows, columns, format)?;
     if let Some(last) = rows.last().filter(|_| more) {
         say(&format!("only the last {shown} are shown; the next ones: --after {}", id(last)));
     }

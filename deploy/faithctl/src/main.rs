@@ -28,6 +28,7 @@ mod runs;
 mod send_test;
 mod signed_webhook;
 mod status;
+mod watch;
 mod web;
 
 fn main() -> std::process::ExitCode {

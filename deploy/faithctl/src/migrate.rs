@@ -5,7 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use crate::{environment::Environment, output, roles};
+use crate::{
+    environment::Environment,
+    output::{self, Format},
+    roles,
+};
 
 /// Creates the tables, or brings them up to date.
 ///
@@ -25,15 +29,14 @@ pub(crate) struct Arguments {
     /// file keeps the one it has
     #[arg(long, value_name = "FOLDER", requires = "roles")]
     passwords: Option<PathBuf>,
-    /// Print a JSON object
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Format,
 }
 
 pub(crate) async fn run(arguments: &Arguments, environment: &Environment) -> anyhow::Result<()> {
     let mut client = environment.client().await?;
     let applied = store::migrate(&mut client).await?;
-    let tell = |text: &str| if arguments.json { Ok(()) } else { output::line(text) };
+    let tell = |text: &str| if arguments.output.is_json() { Ok(()) } else { output::line(text) };
     if applied.is_empty() {
         tell("nothing to do: the schema is up to date")?;
     }
@@ -65,7 +68,7 @@ pub(crate) async fn run(arguments: &Arguments, environment: &Environment) -> any
         environment.change().settled();
     }
     environment.change().tell(done.clone());
-    if arguments.json {
+    if arguments.output.is_json() {
         return output::object(&done);
     }
     Ok(())

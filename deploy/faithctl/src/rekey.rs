@@ -6,7 +6,12 @@ use database::{Client, DatabaseError, Transaction};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::{change::Change, environment::Environment, failure::say, output};
+use crate::{
+    change::Change,
+    environment::Environment,
+    failure::say,
+    output::{self, Format},
+};
 
 /// Seals everything with SECRETS_KEY that SECRETS_KEY_PREVIOUS sealed.
 ///
@@ -19,9 +24,8 @@ use crate::{change::Change, environment::Environment, failure::say, output};
 #[command(after_help = "Examples:\n  \
     SECRETS_KEY=$NEW SECRETS_KEY_PREVIOUS=$OLD faithctl rekey")]
 pub(crate) struct Arguments {
-    /// Print a JSON object with the numbers
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Format,
 }
 
 /// A column with something sealed, and what for.
@@ -91,7 +95,7 @@ pub(crate) async fn run(arguments: &Arguments, environment: &Environment) -> any
         "sealed_anew": tally.sealed_anew,
         "unopened": unopened,
     }));
-    if arguments.json {
+    if arguments.output.is_json() {
         output::object(&json!({
             "campuses": tally.campuses,
             "sealed_anew": tally.sealed_anew,

@@ -13,7 +13,8 @@ use crate::{
     campus::{CampusId, load_campus},
     environment::Environment,
     failure::{Reported, UsageError, say},
-    input, output,
+    input,
+    output::{self, Format},
     signed_webhook::{Answer, Logged, SignedWebhook},
 };
 
@@ -44,9 +45,8 @@ pub(crate) struct Arguments {
     /// Also wait for its row in the log of deliveries, which a worker writes
     #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "30s", value_parser = duration)]
     wait: Option<Duration>,
-    /// Print a JSON object
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Format,
 }
 
 /// What came of it, for programs.
@@ -87,7 +87,7 @@ pub(crate) async fn run(mut arguments: Arguments, environment: &Environment) -> 
     let webhook = SignedWebhook::new(&client, &sealer, &campus, &event, member).await?;
     let event_id = webhook.event_id;
     let answer = webhook.send(&base).await?;
-    if !arguments.json {
+    if !arguments.output.is_json() {
         output::line(&format!("{} {}", answer.status, answer.reason))?;
         output::line(&output::printable(&answer.body))?;
         say(&format!("answered in {} ms", answer.took.as_millis()));
@@ -96,7 +96,7 @@ pub(crate) async fn run(mut arguments: Arguments, environment: &Environment) -> 
         Some(limit) => Logged::wait(&client, event_id, limit).await?,
         None => None,
     };
-    if arguments.json {
+    if arguments.output.is_json() {
         output::object(&Sent {
             event_id,
             status: answer.status,

@@ -12,7 +12,7 @@ use support::program::binary;
 use super::campus_alone;
 
 /// Runs `faithctl` on a terminal of 80 columns, with `typed` on its keyboard; answers what is seen there.
-fn on_a_terminal(system: &TestSystem, arguments: &[&str], typed: &str) -> String {
+pub(super) fn on_a_terminal(system: &TestSystem, arguments: &[&str], typed: &str) -> String {
     let quoted: Vec<String> =
         arguments.iter().map(|argument| format!("'{}'", argument.replace('\'', r"'\''"))).collect();
     let faithctl = binary("faithctl").unwrap();

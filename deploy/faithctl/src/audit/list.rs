@@ -9,7 +9,10 @@ use store::{
 };
 
 use crate::{
-    campus::find_optional_campus, environment::Environment, listing, moment, output::Column,
+    campus::find_optional_campus,
+    environment::Environment,
+    listing, moment,
+    output::{Column, Format},
 };
 
 /// Lists who changed what, the newest first.
@@ -37,9 +40,8 @@ pub(crate) struct Arguments {
     /// Maximum number of rows
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
-    /// Print a JSON array of objects
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Format,
 }
 
 pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> anyhow::Result<()> {
@@ -63,7 +65,7 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
         Column::under("action", "result", |entry| entry.result.clone()),
         Column::new("subject", |entry| shortened(in_words(&entry.subject))),
     ];
-    listing::write("no change matches", &entries, &columns, arguments.json)?;
+    listing::write("no change matches", &entries, &columns, arguments.output)?;
     Ok(())
 }
 

@@ -20,7 +20,7 @@ use crate::{
     environment::Environment,
     failure::{UsageError, say},
     input,
-    output::{self, Sheet},
+    output::{self, Format, Sheet},
 };
 
 /// Sets up a campus to be synced.
@@ -75,9 +75,8 @@ pub(crate) struct Arguments {
     /// Take the webhook secret from a file instead of making one
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
-    /// Print a JSON object
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Format,
 }
 
 /// What a campus begins with.
@@ -114,7 +113,7 @@ pub(super) async fn run(arguments: Arguments, environment: &Environment) -> anyh
     let kept =
         save(&mut client, &sealer, (id, &church), &arguments, &secrets, environment.change())
             .await?;
-    print(id, &secrets.webhook, public_url.as_ref(), arguments.json)?;
+    print(id, &secrets.webhook, public_url.as_ref(), arguments.output)?;
     if let Some(name) = kept {
         say(&format!(
             "campus {id} was there already and kept its name ({name}) and time zone; it is synced now"
@@ -226,8 +225,8 @@ async fn insert(
     Ok(Some(kept))
 }
 
-fn print(id: Uuid, secret: &Secret, public: Option<&Url>, json: bool) -> anyhow::Result<()> {
-    if json {
+fn print(id: Uuid, secret: &Secret, public: Option<&Url>, format: Format) -> anyhow::Result<()> {
+    if format.is_json() {
         return output::object(&json!({
             "campus_id": id,
             "webhook_path": webhook::PATH,

@@ -19,7 +19,10 @@ use super::{
     id::load_campus,
     login::{self, LoginError},
 };
-use crate::{environment::Environment, output};
+use crate::{
+    environment::Environment,
+    output::{self, Format},
+};
 
 /// Members of the list that may be asked for by id.
 const SINGLES: usize = 3;
@@ -39,9 +42,8 @@ const NAMED: usize = 10;
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(super) campus: CampusId,
-    /// Print a JSON object
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Format,
 }
 
 /// What the list has.
@@ -75,7 +77,7 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
         Err(LoginError::Core(error)) => return Err(login::explained(error, &core)),
         Err(LoginError::Other(error)) => return Err(error),
     };
-    let tell = |text: &str| if arguments.json { Ok(()) } else { output::line(text) };
+    let tell = |text: &str| if arguments.output.is_json() { Ok(()) } else { output::line(text) };
     tell(&login.in_words(&core))?;
     let count = match count(&api, &core, &login.token).await {
         Ok(count) => count,
@@ -104,7 +106,7 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
         }
         Trial::Failed { problem, advice } => anyhow::bail!("{problem}\n    → {advice}"),
     };
-    if !arguments.json {
+    if !arguments.output.is_json() {
         return Ok(());
     }
     output::object(&Tested {

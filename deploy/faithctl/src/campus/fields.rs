@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     environment::Environment,
-    output::{self, Column},
+    output::{self, Column, Format},
 };
 
 /// Lists the fields of the core's members with type and values, for writing filters.
@@ -24,9 +24,8 @@ use crate::{
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(super) campus: CampusId,
-    /// Print a JSON array of objects
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Format,
 }
 
 pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> anyhow::Result<()> {
@@ -42,17 +41,17 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
     if survey.members == 0 {
         anyhow::bail!("the core's list has no member of this church to look at");
     }
-    print(&survey.into_fields(), arguments.json)
+    print(&survey.into_fields(), arguments.output)
 }
 
-fn print(fields: &[Field], json: bool) -> anyhow::Result<()> {
+fn print(fields: &[Field], format: Format) -> anyhow::Result<()> {
     let columns = [
         Column::new("field", |field: &Field| field.name.clone()),
         Column::new("type", |field| words(&field.kinds)),
         Column::new("in_list", |field| if field.in_list { "yes" } else { "no" }.to_owned()),
         Column::new("values", values),
     ];
-    output::listing(fields, &columns, json)
+    output::listing(fields, &columns, format)
 }
 
 /// All with their counts where they are few, else some.

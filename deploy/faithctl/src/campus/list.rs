@@ -4,7 +4,11 @@ use clap::Args;
 
 use store::records::CampusRecord;
 
-use crate::{environment::Environment, listing, moment, output::Column};
+use crate::{
+    environment::Environment,
+    listing, moment,
+    output::{Column, Format},
+};
 
 /// Lists the campuses that are synced.
 #[derive(Debug, Args)]
@@ -12,9 +16,8 @@ use crate::{environment::Environment, listing, moment, output::Column};
     faithctl campus list\n  \
     faithctl campus list --json | jq -r '.[] | select(.is_enabled) | .campus_id'")]
 pub(crate) struct Arguments {
-    /// Print a JSON array of objects
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Format,
 }
 
 pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> anyhow::Result<()> {
@@ -30,7 +33,7 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
         Column::under("last_sync_at", "filter", filter_summary),
     ];
     let nothing = "no campus is synced yet: `faithctl campus add --help` tells how to add one";
-    listing::write(nothing, &campuses, &columns, arguments.json)
+    listing::write(nothing, &campuses, &columns, arguments.output)
 }
 
 fn state(campus: &CampusRecord) -> String {

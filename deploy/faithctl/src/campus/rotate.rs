@@ -10,7 +10,12 @@ use runtime::parse_duration;
 use serde_json::json;
 
 use super::{CampusId, id::unknown, secret, settings_change::change_settings};
-use crate::{environment::Environment, failure::say, input, moment, output};
+use crate::{
+    environment::Environment,
+    failure::say,
+    input, moment,
+    output::{self, Format},
+};
 
 /// Longer than any change of a secret takes.
 const LONGEST_GRACE: Duration = Duration::from_hours(24 * 365);
@@ -32,9 +37,8 @@ pub(crate) struct Arguments {
     /// Read the new secret from stdin instead of making one
     #[arg(long)]
     secret_stdin: bool,
-    /// Print a JSON object
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Format,
 }
 
 fn grace(value: &str) -> Result<Duration, String> {
@@ -73,7 +77,7 @@ pub(super) async fn run(arguments: Arguments, environment: &Environment) -> anyh
         .await
         .map_err(DatabaseError::during("save the new secret"))?;
     let Some(row) = row else { return Err(unknown(&client, id).await) };
-    if arguments.json {
+    if arguments.output.is_json() {
         output::object(&json!({"campus_id": id, "webhook_secret": secret.expose()}))?;
     } else {
         output::line(secret.expose())?;

@@ -18,7 +18,8 @@ use super::{
 use crate::{
     environment::Environment,
     failure::{UsageError, say},
-    input, output,
+    input,
+    output::{self, Format},
 };
 
 /// Changes how a campus is synced.
@@ -32,9 +33,8 @@ pub(crate) struct Arguments {
     pub(super) campus: CampusId,
     #[command(flatten)]
     changes: Changes,
-    /// Print the campus as it is now, as a JSON object
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Format,
 }
 
 /// What is to be another from now on.
@@ -143,7 +143,7 @@ impl Changes {
 }
 
 pub(super) async fn run(arguments: Arguments, environment: &Environment) -> anyhow::Result<()> {
-    let Arguments { campus: CampusId { id, .. }, changes, json } = arguments;
+    let Arguments { campus: CampusId { id, .. }, changes, output: format } = arguments;
     if changes == Changes::default() {
         return Err(UsageError::new(
             "nothing to change: `faithctl campus set --help` lists what can be",
@@ -169,7 +169,7 @@ pub(super) async fn run(arguments: Arguments, environment: &Environment) -> anyh
         let church = changes.core_church_id.as_deref().unwrap_or_default();
         return Err(core::refused(&client, error, church).await);
     }
-    if json {
+    if format.is_json() {
         output::object(&super::load_campus(&client, id).await?)?;
     }
     say(&format!(

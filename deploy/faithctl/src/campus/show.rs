@@ -13,7 +13,7 @@ use crate::{
     environment::Environment,
     failure::say,
     moment,
-    output::{self, Sheet},
+    output::{self, Format, Sheet},
 };
 
 /// Shows everything about a campus but its secrets.
@@ -23,9 +23,8 @@ use crate::{
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(super) campus: CampusId,
-    /// Print a JSON object
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Format,
 }
 
 #[derive(Serialize)]
@@ -52,7 +51,7 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
         deliveries: by_status,
         deliveries_since: since,
     };
-    if arguments.json {
+    if arguments.output.is_json() {
         return output::object(&shown);
     }
     sheet(&shown).print()?;

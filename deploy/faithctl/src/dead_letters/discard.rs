@@ -5,7 +5,7 @@ use store::OperationKind;
 use tokio_util::sync::CancellationToken;
 
 use super::{change::Change, selection::Selection};
-use crate::{environment::Environment, input::note, operations::Request};
+use crate::{environment::Environment, input::note, operations::Request, output::Format};
 
 /// Gives open letters up: neither a replay nor a late success changes them any more.
 ///
@@ -30,9 +30,8 @@ pub(super) struct Arguments {
     /// Do not ask
     #[arg(long)]
     yes: bool,
-    /// Print a JSON object with the numbers
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Format,
 }
 
 pub(super) async fn run(
@@ -49,7 +48,7 @@ pub(super) async fn run(
         request: &arguments.request,
         dry_run: arguments.dry_run,
         yes: arguments.yes,
-        json: arguments.json,
+        json: arguments.output.is_json(),
     };
     change.ask_for(environment, interrupted).await
 }

@@ -6,7 +6,12 @@ use clap::Args;
 use store::{DeadLetterStatus, records::DeadLetterGroup};
 
 use super::{advice::advice_for, filters::Filters};
-use crate::{environment::Environment, failure::say, listing, moment, output::Column};
+use crate::{
+    environment::Environment,
+    failure::say,
+    listing, moment,
+    output::{Column, Format},
+};
 
 /// Groups open letters by cause, event type and campus, the largest group first.
 #[derive(Debug, Args)]
@@ -20,9 +25,8 @@ pub(super) struct Arguments {
     /// Maximum number of groups
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
-    /// Print a JSON array of objects
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Format,
 }
 
 pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> anyhow::Result<()> {
@@ -43,8 +47,8 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
         Column::under("cause", "newest", |group| moment::show(group.newest)),
         Column::under("count", "replayed", |group| group.replayed.to_string()),
     ];
-    listing::write("no dead letter matches", &groups, &columns, arguments.json)?;
-    if !arguments.json && std::io::stdout().is_terminal() {
+    listing::write("no dead letter matches", &groups, &columns, arguments.output)?;
+    if !arguments.output.is_json() && std::io::stdout().is_terminal() {
         advise(&groups);
     }
     Ok(())

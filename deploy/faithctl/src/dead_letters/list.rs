@@ -8,7 +8,7 @@ use crate::{
     environment::Environment,
     listing::{self, Page},
     moment,
-    output::Column,
+    output::{Column, Format},
 };
 
 /// Lists letters, those that died last first; of every status unless one is asked for.
@@ -25,9 +25,8 @@ pub(super) struct Arguments {
     /// Maximum number of rows
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
-    /// Print a JSON array of objects
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Format,
 }
 
 pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> anyhow::Result<()> {
@@ -45,11 +44,11 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
         arguments.limit,
         |letter| letter.id,
         &columns(),
-        arguments.json,
+        arguments.output,
     )
 }
 
-fn columns() -> [Column<DeadLetterRecord>; 9] {
+fn columns() -> [Column<DeadLetterRecord>; 13] {
     [
         Column::new("dead_at", |letter: &DeadLetterRecord| moment::show(letter.dead_at)),
         Column::new("id", |letter| letter.id.to_string()),
@@ -66,5 +65,11 @@ fn columns() -> [Column<DeadLetterRecord>; 9] {
         Column::under("dead_at", "replay_count", |letter| letter.replay_count.to_string()),
         Column::new("cause", |letter| letter.cause.clone()),
         Column::under("cause", "reason", |letter| letter.reason.clone()),
+        Column::wide("event_id", |letter| {
+            letter.event_id.clone().unwrap_or_else(|| "-".to_owned())
+        }),
+        Column::wide("received_at", |letter| moment::show_optional(letter.received_at)),
+        Column::wide("replayed_at", |letter| moment::show_optional(letter.replayed_at)),
+        Column::wide("note", |letter| letter.note.clone().unwrap_or_else(|| "-".to_owned())),
     ]
 }

@@ -19,7 +19,7 @@ use crate::{
     environment::Environment,
     failure::{Interrupted, Reported, say},
     operations::{Followed, Request, ends_in_words, follow, requester},
-    output,
+    output::{self, Format},
 };
 
 /// Between two looks at what became of letters.
@@ -60,9 +60,8 @@ pub(super) struct Arguments {
     /// Do not ask
     #[arg(long)]
     yes: bool,
-    /// Print a JSON object with the numbers
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Format,
 }
 
 pub(super) async fn run(
@@ -131,7 +130,7 @@ async fn wait(
 }
 
 fn report_dry_run(arguments: &Arguments, preview: &LetterPreview) -> anyhow::Result<()> {
-    if arguments.json {
+    if arguments.output.is_json() {
         output::object(&json!({
             "matched": preview.matched,
             "replayed": 0,
@@ -158,7 +157,7 @@ fn report(
     let matched = operation.matched.unwrap_or(0);
     // What nobody has looked at yet was counted when it was asked for.
     let unreadable = operation.unreadable.max(unreadable);
-    if arguments.json {
+    if arguments.output.is_json() {
         output::object(&json!({
             "matched": matched,
             "replayed": operation.done,

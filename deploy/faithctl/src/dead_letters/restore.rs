@@ -5,7 +5,7 @@ use store::OperationKind;
 use tokio_util::sync::CancellationToken;
 
 use super::{change::Change, selection::Selection};
-use crate::{environment::Environment, operations::Request};
+use crate::{environment::Environment, operations::Request, output::Format};
 
 /// Opens discarded letters again, as they were before: a replay takes them then.
 ///
@@ -25,9 +25,8 @@ pub(super) struct Arguments {
     /// Do not ask
     #[arg(long)]
     yes: bool,
-    /// Print a JSON object with the numbers
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Format,
 }
 
 pub(super) async fn run(
@@ -44,7 +43,7 @@ pub(super) async fn run(
         request: &arguments.request,
         dry_run: arguments.dry_run,
         yes: arguments.yes,
-        json: arguments.json,
+        json: arguments.output.is_json(),
     };
     change.ask_for(environment, interrupted).await
 }

@@ -9,7 +9,7 @@ use super::advice::advice_for;
 use crate::{
     environment::Environment,
     moment,
-    output::{self, Sheet},
+    output::{self, Format, Sheet},
 };
 
 /// Shows one letter.
@@ -21,9 +21,8 @@ pub(super) struct Arguments {
     /// Id of the letter, which is the delivery's
     #[arg(value_name = "ID")]
     id: Uuid,
-    /// Print a JSON object
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Format,
 }
 
 pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> anyhow::Result<()> {
@@ -35,7 +34,7 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
                 arguments.id
             )
         })?;
-    if arguments.json {
+    if arguments.output.is_json() {
         return output::object(&letter);
     }
     sheet(&letter).print()

@@ -12,7 +12,12 @@ use store::{CampusReference, LostDeliveries};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    campus::find_optional_campus, confirm, environment::Environment, input::note, moment, output,
+    campus::find_optional_campus,
+    confirm,
+    environment::Environment,
+    input::note,
+    moment,
+    output::{self, Format},
     status::queues,
 };
 
@@ -43,9 +48,8 @@ pub(crate) struct Arguments {
     /// Do not ask
     #[arg(long)]
     yes: bool,
-    /// Print a JSON object with the numbers
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Format,
 }
 
 pub(super) async fn run(
@@ -126,7 +130,7 @@ async fn require_empty_queues(environment: &Environment, client: &Client) -> any
 }
 
 fn report(arguments: &Arguments, matched: u64, discarded: u64) -> anyhow::Result<()> {
-    if arguments.json {
+    if arguments.output.is_json() {
         return output::object(&json!({
             "matched": matched,
             "discarded": discarded,

@@ -16,7 +16,7 @@ use crate::{
     input,
     listing::{self, Page},
     moment,
-    output::Column,
+    output::{Column, Format},
 };
 
 /// Lists deliveries, the newest first.
@@ -56,9 +56,8 @@ pub(crate) struct Arguments {
     /// Maximum number of rows
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
-    /// Print a JSON array of objects
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Format,
 }
 
 fn statuses() -> impl TypedValueParser<Value = DeliveryStatus> {
@@ -94,6 +93,12 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
         Column::under("received_at", "status", |delivery| delivery.status.clone()),
         Column::under("received_at", "attempts", |delivery| delivery.attempts.to_string()),
         Column::new("message", outcome),
+        Column::wide("id", |delivery| delivery.id.to_string()),
+        Column::wide("campus_id", |delivery| delivery.campus_id.to_string()),
+        Column::wide("processed_at", |delivery| moment::show_optional(delivery.processed_at)),
+        Column::wide("trace_id", |delivery| {
+            delivery.trace_id.clone().unwrap_or_else(|| "-".to_owned())
+        }),
     ];
     listing::write_page(
         "no delivery matches",
@@ -101,7 +106,7 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
         arguments.limit,
         |delivery| delivery.id,
         &columns,
-        arguments.json,
+        arguments.output,
     )
 }
 

@@ -9,7 +9,7 @@ use super::timeline;
 use crate::{
     environment::Environment,
     moment,
-    output::{self, Sheet},
+    output::{self, Format, Sheet},
 };
 
 /// Shows every delivery of an event, the newest first, with all that it went through.
@@ -26,10 +26,8 @@ pub(crate) struct Arguments {
     /// How far back a trace's id is looked for: so long ago (7d), or a time such as 2026-11-20T01:40:00Z [default: 24h]
     #[arg(long, value_name = "WHEN", value_parser = moment::parse)]
     since: Option<DateTime<Utc>>,
-    /// Print a JSON object: the newest delivery's columns, all of them under "deliveries", and what they went through under
-    /// "delivery_attempts"
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Format,
 }
 
 #[derive(Serialize)]
@@ -52,7 +50,7 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
         );
     };
     let attempts = AttemptRecord::of_deliveries(&client, &deliveries).await?;
-    if arguments.json {
+    if arguments.output.is_json() {
         let (deliveries, delivery_attempts) = (&deliveries[..], &attempts[..]);
         return output::object(&Shown { newest, deliveries, delivery_attempts });
     }

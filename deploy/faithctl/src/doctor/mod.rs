@@ -15,7 +15,12 @@ use clap::Args;
 use url::Url;
 
 use self::check::Report;
-use crate::{environment::Environment, failure::Reported, input, output};
+use crate::{
+    environment::Environment,
+    failure::Reported,
+    input,
+    output::{self, Format},
+};
 
 /// Checks every dependency and setting, and says what to do about each failure.
 ///
@@ -36,9 +41,8 @@ pub(crate) struct Arguments {
     /// Also log in to each campus's core, and fetch, map and filter a member by id; cores allow five logins a minute
     #[arg(long)]
     login: bool,
-    /// Print a JSON array of objects
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Format,
 }
 
 pub(crate) async fn run(arguments: Arguments, environment: &Environment) -> anyhow::Result<()> {
@@ -54,7 +58,7 @@ pub(crate) async fn run(arguments: Arguments, environment: &Environment) -> anyh
     }
     rabbitmq::check(&mut report, environment, client.as_ref()).await;
     gateway::check(&mut report, environment, arguments.gateway, client.as_ref()).await;
-    if arguments.json {
+    if arguments.output.is_json() {
         output::object(&report.checks)?;
     } else {
         output::line(&report.text(output::is_colourful()))?;

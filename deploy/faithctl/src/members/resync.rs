@@ -18,7 +18,7 @@ use crate::{
     failure::{UsageError, say},
     moment,
     operations::{Followed, Request, counted, follow, requester},
-    output,
+    output::{self, Format},
 };
 
 /// More ids than these are no choice by hand.
@@ -69,9 +69,8 @@ pub(super) struct Arguments {
     /// Do not ask
     #[arg(long)]
     yes: bool,
-    /// Print a JSON object with the numbers
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Format,
 }
 
 fn statuses() -> impl TypedValueParser<Value = DeliveryStatus> {
@@ -154,7 +153,7 @@ fn members(number: i64) -> String {
 
 fn report(arguments: &Arguments, matched: i64, followed: Option<&Followed>) -> anyhow::Result<()> {
     let done = followed.map_or(0, Followed::done);
-    if arguments.json {
+    if arguments.output.is_json() {
         return output::object(&json!({
             "matched": matched,
             "queued": done,

@@ -6,7 +6,11 @@ use database::DatabaseError;
 use store::operations::{self, Decided};
 use uuid::Uuid;
 
-use crate::{environment::Environment, failure::say, output};
+use crate::{
+    environment::Environment,
+    failure::say,
+    output::{self, Format},
+};
 
 /// The operation that a command is about.
 #[derive(Debug, Args)]
@@ -14,9 +18,8 @@ pub(super) struct Named {
     /// Id of the operation
     #[arg(value_name = "ID")]
     id: Uuid,
-    /// Print the operation as a JSON object
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Format,
 }
 
 /// Pauses an operation: what is under way is finished, and nothing more is begun until it is resumed.
@@ -109,5 +112,5 @@ fn say_what_became(named: &Named, decided: Result<Decided, DatabaseError>) -> an
     );
     let rate = operation.rate.map_or_else(String::new, |rate| format!(", at most {rate}/s"));
     say(&format!("operation {} is {}{rate}", named.id, operation.state));
-    if named.json { output::object(&operation) } else { Ok(()) }
+    if named.output.is_json() { output::object(&operation) } else { Ok(()) }
 }

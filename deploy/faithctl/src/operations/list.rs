@@ -10,12 +10,19 @@ use store::{
 };
 
 use super::words::{about, progress};
-use crate::{environment::Environment, failure::say, listing, moment, output::Column};
+use crate::{
+    environment::Environment,
+    failure::say,
+    listing, moment,
+    output::{self, Column, Format},
+    watch::{self, Watch},
+};
 
 /// Lists operations, the newest first.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     faithctl operations list\n  \
+    faithctl operations list --watch 5s\n  \
     faithctl operations list --state running --json")]
 pub(super) struct Arguments {
     /// Filter by kind
@@ -27,9 +34,10 @@ pub(super) struct Arguments {
     /// Maximum number of rows
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
-    /// Print a JSON array of objects
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Format,
+    #[command(flatten)]
+    watch: Watch,
 }
 
 fn kinds() -> impl TypedValueParser<Value = OperationKind> {
@@ -49,10 +57,6 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
     let client = environment.client().await?;
     let filter = OperationFilter { kind: arguments.kind, state: arguments.state, before: None };
     let limit = arguments.limit.saturating_add(1);
-    let mut operations = OperationRecord::list(&client, &filter, limit).await?;
-    let shown = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
-    let more = operations.len() > shown;
-    operations.truncate(shown);
     let columns = [
         Column::new("created_at", |operation: &OperationRecord| moment::show(operation.created_at)),
         Column::new("id", |operation| operation.id.to_string()),
@@ -62,7 +66,18 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
         Column::under("id", "about", about),
         Column::new("done", progress),
     ];
-    listing::write("no operation matches", &operations, &columns, arguments.json)?;
+    let shown = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
+    if let Some(every) = arguments.watch.every {
+        return watch::repeat(every, async || {
+            let operations = OperationRecord::list(&client, &filter, arguments.limit).await?;
+            output::listing_text(&operations, &columns, arguments.output)
+        })
+        .await;
+    }
+    let mut operations = OperationRecord::list(&client, &filter, limit).await?;
+    let more = operations.len() > shown;
+    operations.truncate(shown);
+    listing::write("no operation matches", &operations, &columns, arguments.output)?;
     if more {
         say(&format!("only the last {shown} are shown: --limit N for more"));
     }

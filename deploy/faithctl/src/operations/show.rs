@@ -16,7 +16,8 @@ use super::words::{about, ends, progress, time_left};
 use crate::{
     environment::Environment,
     moment,
-    output::{self, Sheet},
+    output::{self, Format, Sheet},
+    watch::{self, Watch},
 };
 
 /// Shows an operation, and what became of what it did.
@@ -28,9 +29,10 @@ pub(super) struct Arguments {
     /// Id of the operation
     #[arg(value_name = "ID")]
     id: Uuid,
-    /// Print a JSON object: the operation's columns, and what became of its letters under "outcomes"
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Format,
+    #[command(flatten)]
+    watch: Watch,
 }
 
 #[derive(Serialize)]
@@ -49,14 +51,29 @@ struct Shown<'a> {
 
 pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> anyhow::Result<()> {
     let client = environment.client().await?;
-    let snapshot = look(&client, arguments.id).await?.with_context(|| {
-        format!("there is no operation {}: `faithctl operations list` lists them", arguments.id)
-    })?;
+    if let Some(every) = arguments.watch.every {
+        return watch::repeat(every, async || {
+            let snapshot = snapshot(&client, arguments.id).await?;
+            let shown = shown(&client, &snapshot).await?;
+            if arguments.output.is_json() {
+                return output::object_line(&shown);
+            }
+            Ok(sheet(&snapshot, &shown).text())
+        })
+        .await;
+    }
+    let snapshot = snapshot(&client, arguments.id).await?;
     let shown = shown(&client, &snapshot).await?;
-    if arguments.json {
+    if arguments.output.is_json() {
         return output::object(&shown);
     }
     sheet(&snapshot, &shown).print()
+}
+
+async fn snapshot(client: &Client, id: Uuid) -> anyhow::Result<Snapshot> {
+    look(client, id).await?.with_context(|| {
+        format!("there is no operation {id}: `faithctl operations list` lists them")
+    })
 }
 
 async fn shown<'a>(client: &Client, snapshot: &'a Snapshot) -> anyhow::Result<Shown<'a>> {

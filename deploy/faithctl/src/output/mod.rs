@@ -1,5 +1,6 @@
 //! What goes to stdout: a table or a sheet for people, JSON for programs.
 
+mod format;
 mod sheet;
 mod table;
 
@@ -8,32 +9,51 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use runtime::text::{is_deceptive, push_json_escape};
 use serde::Serialize;
 
+pub(crate) use format::Format;
 pub(crate) use sheet::Sheet;
 pub(crate) use table::{Column, table};
 
 /// Writes one line.
 pub(crate) fn line(text: &str) -> anyhow::Result<()> {
-    write(&format!("{text}\n"))
+    write(&format!("{text}\n")).map(drop)
 }
 
 /// Writes a listing: a table, or an array of objects.
 pub(crate) fn listing<T: Serialize>(
     rows: &[T],
     columns: &[Column<T>],
-    json: bool,
+    format: Format,
 ) -> anyhow::Result<()> {
-    if json {
+    if format.is_json() {
         return object(&rows);
     }
     if rows.is_empty() {
         return Ok(());
     }
-    line(&table(rows, columns, width()))
+    line(&listing_text(rows, columns, format)?)
+}
+
+/// A listing as text, for who shows it again and again: a table, or an array on one line.
+pub(crate) fn listing_text<T: Serialize>(
+    rows: &[T],
+    columns: &[Column<T>],
+    format: Format,
+) -> anyhow::Result<String> {
+    if format.is_json() {
+        return object_line(&rows);
+    }
+    let columns = columns.iter().filter(|column| format.is_wide() || !column.is_for_wide());
+    Ok(table(rows, columns, format.width()))
 }
 
 /// Writes a value as JSON.
 pub(crate) fn object(value: &impl Serialize) -> anyhow::Result<()> {
     line(&undeceptive(serde_json::to_string_pretty(value)?))
+}
+
+/// A value as JSON on one line.
+pub(crate) fn object_line(value: &impl Serialize) -> anyhow::Result<String> {
+    Ok(undeceptive(serde_json::to_string(value)?))
 }
 
 /// Writes values as JSON, one a line.
@@ -82,12 +102,13 @@ fn undeceptive(json: String) -> String {
     escaped
 }
 
-fn write(text: &str) -> anyhow::Result<()> {
+/// Writes text, and answers whether somebody reads it still.
+pub(crate) fn write(text: &str) -> anyhow::Result<bool> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         // The reader has seen enough: `faithctl … | head`.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        result => Ok(result?),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        result => Ok(result.map(|()| true)?),
     }
 }
 

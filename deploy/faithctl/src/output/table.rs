@@ -17,17 +17,28 @@ pub(crate) struct Column<T> {
     name: &'static str,
     text: fn(&T) -> String,
     under: Option<&'static str>,
+    is_for_wide: bool,
 }
 
 impl<T> Column<T> {
     /// A column, and how a row's text is made.
     pub(crate) fn new(name: &'static str, text: fn(&T) -> String) -> Self {
-        Self { name, text, under: None }
+        Self { name, text, under: None, is_for_wide: false }
     }
 
     /// A column that moves under the one named `other` where the window has no room for both.
     pub(crate) fn under(other: &'static str, name: &'static str, text: fn(&T) -> String) -> Self {
-        Self { name, text, under: Some(other) }
+        Self { under: Some(other), ..Self::new(name, text) }
+    }
+
+    /// A column that is shown where everything is asked for, and not otherwise.
+    pub(crate) fn wide(name: &'static str, text: fn(&T) -> String) -> Self {
+        Self { is_for_wide: true, ..Self::new(name, text) }
+    }
+
+    /// Whether it is shown where everything is asked for alone.
+    pub(super) fn is_for_wide(&self) -> bool {
+        self.is_for_wide
     }
 
     fn texts(&self, rows: &[T]) -> Texts {
@@ -82,8 +93,12 @@ impl Texts {
 }
 
 /// The listing as text, to fit a window of `width` columns, or a pipe where there is none.
-pub(crate) fn table<T>(rows: &[T], columns: &[Column<T>], width: Option<u16>) -> String {
-    let columns: Vec<Texts> = columns.iter().map(|column| column.texts(rows)).collect();
+pub(crate) fn table<'a, T: 'a>(
+    rows: &[T],
+    columns: impl IntoIterator<Item = &'a Column<T>>,
+    width: Option<u16>,
+) -> String {
+    let columns: Vec<Texts> = columns.into_iter().map(|column| column.texts(rows)).collect();
     let natural = columns
         .iter()
         .fold(0, |sum: u16, column| sum.saturating_add(column.width()).saturating_add(GAP));

@@ -8,7 +8,7 @@ use crate::{
     environment::Environment,
     listing::{self, Page},
     moment,
-    output::Column,
+    output::{Column, Format},
 };
 
 /// Lists reconciliation runs, the newest first.
@@ -23,9 +23,8 @@ pub(crate) struct Arguments {
     /// Maximum number of rows
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
-    /// Print a JSON array of objects
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Format,
 }
 
 pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> anyhow::Result<()> {
@@ -52,6 +51,8 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
         Column::under("started_at", "reason", |run| {
             run.error_message.clone().unwrap_or_else(|| "-".to_owned())
         }),
+        Column::wide("campus_id", |run| run.campus_id.to_string()),
+        Column::wide("unchanged", |run| run.members_unchanged.to_string()),
     ];
     listing::write_page(
         "no run matches",
@@ -59,7 +60,7 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
         arguments.limit,
         |run| run.id,
         &columns,
-        arguments.json,
+        arguments.output,
     )
 }
 

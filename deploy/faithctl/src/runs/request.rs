@@ -11,7 +11,7 @@ use crate::{
     environment::Environment,
     failure::say,
     operations::{Followed, Request, follow, requester},
-    output,
+    output::{self, Format},
 };
 
 /// Asks a reconciler to compare a campus with its core now, and to repair it.
@@ -38,9 +38,8 @@ pub(super) struct Arguments {
     /// Do not ask; only --allow-archive does
     #[arg(long)]
     yes: bool,
-    /// Print the operation as a JSON object, the run's numbers under "outcome"
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Format,
 }
 
 pub(super) async fn run(
@@ -79,7 +78,7 @@ pub(super) async fn run(
         follow(operation, "listed", client, environment, interrupted).await?
     };
     let operation = &followed.operation;
-    if arguments.json {
+    if arguments.output.is_json() {
         output::object(operation)?;
     } else if arguments.request.detach {
         output::line(&format!("operation {} is asked for", operation.id))?;

@@ -9,7 +9,7 @@ use super::list::duration;
 use crate::{
     environment::Environment,
     moment,
-    output::{self, Column, Sheet},
+    output::{self, Column, Format, Sheet},
 };
 
 /// Shows a run and whom it changed, by the core's ids.
@@ -21,9 +21,8 @@ pub(crate) struct Arguments {
     /// Id of the run
     #[arg(value_name = "ID")]
     id: Uuid,
-    /// Print a JSON object: the run's columns, and what it changed under "changes"
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Format,
 }
 
 #[derive(Serialize)]
@@ -39,7 +38,7 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
         anyhow::bail!("there is no run {}: `faithctl runs list` lists them", arguments.id);
     };
     let changes = run.changes(&client).await?;
-    if arguments.json {
+    if arguments.output.is_json() {
         return output::object(&Shown { run: &run, changes: &changes });
     }
     sheet(&run).print()?;
@@ -56,7 +55,7 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
             (None, _) => "-".to_owned(),
         }),
     ];
-    output::listing(&changes, &columns, false)
+    output::listing(&changes, &columns, arguments.output)
 }
 
 fn sheet(run: &RunRecord) -> Sheet {

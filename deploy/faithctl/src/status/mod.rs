@@ -10,7 +10,12 @@ use queue::WORK;
 use retry::RetrySchedule;
 use status::{InstallationStatus, problems};
 
-use crate::{environment::Environment, failure::Reported, output};
+use crate::{
+    environment::Environment,
+    failure::Reported,
+    output::{self, Format},
+    watch::{self, Watch},
+};
 
 /// Shows queues, lag, workers, dead letters and last runs, in one screen.
 ///
@@ -26,16 +31,40 @@ use crate::{environment::Environment, failure::Reported, output};
     Programs: those that told within the last 20 s that they run, with what they have done since their start and have in \
     hand; one that told nothing for longer, and has not ended in good order, is silent, and forgotten after ten minutes.\n\nExamples:\n  \
     faithctl status\n  \
-    watch -n 5 faithctl status\n  \
+    faithctl status --watch 5s\n  \
     faithctl status --json | jq '.queues[] | select(.name == \"member-events.work\") | .messages'"
 )]
 pub(crate) struct Arguments {
-    /// Print a JSON object
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Format,
+    #[command(flatten)]
+    watch: Watch,
 }
 
 pub(crate) async fn run(arguments: &Arguments, environment: &Environment) -> anyhow::Result<()> {
+    let format = arguments.output;
+    if let Some(every) = arguments.watch.every {
+        return watch::repeat(every, async || {
+            let status = look(environment).await?;
+            Ok(if format.is_json() {
+                output::object_line(&status)?
+            } else {
+                screen::text(&status, format)
+            })
+        })
+        .await;
+    }
+    let status = look(environment).await?;
+    if format.is_json() {
+        output::object(&status)?;
+    } else {
+        output::line(&screen::text(&status, format))?;
+    }
+    if status.unavailable.is_empty() { Ok(()) } else { Err(Reported.into()) }
+}
+
+/// Everything there is to say now.
+async fn look(environment: &Environment) -> anyhow::Result<InstallationStatus> {
     let broker = environment.broker()?;
     let database = environment.database()?;
     let delays = RetrySchedule::from_settings(environment.settings())?.delays();
@@ -54,12 +83,7 @@ pub(crate) async fn run(arguments: &Arguments, environment: &Environment) -> any
     }
     status.count_what_is_queued();
     status.attention = problems(&status);
-    if arguments.json {
-        output::object(&status)?;
-    } else {
-        output::line(&screen::text(&status))?;
-    }
-    if status.unavailable.is_empty() { Ok(()) } else { Err(Reported.into()) }
+    Ok(status)
 }
 
 /// Reads what Postgres knows; what was read before an error stays.

@@ -3,10 +3,10 @@
 use serde_json::Value;
 use status::{InstanceRecord, age, counted};
 
-use crate::output::{self, Column, table};
+use crate::output::{Column, Format, table};
 
 /// A row for each program: since when it runs, whether it is ready, and what it has in hand.
-pub(super) fn rows(programs: &[&InstanceRecord]) -> String {
+pub(super) fn rows(programs: &[&InstanceRecord], format: Format) -> String {
     let columns = [
         Column::new("program", |program: &&InstanceRecord| program.program.clone()),
         Column::under("program", "version", |program| program.version.clone()),
@@ -15,7 +15,7 @@ pub(super) fn rows(programs: &[&InstanceRecord]) -> String {
         Column::new("state", |program| state(program)),
         Column::new("in hand", |program| in_hand(program)),
     ];
-    table(programs, &columns, output::width())
+    table(programs, &columns, format.width())
 }
 
 /// `ready`, `not ready: postgres, rabbitmq`, `silent for 34s`

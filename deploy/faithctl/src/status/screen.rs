@@ -9,23 +9,27 @@ use status::{
 use super::programs;
 use crate::{
     moment,
-    output::{self, Column, table},
+    output::{self, Column, Format, table},
 };
 
 /// Campuses and problems that one screen has room for.
 const MOST: usize = 12;
 
 /// The screen: a part for each thing that could be asked, what needs somebody first.
-pub(super) fn text(status: &InstallationStatus) -> String {
+pub(super) fn text(status: &InstallationStatus, format: Format) -> String {
     let parts = [
         (!status.unavailable.is_empty()).then(|| unreachable(&status.unavailable)),
-        (!status.attention.is_empty()).then(|| attention(&status.attention)),
-        status.queues.as_deref().map(|queues| queue_table(queues, status.workers)),
+        (!status.attention.is_empty()).then(|| attention(&status.attention, format)),
+        status.queues.as_deref().map(|queues| queue_table(queues, status.workers, format)),
         status.flow.as_ref().map(|flow| flow_lines(flow, status.connected.as_ref())),
-        status.connected.as_ref().filter(|running| !running.programs.is_empty()).map(running),
-        status.dead_letters.as_deref().map(dead_letters),
-        status.campuses.as_deref().map(campuses),
-        status.runs.as_deref().filter(|runs| !runs.is_empty()).map(runs),
+        status
+            .connected
+            .as_ref()
+            .filter(|running| !running.programs.is_empty())
+            .map(|programs| running(programs, format)),
+        status.dead_letters.as_deref().map(|letters| dead_letters(letters, format)),
+        status.campuses.as_deref().map(|rows| campuses(rows, format)),
+        status.runs.as_deref().filter(|runs| !runs.is_empty()).map(|rows| runs(rows, format)),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     parts.join("\n\n")
@@ -39,26 +43,32 @@ fn unreachable(unavailable: &[String]) -> String {
     section("Unreachable", &lines.join("\n"))
 }
 
-fn attention(problems: &[Problem]) -> String {
+fn attention(problems: &[Problem], format: Format) -> String {
     let mut lines: Vec<String> = problems
         .iter()
-        .take(MOST)
+        .take(most(format))
         .map(|one| format!("  ! {}\n    → {}", output::printable(&one.summary), one.advice))
         .collect();
-    lines.extend(more(problems.len(), "faithctl status --json | jq .attention"));
+    lines.extend(more(problems.len(), format, "faithctl status --json | jq .attention"));
     section("Worth a look", &lines.join("\n"))
 }
 
 /// What is left out, and how to see it.
-fn more(all: usize, command: &str) -> Option<String> {
-    (all > MOST).then(|| format!("  … and {} more: {command}", all - MOST))
+fn more(all: usize, format: Format, command: &str) -> Option<String> {
+    let most = most(format);
+    (all > most).then(|| format!("  … and {} more: {command}", all - most))
+}
+
+/// So many rows of each part, or all where everything is asked for.
+fn most(format: Format) -> usize {
+    if format.is_wide() { usize::MAX } else { MOST }
 }
 
 fn section(title: &str, text: &str) -> String {
     format!("{title}\n{text}")
 }
 
-fn queue_table(queues: &[QueueState], workers: Option<u32>) -> String {
+fn queue_table(queues: &[QueueState], workers: Option<u32>, format: Format) -> String {
     let title = match workers {
         Some(0) => "Queues: no worker consumes events".to_owned(),
         Some(1) => "Queues: 1 worker".to_owned(),
@@ -77,7 +87,7 @@ fn queue_table(queues: &[QueueState], workers: Option<u32>) -> String {
         }),
         Column::new("holds", |queue| queue.holds.to_owned()),
     ];
-    section(&title, &table(queues, &columns, output::width()))
+    section(&title, &table(queues, &columns, format.width()))
 }
 
 fn flow_lines(flow: &Flow, connected: Option<&Instances>) -> String {
@@ -119,20 +129,20 @@ fn flow_lines(flow: &Flow, connected: Option<&Instances>) -> String {
     section(&format!("Flow of the last {WINDOW_MINUTES} minutes"), &lines.join("\n"))
 }
 
-fn running(running: &Instances) -> String {
+fn running(running: &Instances, format: Format) -> String {
     // What is not well first.
     let mut programs: Vec<&InstanceRecord> = running.programs.iter().collect();
     programs.sort_by_key(|program| !program.silent && program.state["ready"] == true);
     let all = programs.len();
-    programs.truncate(MOST);
-    let mut text = programs::rows(&programs);
-    if let Some(line) = more(all, "faithctl status --json | jq .connected.programs") {
+    programs.truncate(most(format));
+    let mut text = programs::rows(&programs, format);
+    if let Some(line) = more(all, format, "faithctl status --json | jq .connected.programs") {
         text = format!("{text}\n{line}");
     }
     section("Programs", &text)
 }
 
-fn dead_letters(letters: &[DeadLetters]) -> String {
+fn dead_letters(letters: &[DeadLetters], format: Format) -> String {
     if letters.is_empty() {
         return section("Dead letters", "none");
     }
@@ -142,10 +152,10 @@ fn dead_letters(letters: &[DeadLetters]) -> String {
         Column::new("replaying", |letters| letters.replaying.to_string()),
         Column::new("oldest", |letters| format!("{} ago", moment::age(letters.oldest_dead_at))),
     ];
-    section("Dead letters", &table(letters, &columns, output::width()))
+    section("Dead letters", &table(letters, &columns, format.width()))
 }
 
-fn campuses(campuses: &[CampusSync]) -> String {
+fn campuses(campuses: &[CampusSync], format: Format) -> String {
     if campuses.is_empty() {
         return section("Campuses", "none is synced yet");
     }
@@ -154,7 +164,7 @@ fn campuses(campuses: &[CampusSync]) -> String {
     rows.sort_by_key(|campus| {
         campus.breaker.is_none() && campus.retrying == 0 && campus.candidates_held == 0
     });
-    rows.truncate(MOST);
+    rows.truncate(most(format));
     let columns = [
         Column::new("name", |campus: &&CampusSync| campus.name.clone()),
         Column::under("name", "enabled", |campus| {
@@ -178,14 +188,14 @@ fn campuses(campuses: &[CampusSync]) -> String {
         Column::under("held", "undecided", |campus| campus.members_undecided.to_string()),
         Column::new("secret", |campus| moment::age(campus.webhook_secret_set_at)),
     ];
-    let mut text = table(&rows, &columns, output::width());
-    if let Some(line) = more(campuses.len(), "faithctl campus list") {
+    let mut text = table(&rows, &columns, format.width());
+    if let Some(line) = more(campuses.len(), format, "faithctl campus list") {
         text = format!("{text}\n{line}");
     }
     section("Campuses", &text)
 }
 
-fn runs(runs: &[Run]) -> String {
+fn runs(runs: &[Run], format: Format) -> String {
     let columns = [
         Column::new("campus", |run: &Run| run.campus_name.clone()),
         Column::new("started", |run| ago(Some(run.started_at))),
@@ -199,9 +209,9 @@ fn runs(runs: &[Run]) -> String {
         Column::new("archived", |run| run.members_archived.to_string()),
         Column::under("archived", "held", |run| run.candidates_held.to_string()),
     ];
-    let shown = &runs[..runs.len().min(MOST)];
-    let mut text = table(shown, &columns, output::width());
-    if let Some(line) = more(runs.len(), "faithctl runs list") {
+    let shown = &runs[..runs.len().min(most(format))];
+    let mut text = table(shown, &columns, format.width());
+    if let Some(line) = more(runs.len(), format, "faithctl runs list") {
         text = format!("{text}\n{line}");
     }
     section("Last reconciliation of each campus", &text)
@@ -239,7 +249,7 @@ mod tests {
             ..InstallationStatus::default()
         };
         assert_eq!(
-            text(&status),
+            text(&status, Format::default()),
             "Unreachable\n  ✗ cannot connect to RabbitMQ\n    → faithctl doctor\n\nDead letters\nnone"
         );
     }
