@@ -61,6 +61,19 @@ async fn each_failed_attempt_is_noted_until_the_death_and_anew_after_a_replay() 
         if kinds(&noted) == [once, once].concat() { Ok(()) } else { Err(format!("{noted:?}")) }
     })
     .await;
+
+    // All of it is shown, and who replayed it.
+    let shown = system.faithctl(&["deliveries", "show", &event, "--json"]).await.json();
+    let steps = shown["delivery_attempts"].as_array().unwrap();
+    let replay = steps.iter().find(|step| step["kind"] == "replayed").unwrap();
+    assert!(replay["operation_id"].is_string() && replay["by"].is_string(), "{replay}");
+    assert_eq!(steps.len(), 2 * once.len() + 1, "{steps:?}");
+    let by = replay["by"].as_str().unwrap();
+    let delivery = log["id"].as_str().unwrap();
+    let sheet = system.faithctl(&["deliveries", "show", delivery]).await.success();
+    for step in ["confirmed by the queue", "attempt 2 failed", "dead after 3 attempts", by] {
+        assert!(sheet.contains(step), "{step:?} is missing: {sheet}");
+    }
 }
 
 #[tokio::test]

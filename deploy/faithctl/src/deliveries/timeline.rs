@@ -61,9 +61,10 @@ fn step(attempt: &AttemptRecord) -> Step {
         (cause, reason) => reason.clone().or_else(|| cause.clone()),
     };
     let again = attempt.next_at.map(|next| format!("again at {}", moment::show(next)));
+    let by = attempt.by.as_ref().map(|by| format!("by {by}"));
     let operation = attempt.operation_id.map(|operation| format!("operation {operation}"));
     let instance = attempt.instance.as_ref().map(|instance| format!("[{}]", host(instance)));
-    let detail: Vec<String> = [why, again, operation, instance].into_iter().flatten().collect();
+    let detail: Vec<String> = [why, again, by, operation, instance].into_iter().flatten().collect();
     Step { at: attempt.at, what, detail: detail.join("; ") }
 }
 

@@ -19,6 +19,7 @@ record! {
         next_at: Option<DateTime<Utc>> = "a.next_at",
         instance: Option<String> = "a.instance",
         operation_id: Option<Uuid> = "a.operation_id",
+        by: Option<String> = "o.by",
     }
 }
 
@@ -38,6 +39,7 @@ impl AttemptRecord {
         let statement = format!(
             "SELECT {} FROM unnest($1::uuid[], $2::timestamptz[]) AS k(id, received_at)
              JOIN delivery_attempts a ON a.delivery_id = k.id AND a.received_at = k.received_at
+             LEFT JOIN operations o ON o.id = a.operation_id
              ORDER BY a.at",
             Self::COLUMNS
         );
