@@ -63,7 +63,7 @@ pub(super) async fn run(arguments: &Arguments, environment: &Environment) -> any
         }),
         Column::new("action", |entry| entry.action.clone()),
         Column::under("action", "result", |entry| entry.result.clone()),
-        Column::new("subject", |entry| shortened(in_words(&entry.subject))),
+        Column::under("at", "subject", |entry| shortened(in_words(&entry.subject))),
     ];
     listing::write("no change matches", &entries, &columns, arguments.output)?;
     Ok(())
