@@ -15,7 +15,8 @@ DO $$
 DECLARE
     role text;
 BEGIN
-    FOREACH role IN ARRAY ARRAY['faith_gateway', 'faith_worker', 'faith_reconciler', 'faith_admin'] LOOP
+    FOREACH role IN ARRAY ARRAY['faith_gateway', 'faith_worker', 'faith_reconciler', 'faith_console',
+                              'faith_admin'] LOOP
         BEGIN
             EXECUTE format('CREATE ROLE %I LOGIN', role);
         EXCEPTION WHEN duplicate_object OR unique_violation THEN
@@ -24,11 +25,11 @@ BEGIN
     END LOOP;
 END $$;
 
-GRANT USAGE ON SCHEMA public TO faith_gateway, faith_worker, faith_reconciler, faith_admin;
+GRANT USAGE ON SCHEMA public TO faith_gateway, faith_worker, faith_reconciler, faith_console, faith_admin;
 
 -- Start from nothing, so that a right taken out of this file is taken away.
-REVOKE ALL ON ALL TABLES IN SCHEMA public FROM faith_gateway, faith_worker, faith_reconciler, faith_admin;
-REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM faith_gateway, faith_worker, faith_reconciler, faith_admin;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM faith_gateway, faith_worker, faith_reconciler, faith_console, faith_admin;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM faith_gateway, faith_worker, faith_reconciler, faith_console, faith_admin;
 
 -- The gateway reads secrets and switches, and no member at all.
 GRANT SELECT (campus_id, core_church_id, webhook_secret_sealed, webhook_secret_set_at,
@@ -39,25 +40,25 @@ GRANT SELECT (campus_id, core_church_id, webhook_secret_sealed, webhook_secret_s
 -- adds those of operations, a reconciler those of runs that somebody asked for. Nobody changes or deletes one: the
 -- reconciler forgets what is old, and an erasure takes a member's id out, each by a function that can do only that.
 GRANT INSERT (id, who, via, address, action, campus_id, subject, result, operation_id)
-    ON operator_log TO faith_worker, faith_reconciler, faith_admin;
+    ON operator_log TO faith_worker, faith_reconciler, faith_console, faith_admin;
 GRANT EXECUTE ON FUNCTION forget_operator_log(interval) TO faith_reconciler;
 GRANT EXECUTE ON FUNCTION erase_from_operator_log(uuid, text) TO faith_admin;
 
 -- Each program tells that it runs, in rows of its own.
-GRANT SELECT, INSERT, UPDATE ON instances TO faith_gateway, faith_worker, faith_reconciler;
+GRANT SELECT, INSERT, UPDATE ON instances TO faith_gateway, faith_worker, faith_reconciler, faith_console;
 ALTER TABLE instances ENABLE ROW LEVEL SECURITY;
 DO $$
 DECLARE
     program text;
 BEGIN
-    FOREACH program IN ARRAY ARRAY['gateway', 'worker', 'reconciler'] LOOP
+    FOREACH program IN ARRAY ARRAY['gateway', 'worker', 'reconciler', 'console'] LOOP
         EXECUTE format('DROP POLICY IF EXISTS %I ON instances', program || '_rows');
         EXECUTE format('CREATE POLICY %I ON instances TO %I USING (program = %L)',
                        program || '_rows', 'faith_' || program, program);
     END LOOP;
 END $$;
 DROP POLICY IF EXISTS read_all ON instances;
-CREATE POLICY read_all ON instances FOR SELECT TO faith_reconciler, faith_admin USING (true);
+CREATE POLICY read_all ON instances FOR SELECT TO faith_reconciler, faith_console, faith_admin USING (true);
 DROP POLICY IF EXISTS forget ON instances;
 CREATE POLICY forget ON instances FOR DELETE TO faith_reconciler USING (true);
 -- What it could not take, of whichever campus, without reading any.
@@ -146,7 +147,28 @@ GRANT EXECUTE ON FUNCTION make_webhook_log_partitions(date, date) TO faith_recon
 GRANT EXECUTE ON FUNCTION drop_webhook_log_partitions(date) TO faith_reconciler;
 GRANT EXECUTE ON FUNCTION waiting_webhook_log_partitions(date, date, date) TO faith_reconciler;
 
+-- The console faces browsers: it reads what it shows, and neither a secret, nor a member, nor what an event carries. It
+-- writes who logs in, and what they chose.
+GRANT SELECT ON campuses, sync_logs TO faith_console;
+GRANT SELECT (campus_id, is_enabled, paused_at, reconciliation_enabled, last_sync_at, last_sync_status, webhook_secret_set_at)
+    ON sync_configs TO faith_console;
+GRANT SELECT (campus_id, not_before) ON core_tokens TO faith_console;
+GRANT SELECT (id, campus_id, event_id, event_type, member_id, received_at, status, error, attempts, processed_at, trace_id)
+    ON webhook_logs TO faith_console;
+GRANT SELECT (id, event_id, campus_id, event_type, member_id, cause, dead_at, status, replay_count)
+    ON dead_letters TO faith_console;
+GRANT SELECT ON operators TO faith_console;
+GRANT UPDATE (password_phc, password_set_at, language, timezone, theme, shortcuts, last_login_at)
+    ON operators TO faith_console;
+GRANT SELECT, INSERT, UPDATE, DELETE ON operator_sessions TO faith_console;
+GRANT SELECT, DELETE ON operator_links TO faith_console;
+GRANT UPDATE (used_at) ON operator_links TO faith_console;
+GRANT SELECT, INSERT, DELETE ON operator_login_attempts TO faith_console;
+
 -- faithctl, all but `migrate`.
+GRANT SELECT, INSERT, UPDATE ON operators TO faith_admin;
+GRANT SELECT, DELETE ON operator_sessions TO faith_admin;
+GRANT SELECT, INSERT, DELETE ON operator_links TO faith_admin;
 GRANT SELECT, INSERT, UPDATE ON campuses, sync_configs TO faith_admin;
 GRANT SELECT, INSERT, UPDATE ON core_tokens TO faith_admin;
 GRANT SELECT, INSERT, DELETE ON core_logins TO faith_admin;

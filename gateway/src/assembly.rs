@@ -6,6 +6,7 @@ use anyhow::Context;
 use campus::DirectoryHandle;
 use database::Pool;
 use instances::{DRAINING, Gaps, Heartbeat, TakenUntil};
+use public_port::Tls;
 use queue::{Broker, Declarations, Link, Publisher, PublisherOptions};
 use runtime::{Check, Daemon, Health, Program, variables};
 use tokio::{
@@ -22,7 +23,6 @@ use crate::{
         connections::Connections,
         public_socket::PublicSocket,
         server::Server,
-        tls::Tls,
     },
     metrics::{self, Metrics, campus_names, queue_depths, unfinished::Unfinished},
     webhook::{

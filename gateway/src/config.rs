@@ -2,16 +2,14 @@
 
 use campus::Sealer;
 use database::DatabaseConfig;
+use public_port::{Tls, TrustedProxies};
 use queue::{AmqpConfig, Topology};
 use runtime::{
     SettingError, Settings, Variable,
     variables::{self, ranges},
 };
 
-use crate::{
-    intake::{budget::BODY_BYTES, public_socket::SocketSource, tls::Tls},
-    webhook::origin::TrustedProxies,
-};
+use crate::intake::{budget::BODY_BYTES, public_socket::SocketSource};
 
 /// The variables that the gateway reads.
 pub const VARIABLES: &[Variable] = &[
@@ -58,7 +56,10 @@ impl Config {
             socket: SocketSource::from_settings(settings)?,
             tls: Tls::from_settings(settings)?,
             max_body_bytes: usize::try_from(max_body_bytes).unwrap_or(BODY_BYTES),
-            trusted_proxies: TrustedProxies::from_settings(settings)?,
+            trusted_proxies: TrustedProxies::from_settings(
+                settings,
+                variables::GATEWAY_TRUSTED_PROXIES,
+            )?,
             database: DatabaseConfig::from_settings(settings, "gateway")?,
             amqp: AmqpConfig::from_settings(settings)?,
             topology: Topology::from_settings(settings)?,

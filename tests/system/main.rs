@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
 
 mod alerts;
+mod console;
 mod database;
 mod dead_letters;
 mod deployment;

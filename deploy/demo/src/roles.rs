@@ -13,10 +13,11 @@ use support::{
 use super::backends::{Backends, connect};
 
 /// The roles of `deploy/roles.sql`, by the program that works under them.
-const ROLES: [(&str, &str); 4] = [
+const ROLES: [(&str, &str); 5] = [
     ("gateway", "faith_gateway"),
     ("worker", "faith_worker"),
     ("reconciler", "faith_reconciler"),
+    ("console", "faith_console"),
     ("faithctl", "faith_admin"),
 ];
 

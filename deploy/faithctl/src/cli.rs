@@ -9,11 +9,12 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     audit, campus,
     change::Change,
-    dead_letters, deliveries, doctor,
+    console, dead_letters, deliveries, doctor,
     environment::Environment,
     erase,
     failure::{self, Interrupted},
-    manual, members, migrate, notifications, operations, probe, rekey, runs, send_test, status,
+    manual, members, migrate, notifications, operations, operator, probe, rekey, runs, send_test,
+    status,
 };
 
 /// How long a command that ends in order may take for it: to say how the operation that it watched stands.
@@ -26,6 +27,7 @@ Environment:
   AMQP_URL         RabbitMQ; for `status`, `doctor` and `deliveries discard`
   PUBLIC_URL       the gateway's address as senders see it; for `campus add` and `show` (the webhook URL), `send-test`
                    and `doctor` (where no --gateway is given)
+  CONSOLE_URL      the console's address as browsers see it; for `operator add` and `console login`
   CORE_URLS_ALLOW  hosts that a core may have although they are private or not https, as the workers have it; for
                    every command that asks a core
   RETRY_DELAYS     as the workers have it; `doctor` checks that it can be read. `status` shows the delay queues of the
@@ -68,6 +70,8 @@ enum Command {
     Status(status::Arguments),
     Doctor(doctor::Arguments),
     Notifications(notifications::Arguments),
+    Operator(operator::Arguments),
+    Console(console::Arguments),
     Probe(probe::Arguments),
     Rekey(rekey::Arguments),
     Erase(erase::Arguments),
@@ -161,6 +165,8 @@ async fn run(
         Command::Status(arguments) => status::run(&arguments, environment).await,
         Command::Doctor(arguments) => doctor::run(arguments, environment).await,
         Command::Notifications(arguments) => notifications::run(arguments, environment).await,
+        Command::Operator(arguments) => operator::run(arguments, environment).await,
+        Command::Console(arguments) => console::run(arguments, environment).await,
         Command::Probe(arguments) => probe::run(arguments).await,
         Command::Rekey(arguments) => rekey::run(&arguments, environment).await,
         Command::Erase(arguments) => erase::run(arguments, environment, interrupted).await,

@@ -10,7 +10,7 @@ pub(crate) enum Effect {
 }
 
 /// Every command, as it is called. A test compares them with those of the command line.
-const COMMANDS: [(&str, Effect); 44] = [
+const COMMANDS: [(&str, Effect); 49] = [
     ("audit list", Effect::None),
     ("campus add", Effect::Change),
     ("campus clear-filter", Effect::Change),
@@ -26,6 +26,7 @@ const COMMANDS: [(&str, Effect); 44] = [
     ("campus show", Effect::None),
     ("campus test-connection", Effect::None),
     ("completions", Effect::None),
+    ("console login", Effect::Change),
     ("dead-letters discard", Effect::Change),
     ("dead-letters export", Effect::None),
     ("dead-letters groups", Effect::None),
@@ -48,6 +49,10 @@ const COMMANDS: [(&str, Effect); 44] = [
     ("operations set-rate", Effect::Change),
     ("operations show", Effect::None),
     ("operations stop", Effect::Change),
+    ("operator add", Effect::Change),
+    ("operator disable", Effect::Change),
+    ("operator enable", Effect::Change),
+    ("operator list", Effect::None),
     ("probe", Effect::None),
     ("rekey", Effect::Change),
     ("runs list", Effect::None),

@@ -75,6 +75,22 @@ impl Environment {
         AllowedHosts::from_settings(&self.settings)
     }
 
+    /// The console's address as browsers see it.
+    pub(crate) fn console_url(&self) -> Result<Url, SettingError> {
+        let wrong = |problem| {
+            SettingError::new(
+                variables::CONSOLE_URL,
+                problem,
+                "for example https://console.example.org",
+            )
+        };
+        if let Some(text) = self.settings.optional(variables::CONSOLE_URL) {
+            return web_address(text).map_err(|_| wrong("is not an http(s) URL"));
+        }
+        let address = self.settings.address(variables::CONSOLE_LISTEN)?;
+        web_address(&format!("http://{address}")).map_err(|_| wrong("is not set"))
+    }
+
     /// The gateway's address as senders see it, where it is known.
     pub(crate) fn public_url(&self) -> Result<Option<Url>, SettingError> {
         self.settings

@@ -11,8 +11,8 @@ use postgres_protocol::password::scram_sha_256;
 const ROLES: &str = include_str!("../../roles.sql");
 
 /// The roles, one a program.
-pub(crate) const NAMES: [&str; 4] =
-    ["faith_gateway", "faith_worker", "faith_reconciler", "faith_admin"];
+pub(crate) const NAMES: [&str; 5] =
+    ["faith_gateway", "faith_worker", "faith_reconciler", "faith_console", "faith_admin"];
 
 /// Makes the roles, with exactly the rights that the file gives them.
 pub(crate) async fn apply(client: &Client) -> anyhow::Result<()> {

@@ -4,6 +4,7 @@ use std::{convert::Infallible, net::IpAddr, pin::pin, sync::Arc, time::Duration}
 
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
+use public_port::Tls;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -13,7 +14,7 @@ use tokio::{
 use crate::{
     intake::{
         connection_state::ConnectionState, connections::READ_BUFFER_BYTES,
-        timed_stream::TimedStream, tls::Tls,
+        timed_stream::TimedStream,
     },
     metrics::Metrics,
     webhook::{refusal::Refusal, service::Service},

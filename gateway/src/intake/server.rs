@@ -2,6 +2,7 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
+use public_port::Tls;
 use tokio::{
     net::TcpStream,
     sync::OwnedSemaphorePermit,
@@ -12,7 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     intake::{
         connection_handler::ConnectionHandler, connections::Connections,
-        public_socket::PublicSocket, tls::Tls,
+        public_socket::PublicSocket,
     },
     metrics::Metrics,
     webhook::service::Service,

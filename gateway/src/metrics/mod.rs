@@ -15,16 +15,14 @@ use opentelemetry::{
     KeyValue,
     metrics::{Counter, Histogram, Meter},
 };
+use public_port::Tls;
 use runtime::metrics::{LATENCY_SECONDS, Reading, Tally, meter, observe_each};
 use serde_json::{Map, Value, json};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::{
-    intake::{
-        budget::{BODY_BYTES, Budget, SMALL_BODY_RESERVE_BYTES},
-        tls::Tls,
-    },
+    intake::budget::{BODY_BYTES, Budget, SMALL_BODY_RESERVE_BYTES},
     webhook::refusal::Refusal,
 };
 

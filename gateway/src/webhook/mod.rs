@@ -2,7 +2,6 @@
 
 pub(crate) mod checks;
 pub(crate) mod limiter;
-pub(crate) mod origin;
 pub(crate) mod payload;
 pub(crate) mod receive;
 pub(crate) mod refusal;

@@ -10,6 +10,7 @@ use hyper::{
     header::{CONNECTION, HOST, HeaderValue},
     http::request::Parts,
 };
+use public_port::TrustedProxies;
 use runtime::Trace;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -17,10 +18,7 @@ use tracing::Instrument;
 use crate::{
     intake::{connection_state::InFlightGuard, timed_body::TimedBody},
     metrics::Metrics,
-    webhook::{
-        origin::TrustedProxies, receive::Receiver, refusal::Refusal, refused::record::Refusals,
-        reply, span,
-    },
+    webhook::{receive::Receiver, refusal::Refusal, refused::record::Refusals, reply, span},
 };
 
 /// Where webhooks go; the second is what newer FaithTrackers show.

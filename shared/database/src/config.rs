@@ -31,6 +31,8 @@ pub struct DatabaseConfig {
     pub(crate) tls: Arc<ClientConfig>,
     /// Connections a pool may hold.
     pub(crate) pool_size: usize,
+    /// How long a statement may take, where that is less than usual.
+    pub(crate) statement_limit: Option<Duration>,
 }
 
 impl DatabaseConfig {
@@ -51,6 +53,12 @@ impl DatabaseConfig {
     #[must_use]
     pub fn with_pool_size(&self, pool_size: usize) -> Self {
         Self { pool_size, ..self.clone() }
+    }
+
+    /// The same, with statements that are ended after so long.
+    #[must_use]
+    pub fn with_statement_limit(self, limit: Duration) -> Self {
+        Self { statement_limit: Some(limit), ..self }
     }
 
     /// Reads `DATABASE_URL`, or the file in its place, and `DATABASE_POOL_SIZE`. `program` is shown in
@@ -82,6 +90,7 @@ impl DatabaseConfig {
             host_limit: url.get_connect_timeout().copied().unwrap_or(HOST_LIMIT),
             tls: Arc::new(tls),
             pool_size: usize::try_from(pool_size).unwrap_or(usize::MAX),
+            statement_limit: None,
         })
     }
 }

@@ -91,6 +91,10 @@ impl DatabaseConfig {
         }
         let settings = settings(host.postgres.get_options());
         connected.client.batch_execute(&settings).await.map_err(Error::from)?;
+        if let Some(limit) = self.statement_limit {
+            let shorter = format!("SET statement_timeout = {}", limit.as_millis());
+            connected.client.batch_execute(&shorter).await.map_err(Error::from)?;
+        }
         Ok(connected)
     }
 

@@ -40,6 +40,12 @@ catalogue! {
     GATEWAY_ADMIN_LISTEN, Some("127.0.0.1:9101"), "the gateway's health and metrics";
     WORKER_ADMIN_LISTEN, Some("127.0.0.1:9102"), "the worker's health and metrics";
     RECONCILER_ADMIN_LISTEN, Some("127.0.0.1:9103"), "the reconciler's health and metrics";
+    CONSOLE_LISTEN, Some("127.0.0.1:8088"), "the console's address; other than loopback only with TLS_CERT_FILE or CONSOLE_TRUSTED_PROXIES";
+    CONSOLE_ADMIN_LISTEN, Some("127.0.0.1:9104"), "the console's health and metrics";
+    CONSOLE_URL, None, "the console's address as browsers see it; unset: http:// and CONSOLE_LISTEN, where that is loopback";
+    CONSOLE_TRUSTED_PROXIES, None, "networks of proxies before the console, comma-separated, that are believed where a request comes from";
+    CONSOLE_PROXY_USER_HEADER, None, "the header in which these proxies say who has logged in there";
+    CONSOLE_PROXY_SECRET_FILE, None, "a file with the secret that they prove themselves with, in X-Console-Proxy-Secret";
     PUBLIC_URL, None, "the gateway's address as senders see it, for printing whole webhook URLs";
     TLS_CERT_FILE, None, "PEM certificate chain; set with TLS_KEY_FILE, the public port speaks TLS";
     TLS_KEY_FILE, None, "PEM private key of TLS_CERT_FILE";

@@ -23,6 +23,7 @@ mod members;
 mod migrations;
 pub mod notifications;
 pub mod operations;
+pub mod operators;
 mod partitions;
 mod photos;
 mod planning;
@@ -56,7 +57,7 @@ pub use reconcile::{ArchiveLimit, Reconciliation, WriteScope};
 pub use session::{Happened, Reads, Session, SyncWriter};
 pub use status::{
     AttemptKind, AuditResult, AuditVia, DeadLetterStatus, DeliveryStatus, OperationKind,
-    OperationState, RunStatus,
+    OperationState, OperatorRole, RunStatus,
 };
 pub use sync_changes::{ArchivedToday, ChangeKind, SyncChange, archived_today, record_changes};
 pub use tokens::{PostgresTokens, TokenError};

@@ -141,6 +141,15 @@ impl OperationState {
     }
 }
 
+statuses! {
+    /// `operators.role`: what an operator of the console may do.
+    OperatorRole:
+    Viewer = "viewer", "Sees how everything is, without names of members";
+    Office = "office", "A church's office: its own campuses, their settings and nights";
+    Operator = "operator", "Sees all, replays and discards dead letters, runs nights, pauses campuses";
+    Admin = "admin", "All of that, and settings, campuses, operators and the audit";
+}
+
 impl DeliveryStatus {
     /// Those that a worker ends a delivery with, short of an operator's replay.
     pub const ENDS: [Self; 6] =
@@ -176,7 +185,7 @@ impl DeliveryStatus {
 mod tests {
     use super::{
         AttemptKind, AuditResult, AuditVia, DeadLetterStatus, DeliveryStatus, OperationKind,
-        OperationState, RunStatus,
+        OperationState, OperatorRole, RunStatus,
     };
 
     /// The texts of the last check of a column in a migration.
@@ -207,6 +216,8 @@ mod tests {
         let operations = include_str!("../migrations/V20__operations.sql");
         assert_eq!(checked(operations, "kind"), OperationKind::ALL.map(OperationKind::as_str));
         assert_eq!(checked(operations, "state"), OperationState::ALL.map(OperationState::as_str));
+        let operators = include_str!("../migrations/V24__operators.sql");
+        assert_eq!(checked(operators, "role"), OperatorRole::ALL.map(OperatorRole::as_str));
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub(super) fn variables(
         ("GATEWAY_ADMIN_LISTEN", "127.0.0.1:0"),
         ("WORKER_ADMIN_LISTEN", "127.0.0.1:0"),
         ("RECONCILER_ADMIN_LISTEN", "127.0.0.1:0"),
+        ("CONSOLE_LISTEN", "127.0.0.1:0"),
+        ("CONSOLE_ADMIN_LISTEN", "127.0.0.1:0"),
         // The simulated core speaks plain http on the loopback interface.
         ("CORE_URLS_ALLOW", "127.0.0.1"),
         ("LOG_FORMAT", "json"),

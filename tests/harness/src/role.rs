@@ -12,13 +12,16 @@ pub enum Role {
     Worker,
     /// Writes synced columns and runs.
     Reconciler,
+    /// Reads what it shows, and writes who logs in.
+    Console,
     /// `faithctl`, all but `migrate`.
     Admin,
 }
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 4] = [Self::Gateway, Self::Worker, Self::Reconciler, Self::Admin];
+    pub const ALL: [Self; 5] =
+        [Self::Gateway, Self::Worker, Self::Reconciler, Self::Console, Self::Admin];
 
     /// Its name in Postgres.
     pub fn name(self) -> &'static str {
@@ -26,6 +29,7 @@ impl Role {
             Self::Gateway => "faith_gateway",
             Self::Worker => "faith_worker",
             Self::Reconciler => "faith_reconciler",
+            Self::Console => "faith_console",
             Self::Admin => "faith_admin",
         }
     }

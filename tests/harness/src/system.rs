@@ -35,7 +35,7 @@ pub struct TestSystem {
     pub broker: TestBroker,
     pub(super) http: reqwest::Client,
     probe: MachineProbe,
-    variables: [(Role, BTreeMap<String, String>); 4],
+    variables: [(Role, BTreeMap<String, String>); 5],
     own_servers: Option<PrivateServers>,
     proxies: Option<Proxies>,
     _front: Option<Front>,
@@ -51,7 +51,7 @@ pub(super) struct Parts {
     pub(super) broker: TestBroker,
     pub(super) own_servers: Option<PrivateServers>,
     pub(super) proxies: Option<Proxies>,
-    pub(super) variables: [(Role, BTreeMap<String, String>); 4],
+    pub(super) variables: [(Role, BTreeMap<String, String>); 5],
 }
 
 /// One process of a program.

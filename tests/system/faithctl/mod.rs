@@ -12,6 +12,7 @@ mod lost_deliveries;
 mod manual;
 mod migrate;
 mod names;
+mod operators;
 mod output;
 mod probe;
 mod programs;

@@ -55,6 +55,29 @@ const FORBIDDEN: &[(Role, &str)] = &[
     (Role::Gateway, "SELECT FROM webhook_logs"),
     (Role::Gateway, "SELECT FROM campuses"),
     (Role::Gateway, "UPDATE sync_configs SET is_enabled = true"),
+    (Role::Console, "SELECT name FROM members"),
+    (Role::Console, "SELECT FROM member_photos"),
+    (Role::Console, "SELECT FROM care_events"),
+    (Role::Console, "SELECT webhook_secret_sealed FROM sync_configs"),
+    (Role::Console, "SELECT previous_secret_sealed FROM sync_configs"),
+    (Role::Console, "SELECT api_password_sealed FROM sync_configs"),
+    (Role::Console, "SELECT token_sealed FROM core_tokens"),
+    (Role::Console, "SELECT message FROM webhook_logs"),
+    (Role::Console, "SELECT payload FROM webhook_logs"),
+    (Role::Console, "SELECT envelope FROM dead_letters"),
+    (Role::Console, "UPDATE webhook_logs SET status = 'discarded'"),
+    (Role::Console, "UPDATE dead_letters SET status = 'discarded'"),
+    (Role::Console, "UPDATE sync_configs SET is_enabled = false"),
+    (Role::Console, "INSERT INTO operators (login, name, role) VALUES ('x', 'x', 'admin')"),
+    (Role::Console, "UPDATE operators SET role = 'admin'"),
+    (Role::Console, "UPDATE operators SET campuses = NULL"),
+    (
+        Role::Console,
+        "INSERT INTO operator_links (token_sha256, made_by, expires_at) VALUES ('', 'x', now())",
+    ),
+    (Role::Worker, "SELECT FROM operators"),
+    (Role::Reconciler, "SELECT FROM operator_sessions"),
+    (Role::Gateway, "SELECT FROM operator_links"),
     (Role::Admin, "UPDATE members SET name = 'x'"),
     (Role::Admin, "DELETE FROM campuses"),
     (Role::Admin, "CREATE TABLE mine (id integer)"),
@@ -128,9 +151,9 @@ const GRANTED: &str = "
           UNION ALL
           SELECT nspname, NULL, nspacl, 'schema' FROM pg_namespace WHERE nspname = 'public') AS given,
          aclexplode(list) AS acl JOIN pg_roles r ON r.oid = acl.grantee
-    WHERE r.rolname IN ('faith_gateway', 'faith_worker', 'faith_reconciler')";
+    WHERE r.rolname IN ('faith_gateway', 'faith_worker', 'faith_reconciler', 'faith_console')";
 
-const PROGRAMS: &str = "faith_gateway, faith_worker, faith_reconciler";
+const PROGRAMS: &str = "faith_gateway, faith_worker, faith_reconciler, faith_console";
 
 #[tokio::test]
 async fn doctor_names_every_right_that_a_program_misses() {

@@ -19,7 +19,7 @@ const MEASURES: [&str; 3] =
     ["oldest_retrying_event_age()", "events_taken_until()", "campus_names()"];
 
 /// The walls between the programs: role, privilege, table and column.
-const WALLS: [(&str, &str, &str, &str); 8] = [
+const WALLS: [(&str, &str, &str, &str); 12] = [
     ("faith_gateway", "SELECT", "members", "name"),
     ("faith_gateway", "SELECT", "sync_configs", "api_password_sealed"),
     ("faith_worker", "SELECT", "sync_configs", "webhook_secret_sealed"),
@@ -27,6 +27,10 @@ const WALLS: [(&str, &str, &str, &str); 8] = [
     ("faith_worker", "UPDATE", "members", "notes"),
     ("faith_worker", "INSERT", "care_events", "title"),
     ("faith_reconciler", "UPDATE", "members", "engagement_status"),
+    ("faith_console", "SELECT", "members", "name"),
+    ("faith_console", "SELECT", "sync_configs", "webhook_secret_sealed"),
+    ("faith_console", "SELECT", "sync_configs", "api_password_sealed"),
+    ("faith_console", "UPDATE", "dead_letters", "status"),
     ("faith_admin", "UPDATE", "members", "name"),
 ];
 

@@ -20,8 +20,8 @@ pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
 }
 
 /// The programs that tests, benches and chaos runs start.
-const PROGRAMS: [&str; 6] =
-    ["gateway", "worker", "reconciler", "faithctl", "private-servers", "core-sim"];
+const PROGRAMS: [&str; 7] =
+    ["gateway", "worker", "reconciler", "console", "faithctl", "private-servers", "core-sim"];
 
 /// Builds these programs, unless `TEST_BINARIES_ARE_BUILT` is set: cargo builds for `cargo test` only
 /// those of the package under test, and an old worker under a new test is a long search.

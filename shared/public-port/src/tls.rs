@@ -1,4 +1,4 @@
-//! TLS on the public port, with a certificate that may be renewed while the gateway runs.
+//! TLS, with a certificate that may be renewed while the program runs.
 
 use std::{
     path::PathBuf,
@@ -45,8 +45,8 @@ struct Files {
     key: Vec<u8>,
 }
 
-/// What the public port shows to those who connect.
-pub(crate) struct Tls {
+/// What a port shows to those who connect.
+pub struct Tls {
     certificate_path: PathBuf,
     key_path: PathBuf,
     current: ArcSwap<Served>,
@@ -64,7 +64,7 @@ struct Served {
 
 impl Tls {
     /// Reads `TLS_CERT_FILE` and `TLS_KEY_FILE`; none where neither is set.
-    pub(crate) fn from_settings(settings: &Settings) -> Result<Option<Self>, SettingError> {
+    pub fn from_settings(settings: &Settings) -> Result<Option<Self>, SettingError> {
         let certificate = settings.optional(variables::TLS_CERT_FILE);
         let key = settings.optional(variables::TLS_KEY_FILE);
         let (certificate, key) = match (certificate, key) {
@@ -95,23 +95,23 @@ impl Tls {
     }
 
     /// What to greet the next connection with.
-    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+    pub fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(Arc::clone(&self.current.load().config))
     }
 
     /// Whether the files hold, since a few seconds, what cannot be served.
-    pub(crate) fn is_renewal_failing(&self) -> bool {
+    pub fn is_renewal_failing(&self) -> bool {
         self.is_renewal_failing.load(Ordering::Relaxed)
     }
 
     /// Until when the certificate in use is good, since 1970.
-    pub(crate) fn expires(&self) -> Option<Duration> {
+    pub fn expires(&self) -> Option<Duration> {
         self.current.load().expires
     }
 
     /// Takes up renewed certificates until `stop`. What cannot be used, a renewal that is half
     /// written for one, leaves the current certificate in place.
-    pub(crate) async fn keep_fresh(self: Arc<Self>, stop: CancellationToken) {
+    pub async fn keep_fresh(self: Arc<Self>, stop: CancellationToken) {
         // What was in the files when they were tried last, and was not good.
         let mut refused: Option<Files> = None;
         let mut ticks = tokio::time::interval(POLL);

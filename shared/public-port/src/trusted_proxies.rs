@@ -9,23 +9,29 @@ use hyper::{
     header::{FORWARDED, HeaderName},
 };
 use ipnet::IpNet;
-use runtime::{SettingError, Settings, variables};
+use runtime::{SettingError, Settings, Variable};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The networks of `GATEWAY_TRUSTED_PROXIES`: what others say of where a request comes from is
-/// anybody's invention.
+/// The networks of proxies that are believed: what others say of where a request comes from is anybody's
+/// invention.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct TrustedProxies(Vec<IpNet>);
+pub struct TrustedProxies(Vec<IpNet>);
 
 impl TrustedProxies {
-    pub(crate) fn from_settings(settings: &Settings) -> Result<Self, SettingError> {
-        settings.networks(variables::GATEWAY_TRUSTED_PROXIES).map(Self)
+    /// The networks that `variable` names; none where it is not set.
+    pub fn from_settings(settings: &Settings, variable: Variable) -> Result<Self, SettingError> {
+        settings.networks(variable).map(Self)
+    }
+
+    /// Whether none is believed.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Where a request comes from that `peer` sent with these headers: the nearest address that is
     /// no trusted proxy's, as far as trusted ones tell.
-    pub(crate) fn origin(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    pub fn origin(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         // On a socket for both, IPv4 has a form of IPv6.
         let peer = peer.to_canonical();
         if !self.trust(peer) {
@@ -55,7 +61,9 @@ impl TrustedProxies {
         origin
     }
 
-    fn trust(&self, address: IpAddr) -> bool {
+    /// Whether this is one of them.
+    pub fn trust(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
     }
 }
@@ -83,7 +91,9 @@ mod tests {
         for (name, value) in headers {
             map.append(*name, value.parse().unwrap());
         }
-        let trusted = TrustedProxies::from_settings(&trusted).unwrap();
+        let trusted =
+            TrustedProxies::from_settings(&trusted, runtime::variables::GATEWAY_TRUSTED_PROXIES)
+                .unwrap();
         trusted.origin(peer.parse().unwrap(), &map).to_string()
     }
 

@@ -1,0 +1,7 @@
+#![doc = include_str!("../README.md")]
+
+mod tls;
+mod trusted_proxies;
+
+pub use tls::Tls;
+pub use trusted_proxies::TrustedProxies;
