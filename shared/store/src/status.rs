@@ -216,7 +216,7 @@ mod tests {
         let operations = include_str!("../migrations/V20__operations.sql");
         assert_eq!(checked(operations, "kind"), OperationKind::ALL.map(OperationKind::as_str));
         assert_eq!(checked(operations, "state"), OperationState::ALL.map(OperationState::as_str));
-        let operators = include_str!("../migrations/V24__operators.sql");
+        let operators = include_str!("../migrations/V26__operators.sql");
         assert_eq!(checked(operators, "role"), OperatorRole::ALL.map(OperatorRole::as_str));
     }
 
