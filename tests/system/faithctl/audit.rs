@@ -200,7 +200,7 @@ async fn every_command_that_changes_something_is_in_the_audit() {
         assert!(entry.to_string().contains(operation), "{entry}");
         noted.insert(action);
     }
-    let entry = entry_of(&system, "reconcile").await;
+    let entry = entry_of(&system, "runs request").await;
     assert_eq!((&entry["result"], &entry["operation_id"]), (&json!("stopped"), &json!(operation)));
     noted.insert("runs request".to_owned());
 
