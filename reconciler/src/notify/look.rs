@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::{SecondsFormat, Utc};
-use database::{DatabaseError, Pool, within};
+use database::{DatabaseError, OPEN_LIMIT, Pool, ensure_writable, within};
 use notifications::{Channel, problems_changed};
 use runtime::FailureLog;
 use status::{InstallationStatus, Problem, problems};
@@ -11,7 +11,7 @@ use store::{
     notifications as outbox,
     problems::{ProblemLook, ProblemPatience, SeenProblem},
 };
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::outage::DatabaseOutage;
 
@@ -24,29 +24,35 @@ const PATIENCE: ProblemPatience =
     ProblemPatience { lasts: Duration::from_secs(55), gone: Duration::from_secs(115) };
 
 /// Messages that a channel gets in an hour; what comes after waits, and is told together.
-const MOST_AN_HOUR: i64 = 12;
+pub(super) const MOST_AN_HOUR: usize = 12;
 
 pub(super) async fn keep_looking(channels: &[Arc<Channel>], pool: &Pool) {
     let mut failures = FailureLog::default();
-    let mut outage = DatabaseOutage::default();
+    let mut outage = DatabaseOutage::new(channels);
     let mut looks = interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         looks.tick().await;
-        match within(LOOK_LIMIT, look(channels, pool)).await {
-            Ok(()) => outage.is_over(channels).await,
-            Err(error) => {
-                // What is written in Postgres cannot tell that Postgres is away.
-                outage.goes_on(channels).await;
-                let error = format!("{:#}", anyhow::Error::from(error));
-                if failures.is_worth_a_line(&error) {
-                    tracing::warn!(error, "cannot look for what people are to be told");
-                } else {
-                    tracing::debug!(error, "still cannot look for what people are to be told");
-                }
-            }
+        let looked = look_in_time(channels, pool).await;
+        // What is written in Postgres cannot tell that Postgres is away.
+        outage.seen(looked.as_ref().err()).await;
+        let Err(error) = looked else { continue };
+        let error = format!("{:#}", anyhow::Error::from(error));
+        if failures.is_worth_a_line(&error) {
+            tracing::warn!(error, "cannot look for what people are to be told");
+        } else {
+            tracing::debug!(error, "still cannot look for what people are to be told");
         }
     }
+}
+
+/// A look that takes too long tells nothing; whether Postgres answers at all, a small question does.
+async fn look_in_time(channels: &[Arc<Channel>], pool: &Pool) -> Result<(), DatabaseError> {
+    if let Ok(looked) = timeout(LOOK_LIMIT, look(channels, pool)).await {
+        return looked;
+    }
+    tracing::debug!("the look for what people are to be told took too long");
+    within(OPEN_LIMIT, async { ensure_writable(&*pool.get().await?).await }).await
 }
 
 async fn look(channels: &[Arc<Channel>], pool: &Pool) -> Result<(), DatabaseError> {

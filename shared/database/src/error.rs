@@ -73,6 +73,20 @@ impl DatabaseError {
         }
     }
 
+    /// Whether Postgres itself is not there: other than where it refuses a statement, or the pool's connections are all in use.
+    pub fn is_away(&self) -> bool {
+        match self {
+            Self::Connect(_) | Self::Silent | Self::ReadOnly(_) => true,
+            Self::Pool(error) => !matches!(error, PoolError::Timeout(TimeoutType::Wait)),
+            Self::Build(_) => false,
+            // A connection that broke has no SQLSTATE; 08: connection, 57P0x: it shuts down or starts.
+            Self::Statement { error, .. } => error.code().is_none_or(|state| {
+                let state = state.code();
+                state.starts_with("08") || state.starts_with("57P0")
+            }),
+        }
+    }
+
     /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         match self {

@@ -12,7 +12,7 @@ use crate::problems::ProblemLook;
 /// How long a message is tried: later it tells of what nobody can help any more.
 const GIVE_UP_AFTER_SECONDS: f64 = 24.0 * 3600.0;
 
-/// A message that is due. Until `retry_after` it is nobody else's.
+/// A message that is due. It is nobody else's for longer than a receiver may take.
 #[derive(Debug)]
 pub struct DueNotification {
     /// The receiver's means to know it again.
@@ -29,7 +29,7 @@ const WRITE: &str = "INSERT INTO notifications (id, channel, body) VALUES ($1, $
 
 const TAKE: &str = "
     UPDATE notifications n SET attempts = n.attempts + 1,
-        next_at = now() + make_interval(secs => least(5 * 4.0 ^ n.attempts, 1800))
+        next_at = now() + make_interval(secs => least(30 * 4.0 ^ n.attempts, 1800))
     FROM (SELECT id FROM notifications
           WHERE channel = $1 AND sent_at IS NULL AND failed_at IS NULL AND next_at <= now()
           ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED) AS due
@@ -50,7 +50,7 @@ pub async fn written_within(
     look: &ProblemLook<'_>,
     channel: &str,
     window: Duration,
-) -> Result<i64, DatabaseError> {
+) -> Result<usize, DatabaseError> {
     let row = look
         .transaction()
         .query_one(
@@ -60,7 +60,7 @@ pub async fn written_within(
         )
         .await
         .map_err(DatabaseError::during("count notifications"))?;
-    Ok(row.get(0))
+    Ok(usize::try_from(row.get::<_, i64>(0)).unwrap_or(usize::MAX))
 }
 
 /// Writes a message, together with what it tells of.

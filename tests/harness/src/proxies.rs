@@ -18,6 +18,8 @@ pub struct Proxies {
     pub worker_to_rabbitmq: Proxy,
     /// Between the workers and Postgres.
     pub worker_to_postgres: Proxy,
+    /// Between the reconcilers and Postgres.
+    pub reconciler_to_postgres: Proxy,
     /// Between `faithctl` and RabbitMQ.
     pub admin_to_rabbitmq: Proxy,
     /// Between `faithctl` and Postgres.
@@ -34,6 +36,7 @@ impl Proxies {
             gateway_to_postgres: proxy(&database.url()).await,
             worker_to_rabbitmq: proxy(broker.url()).await,
             worker_to_postgres: proxy(&database.url()).await,
+            reconciler_to_postgres: proxy(&database.url()).await,
             admin_to_rabbitmq: proxy(broker.url()).await,
             admin_to_postgres: proxy(&database.url()).await,
             to_core: proxy(core).await,
@@ -51,6 +54,7 @@ impl Proxies {
             (Role::Gateway, "DATABASE_URL") => &self.gateway_to_postgres,
             (Role::Worker, "AMQP_URL") => &self.worker_to_rabbitmq,
             (Role::Worker, "DATABASE_URL") => &self.worker_to_postgres,
+            (Role::Reconciler, "DATABASE_URL") => &self.reconciler_to_postgres,
             (Role::Admin, "AMQP_URL") => &self.admin_to_rabbitmq,
             (Role::Admin, "DATABASE_URL") => &self.admin_to_postgres,
             _ => return url.to_owned(),

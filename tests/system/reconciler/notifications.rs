@@ -8,7 +8,7 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use harness::{Role, TestSystem, eventually};
+use harness::{Role, TestSystem, eventually, proxy::Mode};
 use hmac::{Hmac, KeyInit, Mac};
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, Response, body::Incoming, header::HeaderMap, service::service_fn};
@@ -71,7 +71,11 @@ impl HookReceiver {
 
     /// Waits for the next message, and answers its JSON when its signature is right.
     async fn next(&self, number: usize) -> Value {
-        let (headers, body) = eventually("the message was posted", WITHIN, async || {
+        self.next_within(number, WITHIN).await
+    }
+
+    async fn next_within(&self, number: usize, limit: Duration) -> Value {
+        let (headers, body) = eventually("the message was posted", limit, async || {
             self.taken.lock().unwrap().get(number).cloned()
         })
         .await;
@@ -202,6 +206,7 @@ async fn what_lasts_is_told_once_by_post_and_mail_and_so_is_its_end() {
         !hooks.refused.lock().unwrap().is_empty()
     })
     .await;
+    client.batch_execute("UPDATE notifications SET next_at = now()").await.unwrap();
     look_again(&system).await;
     let opened = hooks.next(0).await;
     assert_eq!(opened["type"], "problems.changed");
@@ -300,4 +305,29 @@ async fn a_test_message_says_what_each_receiver_made_of_it() {
     let taken = system.faithctl(&test).await.success();
     assert_eq!(taken, "webhook: taken by 127.0.0.1\n");
     assert_eq!(hooks.next(0).await["type"], "notification.test");
+}
+
+#[tokio::test]
+async fn that_postgres_is_away_is_told_from_memory_and_so_is_its_return() {
+    let (hooks, url) = HookReceiver::start(0).await;
+    let system = TestSystem::builder()
+        .gateways(0)
+        .workers(0)
+        .reconcilers(1)
+        .proxied()
+        .variable("NOTIFY_URL", url)
+        .variable("NOTIFY_SECRET", format!("whsec_{KEY}"))
+        .spawn()
+        .await;
+    let postgres = &system.proxies().reconciler_to_postgres;
+    postgres.set(Mode::Refuse);
+    postgres.reset();
+    // Once it has lasted as long as anything that is told.
+    let away = hooks.next_within(0, Duration::from_secs(150)).await;
+    let opened = &away["data"]["opened"][0];
+    assert_eq!((&opened["kind"], &opened["stops_events"]), (&json!("no_database"), &json!(true)));
+    postgres.set(Mode::Forward);
+    let back = hooks.next_within(1, Duration::from_secs(90)).await;
+    assert_eq!(back["data"]["closed"][0]["kind"], "no_database", "{back}");
+    assert_eq!(back["data"]["closed"][0]["since"], opened["since"]);
 }
