@@ -34,6 +34,8 @@ CREATE INDEX operations_ended ON operations (ended_at) WHERE ended_at IS NOT NUL
 
 -- Which operation took a letter last: so it can say what became of its letters.
 ALTER TABLE dead_letters ADD COLUMN operation_id uuid;
+-- When a letter was opened again: whoever was asked before has not counted it.
+ALTER TABLE dead_letters ADD COLUMN opened_at timestamptz;
 CREATE INDEX dead_letters_operation ON dead_letters (operation_id) WHERE operation_id IS NOT NULL;
 
 -- An end is final, has its moment and no lease. Whoever may not hold a lease can ask, and decides no end but that of what
@@ -99,7 +101,7 @@ BEGIN
     RETURN EXISTS (
         SELECT FROM dead_letters d WHERE d.id = ANY (named)
            AND (filters->>'cause' IS NULL OR d.cause = filters->>'cause')
-           AND (filters->>'campus_id' IS NULL OR d.campus_id = (filters->>'campus_id')::uuid)
+           AND (filters->>'campus_id' IS NULL OR d.campus_id::text = filters->>'campus_id')
            AND (filters->>'event_type' IS NULL OR d.event_type = filters->>'event_type')
            AND (filters->>'member_id' IS NULL OR d.member_id = filters->>'member_id'));
 END $$;

@@ -88,3 +88,57 @@ async fn letters_that_die_again_are_counted_by_cause_and_not_taken_again() {
         assert!(said.contains(words), "{words}: {said}");
     }
 }
+
+#[tokio::test]
+async fn who_was_asked_before_a_letter_was_sent_does_not_send_it_once_more() {
+    let system = TestSystem::builder().gateways(0).spawn().await;
+    let mailbox = Mailbox { system: &system };
+    let work = mailbox.intercept().await;
+    mailbox.fill(20).await;
+    let letters = mailbox.letters().await;
+    let last = letters[19]["id"].as_str().unwrap();
+    // The second waits for the first, which sends the letter.
+    let all = mailbox.ask(&["replay", "--rate", "10/s"]).await;
+    let same = mailbox.ask(&["replay", "--id", last]).await;
+    for id in [&all, &same] {
+        eventually("it is done", SOON, async || row(&system, id).await["state"] == "done").await;
+    }
+    assert_eq!(row(&system, &all).await["done"], 20);
+    let late = row(&system, &same).await;
+    assert_eq!((&late["done"], &late["skipped"]), (&json!(0), &json!(1)), "{late}");
+    assert_eq!(work.count(), 20);
+    // Who is asked afterwards means it.
+    assert_eq!(mailbox.replay(&["--id", last]).await, 1);
+    assert_eq!(
+        mailbox.until(letters[19]["event_id"].as_str().unwrap(), "replaying").await["replay_count"],
+        2
+    );
+}
+
+#[tokio::test]
+async fn what_a_restore_opens_is_left_by_who_had_not_counted_it() {
+    let system = TestSystem::builder().gateways(0).spawn().await;
+    let mailbox = Mailbox { system: &system };
+    let work = mailbox.intercept().await;
+    mailbox.fill(100).await;
+    let id = mailbox.ask(&["replay", "--rate", "5/s"]).await;
+    system.faithctl(&["operations", "pause", &id]).await.success();
+    eventually("nobody carries it out", SOON, async || {
+        row(&system, &id).await["lease_by"].is_null()
+    })
+    .await;
+    let sent = row(&system, &id).await["done"].as_i64().unwrap();
+    mailbox.run(&["discard", "--yes", "--note", "by mistake"]).await.success();
+    mailbox.run(&["restore", "--yes"]).await.success();
+    system.faithctl(&["operations", "set-rate", &id, "off"]).await.success();
+    system.faithctl(&["operations", "resume", &id]).await.success();
+    let ended = eventually("it is done", SOON, async || {
+        let row = row(&system, &id).await;
+        (row["state"] == "done").then_some(row)
+    })
+    .await;
+    assert_eq!((&ended["done"], &ended["skipped"]), (&json!(sent), &json!(100 - sent)), "{ended}");
+    assert_eq!(mailbox.statuses().await["open"], 100 - sent);
+    assert_eq!(i64::try_from(work.count()).unwrap(), sent);
+    assert_eq!(mailbox.replay(&[]).await, u64::try_from(100 - sent).unwrap());
+}

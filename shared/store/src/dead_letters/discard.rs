@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use database::{Client, DatabaseError, Row, Transaction};
 use uuid::Uuid;
 
-use super::selection::{LetterKey, LetterSelection};
+use super::selection::{LetterKey, LetterSelection, were_so_before};
 use crate::{
     AttemptKind, attempts,
     operations::{Lease, LeaseError, Progress},
@@ -69,7 +69,8 @@ pub async fn restore(
               FROM unnest($1::timestamptz[], $2::uuid[]) AS k(received_at, id)
               WHERE l.received_at = k.received_at AND l.id = k.id AND l.status = 'discarded'"
             .to_owned(),
-        letter: "UPDATE dead_letters SET status = 'open', note = nullif($2, ''), operation_id = $3 WHERE id = ANY($1)",
+        letter: "UPDATE dead_letters SET status = 'open', note = nullif($2, ''), operation_id = $3,
+                     opened_at = clock_timestamp() WHERE id = ANY($1)",
         attempt: Some(AttemptKind::Reopened),
     };
     change.make(client, selection, keys, "", lease).await
@@ -91,12 +92,15 @@ impl Change {
         transaction.batch_execute(BY_KEYS_LOCALLY).await.map_err(during())?;
         lock_log(&transaction, keys).await.map_err(DatabaseError::during(self.operation))?;
         let ids: Vec<Uuid> = keys.iter().map(|key| key.id).collect();
+        let statement = format!(
+            "SELECT d.id, d.received_at FROM dead_letters d
+             WHERE d.id = ANY($1) AND {} AND d.status = ANY($3) AND d.operation_id IS DISTINCT FROM $4
+             ORDER BY d.id FOR UPDATE SKIP LOCKED",
+            were_so_before("$2")
+        );
         let letters = transaction
             .query(
-                "SELECT id, received_at FROM dead_letters
-                 WHERE id = ANY($1) AND dead_at < $2 AND status = ANY($3)
-                   AND operation_id IS DISTINCT FROM $4
-                 ORDER BY id FOR UPDATE SKIP LOCKED",
+                &statement,
                 &[&ids, &selection.before(), &selection.statuses(), &selection.operation()],
             )
             .await

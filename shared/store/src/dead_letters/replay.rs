@@ -4,7 +4,7 @@ use database::{Client, DatabaseError, Transaction};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::selection::{LetterKey, LetterSelection};
+use super::selection::{LetterKey, LetterSelection, were_so_before};
 use crate::{
     AttemptKind, attempts,
     operations::{Lease, LeaseError, Progress},
@@ -51,14 +51,14 @@ impl LetterSelection {
         let ids: Vec<Uuid> = keys.iter().map(|key| key.id).collect();
         let transaction = client.transaction().await.map_err(during())?;
         transaction.batch_execute(CONFIRM_TIME).await.map_err(during())?;
+        let statement = format!(
+            "SELECT d.id, d.envelope, d.replay_count, d.trace_id FROM dead_letters d
+             WHERE d.id = ANY($1) AND {} AND d.status = ANY($3) AND d.operation_id IS DISTINCT FROM $4
+             ORDER BY d.id FOR UPDATE SKIP LOCKED",
+            were_so_before("$2")
+        );
         let rows = transaction
-            .query(
-                "SELECT id, envelope, replay_count, trace_id FROM dead_letters
-                 WHERE id = ANY($1) AND dead_at < $2 AND status = ANY($3)
-                   AND operation_id IS DISTINCT FROM $4
-                 ORDER BY id FOR UPDATE SKIP LOCKED",
-                &[&ids, &self.before(), &self.statuses(), &self.operation()],
-            )
+            .query(&statement, &[&ids, &self.before(), &self.statuses(), &self.operation()])
             .await
             .map_err(during())?;
         let letter = |row: &database::Row| Replayable {

@@ -58,7 +58,7 @@ pub struct LetterSelection {
     statuses: Vec<&'static str>,
     /// Only those that hold an event.
     events_only: bool,
-    /// What died later is left for the next operation.
+    /// What died, was opened again, or was sent later is left for the next operation.
     before: DateTime<Utc>,
     operation: Option<Uuid>,
 }
@@ -132,7 +132,7 @@ impl LetterSelection {
         &self.statuses
     }
 
-    /// What died later is left.
+    /// What died, was opened or was sent later is left.
     pub(super) fn before(&self) -> DateTime<Utc> {
         self.before
     }
@@ -243,7 +243,8 @@ impl LetterSelection {
             condition.and_any("d.id", ids);
         }
         condition.and_any("d.status", &self.statuses);
-        condition.and("d.dead_at <", &self.before);
+        let before = condition.place(&self.before);
+        condition.sql = format!("{} AND {}", condition.sql, were_so_before(&before));
         condition.and_some("d.operation_id IS DISTINCT FROM", self.operation.as_ref());
         condition
     }
@@ -267,6 +268,15 @@ impl LetterSelection {
         condition.and_some(until_sql, until.as_ref());
         condition
     }
+}
+
+/// Letters that were there to be taken before the moment at `place`: what has become of one since, by another operation too,
+/// leaves it to the next.
+pub(super) fn were_so_before(place: &str) -> String {
+    format!(
+        "d.dead_at < {place} AND (d.opened_at IS NULL OR d.opened_at < {place})
+         AND (d.status <> 'replaying' OR d.replayed_at IS NULL OR d.replayed_at < {place})"
+    )
 }
 
 /// A condition on `dead_letters d` with no more in it than was asked for, so that indices serve it.
