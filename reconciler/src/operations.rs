@@ -32,7 +32,7 @@ pub(crate) async fn take(
     instance: Uuid,
 ) -> Result<Option<OperationRecord>, DatabaseError> {
     let mut client = pool.get().await?;
-    operations::take(&mut client, &OperationKind::OF_RECONCILERS, instance).await
+    operations::take(&mut client, &OperationKind::OF_RECONCILERS, instance, &[]).await
 }
 
 /// The campus that it is about.
@@ -137,7 +137,7 @@ impl Requested {
     }
 
     async fn leave(&self, pool: &Pool) {
-        let given_back = async { self.lease().release(&*pool.get().await?).await };
+        let given_back = async { self.lease().release(&*pool.get().await?, None).await };
         if let Err(LeaseError::Database(error)) = answered::<(), LeaseError>(given_back).await {
             tracing::warn!(operation_id = %self.operation.id, %error, "an operation's lease ends by itself");
         }

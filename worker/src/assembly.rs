@@ -12,6 +12,7 @@ use queue::{
 };
 use runtime::{Daemon, Health, Program, variables};
 use serde_json::{Map, Value};
+use store::OperationKind;
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +35,9 @@ use crate::{
 /// The worker, to what runs daemons.
 pub const PROGRAM: Program =
     Program { name: "worker", admin_listen: variables::WORKER_ADMIN_LISTEN };
+
+/// So many operations are carried out side by side, at most.
+const OPERATIONS_AT_ONCE: usize = 4;
 
 /// Works until the daemon is told to stop, then drains: stop consuming, finish or give back what is held, and only then
 /// close what settling needs.
@@ -136,6 +140,8 @@ impl Built {
             publisher: self.publisher.clone(),
             instance: self.instance.clone(),
             shutdown: shutdown.clone(),
+            // One connection is left to the worker's other parts.
+            at_once: config.database.pool_size().saturating_sub(1).clamp(1, OPERATIONS_AT_ONCE),
         };
         let (jobs, waiting) = mpsc::channel(usize::from(config.prefetch));
         let parts = vec![
@@ -158,6 +164,8 @@ impl Built {
             told.insert("breakers".to_owned(), cores.open_breakers().into());
             told.insert("requests_under_way".to_owned(), cores.requests_under_way().into());
             told.insert("retry_queues".to_owned(), queues.clone().into());
+            let kinds = OperationKind::OF_WORKERS.map(OperationKind::as_str);
+            told.insert("carries_out".to_owned(), kinds.to_vec().into());
             told
         }
     }

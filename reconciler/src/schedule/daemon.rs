@@ -7,6 +7,7 @@ use chrono::Utc;
 use database::{DatabaseError, OPEN_LIMIT, answered, ensure_writable, within};
 use instances::{Heartbeat, Instance};
 use runtime::{Check, Daemon, FailureLog};
+use store::OperationKind;
 use tokio::time::{Interval, MissedTickBehavior, sleep};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -61,7 +62,12 @@ pub async fn run(mut config: Config, daemon: Daemon) -> anyhow::Result<()> {
     let heartbeat = Heartbeat::new(PROGRAM.name, env!("CARGO_PKG_VERSION"), health.clone())
         .with_state({
             let under_way = under_way.clone();
-            move || under_way.told()
+            move || {
+                let mut told = under_way.told();
+                let kinds = OperationKind::OF_RECONCILERS.map(OperationKind::as_str);
+                told.insert("carries_out".to_owned(), kinds.to_vec().into());
+                told
+            }
         });
     let instance = heartbeat.instance().clone();
     let stop = CancellationToken::new();

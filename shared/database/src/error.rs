@@ -59,6 +59,16 @@ impl DatabaseError {
         attempts.iter().find_map(|attempt| attempt.error()?.code()).map(SqlState::code)
     }
 
+    /// The SQLSTATE of a statement that Postgres refused though it is there: a right is missing, a trigger raised an
+    /// exception, it took too long. What is in the way of the session, or only for the moment, is none.
+    pub fn refused(&self) -> Option<&str> {
+        let Self::Statement { error, .. } = self else { return None };
+        let state = error.code()?;
+        let is_refused = matches!(self.fault(), Fault::Row | Fault::Unclear)
+            || *state == SqlState::QUERY_CANCELED;
+        is_refused.then(|| state.code())
+    }
+
     /// Whether a pooler gives each transaction another session.
     pub fn is_transaction_pooling(&self) -> bool {
         matches!(self, Self::Connect(attempts) if attempts.iter().any(Attempt::is_pooled))

@@ -33,7 +33,7 @@ pub async fn look(client: &Client, id: Uuid) -> Result<Option<Snapshot>, Databas
     if snapshot.operation.state() == Some(OperationState::Waiting)
         && let Some(kind) = snapshot.operation.kind()
     {
-        snapshot.programs = Some(operations::running(client, kind.program()).await?);
+        snapshot.programs = Some(operations::running(client, kind).await?);
         snapshot.waits_for = operations::waits_for(client, id).await?;
     }
     Ok(Some(snapshot))

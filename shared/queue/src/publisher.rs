@@ -81,6 +81,11 @@ impl Publisher {
         (publisher, task)
     }
 
+    /// Whether there is a connection that messages could go by.
+    pub fn is_connected(&self) -> bool {
+        self.lanes.load().is_some()
+    }
+
     /// Publishes a message and waits for its confirm, and before that for room among those that
     /// wait: who has a deadline puts it around this.
     ///

@@ -5,7 +5,7 @@ use harness::{TestSystem, eventually};
 use serde_json::{Value, json};
 
 use super::{row, show};
-use crate::dead_letters::mailbox::SOON;
+use crate::dead_letters::mailbox::{Mailbox, SOON};
 
 async fn resync(system: &TestSystem, arguments: &[&str]) -> Value {
     let command = [&["members", "resync", "--yes", "--json"][..], arguments].concat();
@@ -84,4 +84,32 @@ async fn members_are_fetched_anew_the_way_that_events_go_and_the_log_says_who_as
     let disabled = system.faithctl(&dry).await;
     assert_eq!(disabled.code, Some(1), "{disabled:?}");
     assert!(disabled.stderr.contains("is disabled"), "{disabled:?}");
+}
+
+#[tokio::test]
+async fn by_past_deliveries_the_log_is_read_once_and_not_for_every_batch() {
+    let system = TestSystem::builder().gateways(0).spawn().await;
+    let mailbox = Mailbox { system: &system };
+    let work = mailbox.intercept().await;
+    mailbox.fill(100).await;
+    let command =
+        ["members", "resync", "--status", "dead", "--rate", "25/s", "--yes", "--detach", "--json"];
+    let asked = system.faithctl(&command).await.json();
+    let id = asked["operation_id"].as_str().unwrap();
+    let until_done = async |number: i64| {
+        eventually("so many are asked for", SOON, async || {
+            let row = row(&system, id).await;
+            if row["done"].as_i64() >= Some(number) { Ok(()) } else { Err(row.to_string()) }
+        })
+        .await;
+    };
+    until_done(4).await;
+    // Nobody reads the log any more.
+    let client = system.database.client();
+    client.batch_execute("BEGIN; LOCK TABLE webhook_logs IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    until_done(60).await;
+    client.batch_execute("COMMIT").await.unwrap();
+    until_done(100).await;
+    eventually("it is done", SOON, async || row(&system, id).await["state"] == "done").await;
+    assert_eq!((work.count(), &row(&system, id).await["skipped"]), (100, &json!(0)));
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use harness::{TestSystem, eventually};
 use nix::sys::signal::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{row, show};
 use crate::dead_letters::mailbox::{Mailbox, SOON};
@@ -15,6 +15,10 @@ async fn without_a_worker_it_waits_and_says_so() {
     let mailbox = Mailbox { system: &system };
     mailbox.fill(3).await;
     let before = mailbox.letters().await;
+    // One of an older version carries nothing out.
+    let old = "INSERT INTO instances (id, program, version, host, started_at, seen_at, state)
+               VALUES (gen_random_uuid(), 'worker', '0.9.0', 'old', now(), now() + interval '1 hour', '{\"ready\": true}')";
+    system.database.client().batch_execute(old).await.unwrap();
     let watched = mailbox.beside("watched", &["replay", "--yes"]);
     eventually("it says that no worker runs", SOON, async || {
         let said = watched.log_tail(20);
@@ -71,4 +75,29 @@ async fn a_worker_that_ends_leaves_its_operation_to_another_at_once() {
     assert_eq!((&ended["done"], &ended["skipped"]), (&json!(600), &json!(0)), "{ended}");
     // In order: nothing was sent twice.
     assert_eq!(work.count(), 600);
+}
+
+#[tokio::test]
+async fn what_postgres_refuses_is_said_and_tried_again() {
+    let system = TestSystem::builder().gateways(0).spawn().await;
+    let mailbox = Mailbox { system: &system };
+    mailbox.fill(3).await;
+    let refuse = "
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not today'; END $$;
+        CREATE TRIGGER refuse BEFORE UPDATE ON dead_letters FOR EACH ROW EXECUTE FUNCTION refuse();";
+    system.database.client().batch_execute(refuse).await.unwrap();
+    let id = mailbox.ask(&["discard", "--note", "x"]).await;
+    eventually("it says what is in its way", SOON, async || {
+        let row = row(&system, &id).await;
+        let is_said = row["error"].as_str().is_some_and(|error| error.contains("not today"));
+        if is_said && row["state"] == "running" { Ok(()) } else { Err(row.to_string()) }
+    })
+    .await;
+    system.database.client().batch_execute("DROP TRIGGER refuse ON dead_letters").await.unwrap();
+    let ended = eventually("it is done", SOON, async || {
+        let row = row(&system, &id).await;
+        (row["state"] == "done").then_some(row)
+    })
+    .await;
+    assert_eq!((&ended["done"], &ended["error"]), (&json!(3), &Value::Null), "{ended}");
 }

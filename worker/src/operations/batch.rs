@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use queue::PublishError;
 use store::dead_letters::LetterKey;
 use uuid::Uuid;
 
@@ -14,7 +15,7 @@ pub(super) struct Batch {
     pub(super) broken: Vec<Uuid>,
     /// They are to be tried again, and why.
     pub(super) rest: Vec<LetterKey>,
-    pub(super) waits: Option<String>,
+    pub(super) waits: Option<PublishError>,
 }
 
 /// What was done of an operation on letters.

@@ -106,6 +106,8 @@ impl Letters<'_, '_> {
         let mut page: VecDeque<LetterKey> = VecDeque::new();
         loop {
             self.execution.turn().await?;
+            // Also what was done by a batch whose commit was in doubt.
+            self.tally.done = self.execution.done;
             if page.is_empty() {
                 match answered(self.page(after)).await {
                     Ok(keys) if keys.is_empty() => return Ok(left),
@@ -133,7 +135,8 @@ impl Letters<'_, '_> {
                     self.tally.broken.extend(batch.broken);
                     batch.rest.into_iter().rev().for_each(|key| page.push_front(key));
                     match batch.waits {
-                        Some(what) => self.execution.wait_for(what),
+                        Some(error) if came_to == 0 => self.execution.broker_failed(error)?,
+                        Some(error) => self.execution.wait_for(format!("{error}: waiting for it")),
                         None => self.execution.goes_on(),
                     }
                 }

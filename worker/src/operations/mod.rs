@@ -4,6 +4,7 @@ pub(crate) mod executor;
 
 mod batch;
 mod execution;
+mod hands;
 mod letters;
 mod replay;
 mod resync;

@@ -63,13 +63,13 @@ impl<'a> Replay<'a> {
                 Ok(()) => confirmed.push(letter),
                 Err(error) => {
                     batch.rest.extend(keys.iter().filter(|key| key.id == letter));
-                    batch.waits = Some(format!("{error}: waiting for it"));
+                    batch.waits = Some(error);
                 }
             }
         }
         batch.done = number(confirmed.len());
         let unreadable = unreadable + number(batch.broken.len());
-        let progress = Progress { done: batch.done, unreadable, position: None };
+        let progress = Progress { done: batch.done, unreadable, ..Progress::default() };
         claimed.commit(&confirmed, lease, &progress).await?;
         Ok(batch)
     }

@@ -2,6 +2,8 @@
 //! takes the one way that is proven: admission, filter, guarded write, photos, links, retries, fairness; and has a row in
 //! the log, whose event id names the operation, which says who asked.
 
+use std::{collections::VecDeque, time::Duration};
+
 use chrono::Utc;
 use database::{DatabaseError, answered};
 use event::{Envelope, EventType, History, SCHEMA_VERSION};
@@ -15,9 +17,15 @@ use store::{
     operations::{End, LeaseError, MemberKey, MemberSelection, Progress},
     records::OperationRecord,
 };
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::operations::execution::{Execution, Stopped};
+
+/// Keys read at once, however few are sent a second: to choose by past deliveries reads the log.
+const PAGE: i64 = 5_000;
+/// What was read longer ago is chosen anew: somebody may be erased, or a campus disabled.
+const READ_AGAIN_AFTER: Duration = Duration::from_mins(5);
 
 /// Carries out a resync.
 pub(super) async fn carry_out(
@@ -29,7 +37,14 @@ pub(super) async fn carry_out(
         MemberSelection::of(operation).map_err(|error| Stopped::Failed(error.to_string()))?;
     let position = operation.outcome.as_ref().and_then(|outcome| outcome.get("position"));
     let after = position.and_then(|position| serde_json::from_value(position.clone()).ok());
-    let mut members = Members { execution, selection, publisher, after, done: operation.done };
+    let mut members = Members {
+        execution,
+        selection,
+        publisher,
+        after,
+        keys: VecDeque::new(),
+        read_at: Instant::now(),
+    };
     let mut matched = operation.matched;
     loop {
         members.execution.turn().await?;
@@ -40,13 +55,19 @@ pub(super) async fn carry_out(
             }
             continue;
         }
-        match answered(members.page()).await {
-            Ok(page) if page.is_empty() => break,
-            Ok(page) => members.publish(page).await?,
-            Err(error) => members.execution.failed(error.into())?,
+        if members.keys.is_empty() || members.read_at.elapsed() > READ_AGAIN_AFTER {
+            match answered(members.page()).await {
+                Ok(page) if page.is_empty() => break,
+                Ok(page) => (members.keys, members.read_at) = (page.into(), Instant::now()),
+                Err(error) => members.execution.failed(error.into())?,
+            }
+            continue;
         }
+        let number = members.execution.pace.batch().min(members.keys.len());
+        let batch = members.keys.drain(..number).collect();
+        members.publish(batch).await?;
     }
-    let skipped = matched.map(|matched| (matched - members.done).max(0));
+    let skipped = matched.map(|matched| (matched - members.execution.done).max(0));
     Ok(End { skipped, ..End::of(OperationState::Done) })
 }
 
@@ -57,7 +78,9 @@ struct Members<'a, 'b> {
     publisher: &'a Publisher,
     /// The last whose event was confirmed, with all before.
     after: Option<MemberKey>,
-    done: i64,
+    /// The next, as they were read last.
+    keys: VecDeque<MemberKey>,
+    read_at: Instant,
 }
 
 impl Members<'_, '_> {
@@ -70,15 +93,14 @@ impl Members<'_, '_> {
 
     async fn page(&self) -> Result<Vec<MemberKey>, DatabaseError> {
         let client = self.execution.pool.get().await?;
-        let number = i64::try_from(self.execution.pace.batch()).unwrap_or(1);
-        self.selection.page(&client, self.after.as_ref(), number).await
+        self.selection.page(&client, self.after.as_ref(), PAGE).await
     }
 
     /// Publishes an event for each, again and again while the broker does not take all of them, and counts them. One
     /// that was sent and not counted is sent again under the same event id: a duplicate of what is done.
-    async fn publish(&mut self, page: Vec<MemberKey>) -> Result<(), Stopped> {
-        let number = page.len();
-        let mut waiting: Vec<&MemberKey> = page.iter().collect();
+    async fn publish(&mut self, batch: Vec<MemberKey>) -> Result<(), Stopped> {
+        let number = batch.len();
+        let mut waiting: Vec<&MemberKey> = batch.iter().collect();
         loop {
             let messages = waiting.iter().map(|key| self.publisher.publish(self.message(key)));
             let results = join_all(messages).await;
@@ -91,32 +113,38 @@ impl Members<'_, '_> {
             });
             waiting = rest.collect();
             let Some(error) = failure else { break };
-            self.execution.wait_for(format!("{error}: waiting for it"));
+            self.execution.broker_failed(error)?;
             self.execution.turn().await?;
         }
         self.execution.goes_on();
         self.execution.pace.did(number);
+        let before = self.execution.done;
         loop {
-            match answered(self.advance(&page)).await {
+            match answered(self.advance(&batch, before)).await {
                 Ok(()) => break,
                 Err(error) => self.execution.failed(error)?,
             }
             self.execution.turn().await?;
+            // The commit was in doubt, and done.
+            if self.execution.done > before {
+                break;
+            }
         }
-        self.done += i64::try_from(number).unwrap_or(i64::MAX);
-        self.after = page.into_iter().next_back();
+        self.execution.goes_on();
+        self.after = batch.into_iter().next_back();
         Ok(())
     }
 
-    async fn advance(&self, page: &[MemberKey]) -> Result<(), LeaseError> {
+    async fn advance(&self, batch: &[MemberKey], before: i64) -> Result<(), LeaseError> {
         let failed = || DatabaseError::during("count the members that are fetched anew");
         let mut client = self.execution.pool.get().await?;
         let client: &mut database::Client = &mut client;
         let transaction = client.transaction().await.map_err(failed())?;
         let progress = Progress {
-            done: i64::try_from(page.len()).unwrap_or(i64::MAX),
+            done: i64::try_from(batch.len()).unwrap_or(i64::MAX),
             unreadable: 0,
-            position: page.last().and_then(|last| to_value(last).ok()),
+            position: batch.last().and_then(|last| to_value(last).ok()),
+            after: Some(before),
         };
         self.execution.lease.advance(&transaction, &progress).await?;
         Ok(transaction.commit().await.map_err(failed())?)

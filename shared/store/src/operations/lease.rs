@@ -18,7 +18,7 @@ const TURN: &str = "SELECT pg_try_advisory_xact_lock(hashtext('faithtracker oper
 
 /// What may be taken: nobody carries it out, or whoever did has not renewed the lease.
 const IS_FREE: &str = "
-    one.kind = ANY($1) AND one.state IN ('waiting', 'running', 'stopping')
+    one.kind = ANY($1) AND one.id <> ALL ($2) AND one.state IN ('waiting', 'running', 'stopping')
     AND (one.state = 'waiting' OR coalesce(one.lease_until < clock_timestamp(), true))";
 
 /// A lease on an operation.
@@ -39,6 +39,8 @@ pub struct Control {
     pub state: OperationState,
     /// At most so many a second.
     pub rate: Option<u32>,
+    /// So many are done, those among them whose commit was in doubt.
+    pub done: i64,
 }
 
 /// What a batch did.
@@ -50,6 +52,8 @@ pub struct Progress {
     pub unreadable: i64,
     /// Where a next batch begins, for who cannot see it by what is left.
     pub position: Option<Value>,
+    /// So many were done before, likewise: a batch whose commit was in doubt is not counted twice.
+    pub after: Option<i64>,
 }
 
 /// Why a batch is not committed.
@@ -64,7 +68,8 @@ pub enum LeaseError {
 }
 
 /// Takes the operation that was asked for first, of those of `kinds` that nobody carries out and that wait for no other.
-/// One that is `stopping` comes as such: its end is all that is missing.
+/// One that is `stopping` comes as such: its end is all that is missing. None of `apart` is taken: those that this instance has in
+/// hand, or has just given back.
 ///
 /// # Errors
 ///
@@ -73,11 +78,12 @@ pub async fn take(
     client: &mut Client,
     kinds: &[OperationKind],
     instance: Uuid,
+    apart: &[Uuid],
 ) -> Result<Option<OperationRecord>, DatabaseError> {
     let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
     let failed = || DatabaseError::during("take an operation");
     let is_any = format!("SELECT EXISTS (SELECT FROM operations one WHERE {IS_FREE})");
-    let any = client.query_one(&is_any, &[&kinds]).await.map_err(failed())?;
+    let any = client.query_one(&is_any, &[&kinds, &apart]).await.map_err(failed())?;
     if !any.get::<_, bool>(0) {
         return Ok(None);
     }
@@ -87,7 +93,7 @@ pub async fn take(
     }
     let statement = format!(
         "UPDATE operations o SET state = CASE o.state WHEN 'stopping' THEN o.state ELSE 'running' END,
-             error = NULL, lease_by = $2, lease_until = clock_timestamp() + {LEASE}
+             error = NULL, lease_by = $3, lease_until = clock_timestamp() + {LEASE}
          WHERE o.id = (SELECT one.id FROM operations one
                        WHERE {IS_FREE}
                          AND (one.state <> 'waiting'
@@ -96,7 +102,8 @@ pub async fn take(
          RETURNING {}",
         OperationRecord::RETURNED
     );
-    let row = transaction.query_opt(&statement, &[&kinds, &instance]).await.map_err(failed())?;
+    let row = transaction.query_opt(&statement, &[&kinds, &apart, &instance]).await;
+    let row = row.map_err(failed())?;
     transaction.commit().await.map_err(failed())?;
     Ok(row.as_ref().map(OperationRecord::returned))
 }
@@ -116,7 +123,7 @@ impl Lease {
     pub async fn look(&self, client: &Client, waits: Option<&str>) -> Result<Control, LeaseError> {
         let failed = || DatabaseError::during("look at the operation");
         let look = format!(
-            "SELECT state, rate, error, coalesce(lease_until < clock_timestamp() + {RENEW_BELOW}, true) AS is_due
+            "SELECT state, rate, done, error, coalesce(lease_until < clock_timestamp() + {RENEW_BELOW}, true) AS is_due
              FROM operations WHERE id = $1 AND lease_by = $2"
         );
         let row = client.query_opt(&look, &[&self.operation, &self.instance]).await;
@@ -135,7 +142,7 @@ impl Lease {
         }
         let state = OperationState::parse(row.get("state")).ok_or(LeaseError::Lost)?;
         let rate: Option<i32> = row.get("rate");
-        Ok(Control { state, rate: rate.map(i32::unsigned_abs) })
+        Ok(Control { state, rate: rate.map(i32::unsigned_abs), done: row.get("done") })
     }
 
     /// Counts what was matched, once.
@@ -163,24 +170,26 @@ impl Lease {
                  outcome = CASE WHEN $5::jsonb IS NULL THEN outcome
                                 ELSE coalesce(outcome, '{{}}') || jsonb_build_object('position', $5::jsonb) END,
                  lease_until = clock_timestamp() + {LEASE}
-             WHERE id = $1 AND lease_by = $2 AND state IN ('waiting', 'running', 'paused', 'stopping')"
+             WHERE id = $1 AND lease_by = $2 AND state IN ('waiting', 'running', 'paused', 'stopping')
+                 AND done = coalesce($6, done)"
         );
-        let Progress { done, unreadable, position } = progress;
-        let parameters: [&(dyn database::types::ToSql + Sync); 5] =
-            [&self.operation, &self.instance, done, unreadable, position];
+        let Progress { done, unreadable, position, after } = progress;
+        let parameters: [&(dyn database::types::ToSql + Sync); 6] =
+            [&self.operation, &self.instance, done, unreadable, position, after];
         Self::held(transaction.execute(&statement, &parameters).await)
     }
 
-    /// Gives the operation back: it goes on as soon as somebody takes it, unless an operator has paused it.
+    /// Gives the operation back: it goes on as soon as somebody takes it, unless an operator has paused it. `waits` is what
+    /// it waits for.
     ///
     /// # Errors
     ///
     /// Where Postgres is away; the lease then ends by itself.
-    pub async fn release(&self, client: &Client) -> Result<(), LeaseError> {
+    pub async fn release(&self, client: &Client, waits: Option<&str>) -> Result<(), LeaseError> {
         let set =
             "state = CASE state WHEN 'running' THEN 'waiting' ELSE state END, lease_by = NULL,
-                   lease_until = NULL, error = NULL";
-        self.update(client, set, &[]).await
+                   lease_until = NULL, error = CASE state WHEN 'running' THEN $3::text END";
+        self.update(client, set, &[&waits]).await
     }
 
     /// Ends the operation, and notes so in the audit.

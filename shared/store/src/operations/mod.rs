@@ -24,4 +24,4 @@ pub use lease::{Control, End, Lease, LeaseError, Progress, now, take};
 pub use members::{MemberFilters, MemberKey, MemberSelection};
 pub use outcome::{LetterEnds, died_since};
 pub use request::{OperationRequest, request};
-pub use waiting::{running, waits_for};
+pub use waiting::{running, say_why, waits_for};

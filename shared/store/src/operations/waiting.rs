@@ -3,6 +3,8 @@
 use database::{Client, DatabaseError};
 use uuid::Uuid;
 
+use crate::OperationKind;
+
 /// A program that does not refresh its row for so long counts as gone; the slowest does every 5 s.
 const SILENT: &str = "interval '20 seconds'";
 
@@ -31,16 +33,37 @@ pub async fn waits_for(client: &Client, id: Uuid) -> Result<Vec<Uuid>, DatabaseE
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// How many instances of a program run.
+/// Writes down why those of these kinds that could be taken now are not, where nothing is written yet.
+///
+/// # Errors
+///
+/// Where Postgres does not do it.
+pub async fn say_why(
+    client: &Client,
+    kinds: &[OperationKind],
+    why: &str,
+) -> Result<(), DatabaseError> {
+    let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
+    let statement = format!(
+        "UPDATE operations one SET error = $2
+         WHERE one.kind = ANY($1) AND one.state = 'waiting' AND one.error IS NULL
+           AND NOT EXISTS (SELECT FROM operations other WHERE {GOES_FIRST})"
+    );
+    let said = client.execute(&statement, &[&kinds, &why]).await;
+    said.map_err(DatabaseError::during("say what operations wait for"))?;
+    Ok(())
+}
+
+/// How many programs run that carry out operations of this kind, by their own word: one of an older version does not.
 ///
 /// # Errors
 ///
 /// Where Postgres cannot be asked.
-pub async fn running(client: &Client, program: &str) -> Result<i64, DatabaseError> {
+pub async fn running(client: &Client, kind: OperationKind) -> Result<i64, DatabaseError> {
     let statement = format!(
         "SELECT count(*) FROM instances
-         WHERE program = $1 AND ended_at IS NULL AND seen_at > now() - {SILENT}"
+         WHERE state->'carries_out' ? $1 AND ended_at IS NULL AND seen_at > now() - {SILENT}"
     );
-    let row = client.query_one(&statement, &[&program]).await;
+    let row = client.query_one(&statement, &[&kind.as_str()]).await;
     Ok(row.map_err(DatabaseError::during("read which programs run"))?.get(0))
 }
