@@ -13,7 +13,7 @@ use store::{
 };
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::outage::DatabaseOutage;
+use super::{limit::MOST_AN_HOUR, outage::DatabaseOutage};
 
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// A look that takes longer is none.
@@ -22,9 +22,6 @@ const LOOK_LIMIT: Duration = Duration::from_secs(20);
 /// Rule notifications-2. The look that comes after a minute counts too: it may be a moment early.
 const PATIENCE: ProblemPatience =
     ProblemPatience { lasts: Duration::from_secs(55), gone: Duration::from_secs(115) };
-
-/// Messages that a channel gets in an hour; what comes after waits, and is told together.
-pub(super) const MOST_AN_HOUR: usize = 12;
 
 pub(super) async fn keep_looking(channels: &[Arc<Channel>], pool: &Pool) {
     let mut failures = FailureLog::default();

@@ -1,6 +1,7 @@
 //! Telling people, without Prometheus, what is worth a look: looks every half minute, writes what has changed into
 //! `notifications`, and sends from there (rules notifications-1 and notifications-2).
 
+mod limit;
 mod look;
 mod outage;
 mod send;

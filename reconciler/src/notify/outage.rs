@@ -12,7 +12,7 @@ use notifications::{Channel, problems_changed};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::look::MOST_AN_HOUR;
+use super::limit::MOST_AN_HOUR;
 
 /// As long as any problem must last.
 const LASTS: Duration = Duration::from_secs(55);

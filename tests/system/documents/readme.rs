@@ -32,10 +32,13 @@ async fn the_operators_commands_of_the_pages_do_what_they_say() {
     campus.end_of(&event).await;
     let unavailable = letter(&campus, &member, "core_unavailable").await;
     letter(&campus, &member, "member_not_found").await;
+    let deliveries = system.database.rows("SELECT id FROM webhook_logs", &[]).await;
+    let delivery = deliveries[0]["id"].as_str().unwrap();
     let other = &core_sim::Options::default().churches[1];
     let shell = Shell::of(&system)
         .meaning("https://core.example.org", &system.core_url())
         .meaning("sync@example.org", &other.email)
+        .meaning("DELIVERY_ID", delivery)
         .meaning("EVENT_ID", &event)
         .meaning("ID", &unavailable);
     for mut walk in [
