@@ -110,7 +110,7 @@ GRANT DELETE ON instances TO faith_reconciler;
 GRANT SELECT, INSERT, DELETE ON sync_changes TO faith_reconciler;
 GRANT SELECT, INSERT, UPDATE, DELETE ON reconciled_rows TO faith_reconciler;
 -- It forgets letters that came to an end, without looking into them.
-GRANT SELECT (status, dead_at, replayed_at, resolved_at), DELETE ON dead_letters TO faith_reconciler;
+GRANT SELECT (status, dead_at, replayed_at, resolved_at, discarded_at), DELETE ON dead_letters TO faith_reconciler;
 -- What is worth a look, and the messages that tell people of it. It reads what `faithctl status` shows.
 GRANT SELECT, INSERT, UPDATE, DELETE ON problems, notifications TO faith_reconciler;
 GRANT SELECT (id, campus_id, member_id, received_at, processed_at, status, error) ON webhook_logs TO faith_reconciler;
@@ -121,7 +121,7 @@ GRANT SELECT ON operations TO faith_worker, faith_reconciler, faith_admin;
 GRANT UPDATE (state, matched, done, skipped, unreadable, outcome, error, lease_by, lease_until)
     ON operations TO faith_worker, faith_reconciler;
 GRANT DELETE ON operations TO faith_reconciler;
-GRANT INSERT (id, kind, request_id, by, role, cutoff, filters, ids, limit_n, rate, note, matched), UPDATE (state, rate)
+GRANT INSERT (id, kind, request_id, by, role, cutoff, filters, ids, limit_n, rate, note, matched, via), UPDATE (state, rate)
     ON operations TO faith_admin;
 ALTER TABLE operations ENABLE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS read_all ON operations;

@@ -43,6 +43,7 @@ pub(crate) struct Change {
 #[derive(Default)]
 struct State {
     campus: Option<Uuid>,
+    operation: Option<Uuid>,
     /// What was done, where that is told at the end.
     subject: Option<Value>,
     /// The audit has the command's true end, or there is none to tell.
@@ -77,6 +78,11 @@ impl Change {
     /// It is of this campus.
     pub(crate) fn of_campus(&self, campus: Uuid) {
         self.state().campus = Some(campus);
+    }
+
+    /// It is about this operation.
+    pub(crate) fn of_operation(&self, operation: Uuid) {
+        self.state().operation = Some(operation);
     }
 
     /// What is to be told at its end.
@@ -124,8 +130,7 @@ impl Change {
         self.entry(campus, subject, AuditResult::Done).record(transaction).await
     }
 
-    /// For what is a statement of its own, and noted after it: an error where the audit cannot be written, so that nothing is
-    /// changed then.
+    /// An error that says so where the audit cannot be written, before anything is changed.
     pub(crate) async fn require_audit(&self, client: &Client) -> anyhow::Result<()> {
         let can_write =
             is_writable(client).await.map_err(DatabaseError::during("look at the audit"))?;
@@ -178,7 +183,8 @@ impl Change {
         result: AuditResult,
     ) -> AuditEntry<'a> {
         let (actor, action) = (&self.actor, self.command.as_str());
-        AuditEntry { actor, action, campus, subject, result, operation: None }
+        let operation = self.state().operation;
+        AuditEntry { actor, action, campus, subject, result, operation }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -100,6 +100,7 @@ impl LetterChoice {
             request_id: requester.request_id,
             by: requester.by,
             role: requester.role,
+            via: requester.via,
             cutoff: preview.at,
             filters: self.ids.is_empty().then(|| self.filters_value()),
             ids: self.named(),

@@ -56,6 +56,7 @@ impl MemberChoice {
             request_id: requester.request_id,
             by: requester.by,
             role: requester.role,
+            via: requester.via,
             cutoff: preview.at,
             filters: to_value(&self.filters).ok(),
             ids: None,

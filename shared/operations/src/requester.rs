@@ -1,5 +1,6 @@
 //! Who asks for an operation.
 
+use store::AuditVia;
 use uuid::Uuid;
 
 /// An operator, and the one request of theirs.
@@ -9,6 +10,8 @@ pub struct Requester {
     pub by: String,
     /// In which role.
     pub role: String,
+    /// By which program.
+    pub via: AuditVia,
     /// The same for every try to ask for the same: a double click makes one operation.
     pub request_id: Uuid,
 }

@@ -23,6 +23,15 @@ pub struct RunChoice {
 }
 
 impl RunChoice {
+    /// What kind of operation that is.
+    pub fn kind(&self) -> OperationKind {
+        match (self.is_dry_run, self.allow_archives) {
+            (true, _) => OperationKind::ReconcileDryRun,
+            (false, Some(_)) => OperationKind::AllowArchives,
+            (false, None) => OperationKind::Reconcile,
+        }
+    }
+
     /// Asks for it.
     ///
     /// # Errors
@@ -33,16 +42,12 @@ impl RunChoice {
         client: &Client,
         requester: Requester,
     ) -> Result<OperationRecord, DatabaseError> {
-        let kind = match (self.is_dry_run, self.allow_archives) {
-            (true, _) => OperationKind::ReconcileDryRun,
-            (false, Some(_)) => OperationKind::AllowArchives,
-            (false, None) => OperationKind::Reconcile,
-        };
         let request = OperationRequest {
-            kind,
+            kind: self.kind(),
             request_id: requester.request_id,
             by: requester.by,
             role: requester.role,
+            via: requester.via,
             cutoff: operations::now(client).await?,
             filters: Some(json!({"campus_id": self.campus})),
             ids: None,

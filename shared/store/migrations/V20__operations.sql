@@ -8,6 +8,7 @@ CREATE TABLE operations (
     request_id  uuid NOT NULL UNIQUE,      -- who asks twice by accident has asked once
     by          text NOT NULL,
     role        text NOT NULL,
+    via         text NOT NULL DEFAULT 'faithctl' CHECK (via IN ('console', 'faithctl')),
     created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
     cutoff      timestamptz NOT NULL DEFAULT clock_timestamp(), -- what died, or came, later is left for the next
     filters     jsonb,                     -- named like the columns that they are about
@@ -32,15 +33,16 @@ CREATE INDEX operations_under_way ON operations (created_at, id)
     WHERE state IN ('waiting', 'running', 'paused', 'stopping');
 CREATE INDEX operations_ended ON operations (ended_at) WHERE ended_at IS NOT NULL;
 
--- Which operation took a letter last: so it can say what became of its letters.
-ALTER TABLE dead_letters ADD COLUMN operation_id uuid;
--- When a letter was opened again: whoever was asked before has not counted it.
-ALTER TABLE dead_letters ADD COLUMN opened_at timestamptz;
-CREATE INDEX dead_letters_operation ON dead_letters (operation_id) WHERE operation_id IS NOT NULL;
+-- Which operation took a letter last: so it can say what became of its letters. When a letter was opened again: whoever was
+-- asked before has not counted it. When it was discarded: it is kept for as long as the log from then on, and can be opened
+-- again. Whoever migrates makes the index, while letters are written.
+SET LOCAL lock_timeout = '2s';
+ALTER TABLE dead_letters ADD COLUMN operation_id uuid, ADD COLUMN opened_at timestamptz,
+    ADD COLUMN discarded_at timestamptz;
 
 -- An end is final, has its moment and no lease. Whoever may not hold a lease can ask, and decides no end but that of what
--- nobody carries out.
-CREATE FUNCTION guard_operation() RETURNS trigger LANGUAGE plpgsql AS $$
+-- nobody carries out. No table of a session's own stands for the real one.
+CREATE FUNCTION guard_operation() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
     ends CONSTANT text[] := '{stopped,done,failed}';
 BEGIN
@@ -49,12 +51,12 @@ BEGIN
     END IF;
     IF NEW.state IN ('running', 'done', 'failed') AND NEW.state <> OLD.state
        AND NOT (NEW.state = 'running' AND OLD.state = 'paused' AND OLD.lease_until > clock_timestamp())
-       AND NOT has_column_privilege('operations', 'lease_by', 'UPDATE') THEN
+       AND NOT has_column_privilege('public.operations', 'lease_by', 'UPDATE') THEN
         RAISE EXCEPTION 'only who carries an operation out decides that it is %', NEW.state
             USING ERRCODE = 'insufficient_privilege';
     END IF;
     IF NEW.state = 'stopped' AND OLD.state <> 'stopped' AND OLD.lease_until > clock_timestamp()
-       AND NOT has_column_privilege('operations', 'lease_by', 'UPDATE') THEN
+       AND NOT has_column_privilege('public.operations', 'lease_by', 'UPDATE') THEN
         RAISE EXCEPTION 'somebody carries the operation out: ask for it to stop' USING ERRCODE = 'insufficient_privilege';
     END IF;
     IF NEW.state = 'running' THEN

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use database::{Client, DatabaseError};
+use tokio_postgres::error::SqlState;
 
 mod embedded {
     refinery::embed_migrations!("migrations");
@@ -17,12 +18,33 @@ const UNLOCK: &str = "SELECT pg_advisory_unlock(hashtext('faithtracker member sy
 /// A migration can take longer than any statement of daily work, and waits for its turn.
 const NO_TIMEOUTS: &str = "SET statement_timeout = 0; SET lock_timeout = 0";
 
+/// Indices of dead letters: called what, over what. Made outside of a migration, since no worker shall wait for them.
+const OF_LETTERS: [(&str, &str); 5] = [
+    // What became of an operation's letters.
+    ("dead_letters_operation", "(operation_id) WHERE operation_id IS NOT NULL"),
+    // Every list, the groups and the counts; what they filter and group by is found without the row, and its envelope.
+    (
+        "dead_letters_status",
+        "(status, dead_at, id, campus_id, cause, event_type) INCLUDE (replay_count)",
+    ),
+    ("dead_letters_open_cause", "(cause, dead_at, id) WHERE status = 'open'"),
+    ("dead_letters_member", "(member_id, campus_id) WHERE member_id IS NOT NULL"),
+    // The deliveries that failed for a cause.
+    ("dead_letters_cause", "(cause, received_at, id)"),
+];
+
 /// The schema could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationError {
     /// A statement around the migrations failed.
     #[error(transparent)]
     Database(#[from] DatabaseError),
+    /// Somebody holds what a migration changes; those who wait behind a migration shall not wait long.
+    #[error(
+        "cannot apply the migrations: a transaction that lasts long (a dump, a report) holds a table that one of them changes, \
+         and events would wait behind it. What was applied stays so: run it again once that transaction has ended"
+    )]
+    Held,
     /// A migration failed; the ones before it stay applied.
     #[error("cannot apply the migrations: {0}")]
     Refinery(String),
@@ -30,7 +52,12 @@ pub enum MigrationError {
 
 impl From<refinery::Error> for MigrationError {
     fn from(error: refinery::Error) -> Self {
-        Self::Refinery(database::in_words(&error))
+        let cause = std::error::Error::source(&error);
+        let cause = cause.and_then(|cause| cause.downcast_ref::<tokio_postgres::Error>());
+        match cause.and_then(tokio_postgres::Error::code) {
+            Some(code) if *code == SqlState::LOCK_NOT_AVAILABLE => Self::Held,
+            _ => Self::Refinery(database::in_words(&error)),
+        }
     }
 }
 
@@ -80,6 +107,26 @@ async fn index_log_days(client: &Client) -> Result<(), DatabaseError> {
             format!("DROP INDEX IF EXISTS {part}"),
             format!("CREATE INDEX CONCURRENTLY {part} ON {day}{definition}"),
             format!("ALTER INDEX {index} ATTACH PARTITION {part}"),
+        ] {
+            client.batch_execute(&statement).await.map_err(failed())?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the indices of dead letters while workers write. What a run before left unfinished is made anew.
+async fn index_letters(client: &Client) -> Result<(), DatabaseError> {
+    let failed = || DatabaseError::during("index the dead letters");
+    let is_there =
+        "SELECT EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass($1) AND indisvalid)";
+    for (index, definition) in OF_LETTERS {
+        let row = client.query_one(is_there, &[&index]).await.map_err(failed())?;
+        if row.get::<_, bool>(0) {
+            continue;
+        }
+        for statement in [
+            format!("DROP INDEX IF EXISTS {index}"),
+            format!("CREATE INDEX CONCURRENTLY {index} ON dead_letters {definition}"),
         ] {
             client.batch_execute(&statement).await.map_err(failed())?;
         }
@@ -144,6 +191,7 @@ pub async fn schema_state(client: &Client) -> Result<SchemaState, DatabaseError>
 async fn apply_and_index(client: &mut Client) -> Result<Vec<String>, MigrationError> {
     let applied = apply(client).await?;
     index_log_days(client).await?;
+    index_letters(client).await?;
     drop_superfluous(client).await?;
     Ok(applied)
 }

@@ -11,7 +11,7 @@ const SESSIONS: usize = 2;
 /// What a session that loads rows need not wait for.
 const LOADING: &str = "SET synchronous_commit = off; SET maintenance_work_mem = '512MB'";
 
-/// Indices that V22 and V25 made, and those that were there instead.
+/// Indices that the lists are read by, and those that were there instead.
 const OF_LISTS: &str = "
     DROP INDEX webhook_logs_campus, webhook_logs_status, webhook_logs_type, webhook_logs_late, dead_letters_status,
         dead_letters_open_cause, dead_letters_member, dead_letters_cause, sync_logs_started;

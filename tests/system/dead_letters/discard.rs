@@ -78,6 +78,27 @@ async fn a_discarded_letter_is_opened_again_as_it_was() {
 }
 
 #[tokio::test]
+async fn one_that_died_long_ago_can_be_opened_again_for_as_long_as_the_log_is_kept() {
+    let system = TestSystem::builder().gateways(0).spawn().await;
+    let mailbox = Mailbox { system: &system };
+    mailbox.fill(1).await;
+    let client = system.database.client();
+    let long_ago = "UPDATE dead_letters SET dead_at = now() - interval '1000 days'";
+    client.batch_execute(long_ago).await.unwrap();
+    mailbox.run(&["discard", "--yes", "--note", "by mistake"]).await.success();
+    system.reconcile(&["--once"]).await.success();
+    assert_eq!(mailbox.statuses().await, [("discarded".into(), 1)].into());
+    mailbox.run(&["restore", "--yes"]).await.success();
+    assert_eq!(mailbox.letters().await[0]["discarded_at"], Value::Null);
+
+    mailbox.run(&["discard", "--yes", "--note", "for good"]).await.success();
+    let long_ago = "UPDATE dead_letters SET discarded_at = now() - interval '1000 days'";
+    client.batch_execute(long_ago).await.unwrap();
+    system.reconcile(&["--once"]).await.success();
+    assert_eq!(mailbox.letters().await, Vec::<Value>::new());
+}
+
+#[tokio::test]
 async fn a_discarded_letter_stays_discarded_whatever_comes() {
     let system = TestSystem::spawn().await;
     let mailbox = Mailbox { system: &system };

@@ -37,6 +37,7 @@ async fn the_newest_come_first_and_filters_narrow() {
     assert_eq!(list(&["--limit", "2"]).await, "event-1 event-2");
     assert_eq!(list(&["--since", "30m"]).await, "event-1 event-2 event-3 event-4");
     assert_eq!(list(&["--status", "dead"]).await, "event-4");
+    assert_eq!(list(&["--status", "dead,dead"]).await, "event-4");
     assert_eq!(list(&["--member", "member-1"]).await, "event-1 event-3 event-5");
     assert_eq!(
         list(&["--event-type", "member.updated", "--campus", id, "--limit", "1"]).await,

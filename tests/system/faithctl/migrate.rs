@@ -85,6 +85,33 @@ async fn roles_are_made_again_and_by_several_at_once() {
     }
 }
 
+/// As the schema was before the newest migrations that lock a table which events are written to.
+const BEFORE: &str = "
+    DELETE FROM refinery_schema_history WHERE version >= 25;
+    DROP INDEX sync_logs_started;
+    DROP TABLE operators, operator_sessions, operator_links, operator_login_attempts;
+    DROP INDEX dead_letters_cause";
+
+#[tokio::test]
+async fn events_wait_behind_no_migration_that_waits_for_a_dump() {
+    let system = campus_alone().await;
+    let database = EmptyDatabase::create(&system).await;
+    database.migrate().await.success();
+    let client = database.connect().await;
+    client.batch_execute(BEFORE).await.unwrap();
+    client.batch_execute("BEGIN; LOCK sync_logs IN ROW EXCLUSIVE MODE").await.unwrap();
+    let held = database.migrate().await;
+    assert_eq!(held.code, Some(1), "{held:?}");
+    assert!(held.stderr.contains("run it again"), "{held:?}");
+    client.batch_execute("ROLLBACK").await.unwrap();
+    let said = database.migrate().await.success();
+    assert!(said.contains("run_lists"), "{said}");
+    let index = "SELECT to_regclass('dead_letters_cause') IS NOT NULL";
+    assert!(client.query_one(index, &[]).await.unwrap().get::<_, bool>(0));
+    drop(client);
+    database.delete(&system).await;
+}
+
 #[tokio::test]
 async fn a_schema_of_a_newer_version_is_left_alone() {
     let system = campus_alone().await;

@@ -129,6 +129,28 @@ async fn every_role_can_do_its_work() {
     }
 }
 
+/// An operation that nobody carries out.
+const OPERATION: &str = "INSERT INTO operations (id, kind, request_id, by, role) VALUES (gen_random_uuid(), 'replay', gen_random_uuid(), 'x', 'x')";
+
+/// What somebody might try who would like an operation to have been carried out.
+const CHEATS: &[&str] = &[
+    "UPDATE operations SET state = 'done'",
+    "UPDATE operations SET state = 'running'",
+    "CREATE TEMP TABLE operations (lease_by uuid); UPDATE public.operations SET state = 'done'",
+];
+
+#[tokio::test]
+async fn who_asks_for_an_operation_does_not_decide_that_it_is_done() {
+    let system = campus_alone().await;
+    system.database.client().batch_execute(OPERATION).await.unwrap();
+    for cheat in CHEATS {
+        let session = system.database.connect_as(Role::Admin).await;
+        let error = session.batch_execute(cheat).await.expect_err(cheat);
+        let code = error.code().map(tokio_postgres::error::SqlState::code);
+        assert_eq!(code, Some(REFUSED), "{cheat}: {error:?}");
+    }
+}
+
 /// What `doctor` says of the roles.
 async fn roles(system: &TestSystem) -> Vec<Value> {
     let finished = system.faithctl(&["doctor", "--json"]).await;

@@ -59,6 +59,42 @@ async fn a_stop_is_in_force_within_a_second() {
     }
 }
 
+/// As the console asks for one, by a login that is an address.
+const OF_CONSOLE: &str = "
+    INSERT INTO operations (id, kind, request_id, by, role, via, filters, rate)
+    SELECT gen_random_uuid(), 'replay', gen_random_uuid(), 'anna@example.org', 'operator', 'console',
+           jsonb_build_object('campus_id', campus_id), 50 FROM sync_configs
+    RETURNING id::text";
+
+#[tokio::test]
+async fn a_decision_is_noted_with_what_it_changed() {
+    let system = TestSystem::builder().gateways(0).workers(0).spawn().await;
+    let id = system.database.client().query_one(OF_CONSOLE, &[]).await.unwrap();
+    let id: &str = id.get(0);
+    for decision in [&["pause"][..], &["resume"], &["set-rate", "5/s"], &["stop"]] {
+        let arguments = [&["operations", decision[0], id], &decision[1..]].concat();
+        system.faithctl(&arguments).await.success();
+    }
+    let query = "SELECT action, via, campus_id, subject FROM operator_log WHERE operation_id::text = $1 ORDER BY at, id";
+    let noted = system.database.rows(query, &[&id]).await;
+    let changes = [
+        ("operations pause", json!({"state": {"old": "waiting", "new": "paused"}})),
+        ("operations resume", json!({"state": {"old": "paused", "new": "waiting"}})),
+        ("operations set-rate", json!({"rate": {"old": 50, "new": 5}})),
+        ("operations stop", json!({"state": {"old": "waiting", "new": "stopped"}})),
+    ];
+    for (action, change) in changes {
+        let entry = noted.iter().find(|entry| entry["action"] == action).unwrap();
+        assert_eq!(entry["via"], "faithctl", "{entry}");
+        assert_eq!(entry["campus_id"], json!(system.campus.id), "{entry}");
+        for (name, change) in change.as_object().unwrap() {
+            assert_eq!(entry["subject"][name], *change, "{entry}");
+        }
+    }
+    let end = noted.iter().find(|entry| entry["action"] == "dead-letters replay").unwrap();
+    assert_eq!((&end["via"], noted.len()), (&json!("console"), 5), "{noted:?}");
+}
+
 #[tokio::test]
 async fn a_paused_operation_stands_still_until_it_is_resumed() {
     let system = TestSystem::builder().gateways(0).spawn().await;

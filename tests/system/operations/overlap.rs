@@ -21,6 +21,14 @@ async fn a_double_click_makes_one() {
     assert_eq!((&one["replayed"], &other["replayed"]), (&json!(200), &json!(200)));
     assert_eq!(system.database.rows("SELECT FROM operations", &[]).await.len(), 1);
     assert_eq!(work.count(), 200);
+    // Also later, when nothing is left to ask for; by another command it is a mistake.
+    assert_eq!(click().await["operation_id"], one["operation_id"]);
+    for other in [&["discard", "--note", "x"][..], &["restore"]] {
+        let other = [other, &["--yes", "--request-id", request]].concat();
+        let refused = mailbox.run(&other).await;
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+    }
+    assert_eq!(system.database.rows("SELECT FROM operations", &[]).await.len(), 1);
 }
 
 #[tokio::test]

@@ -1,15 +1,16 @@
 //! Operations that change letters and send nothing: `discard` and `restore`.
 
+use database::Client;
 use indicatif::HumanCount;
 use serde_json::json;
-use store::OperationKind;
+use store::{OperationKind, records::OperationRecord};
 use tokio_util::sync::CancellationToken;
 
 use super::selection::{Selection, in_words, letters, preview};
 use crate::{
     confirm,
     environment::Environment,
-    operations::{Followed, Request, follow, requester},
+    operations::{Followed, Request, follow, is_of, requester},
     output,
 };
 
@@ -39,17 +40,14 @@ impl Change<'_> {
             confirm::require(self.yes)?;
         }
         let client = environment.client().await?;
-        let choice = self.selection.choice(self.kind);
-        let preview = preview(&choice, &client).await?;
         if self.dry_run {
+            let preview = preview(&self.selection.choice(self.kind), &client).await?;
             return self.report(preview.matched, None);
         }
-        let mut verb = self.verb.to_owned();
-        verb[..1].make_ascii_uppercase();
-        let question = format!("{verb} {}", in_words(&preview));
-        confirm::ask(&question, environment, self.yes, interrupted).await?;
-        let by = requester(self.request);
-        let operation = choice.request(&client, &preview, None, self.note.clone(), by).await?;
+        let operation = match self.request.asked_before(&client, self.kind).await? {
+            Some(operation) => operation,
+            None => self.request(&client, environment, interrupted).await?,
+        };
         // Its end is noted by whoever carries it out.
         environment.change().settled();
         let followed = if self.request.detach {
@@ -57,8 +55,25 @@ impl Change<'_> {
         } else {
             follow(operation, self.done, client, environment, interrupted).await?
         };
-        self.report(preview.matched, Some(&followed))?;
+        self.report(followed.operation.matched.unwrap_or(0), Some(&followed))?;
         followed.verdict()
+    }
+
+    async fn request(
+        &self,
+        client: &Client,
+        environment: &Environment,
+        interrupted: &CancellationToken,
+    ) -> anyhow::Result<OperationRecord> {
+        let choice = self.selection.choice(self.kind);
+        let preview = preview(&choice, client).await?;
+        let mut verb = self.verb.to_owned();
+        verb[..1].make_ascii_uppercase();
+        let question = format!("{verb} {}", in_words(&preview));
+        confirm::ask(&question, environment, self.yes, interrupted).await?;
+        let by = requester(self.request);
+        let operation = choice.request(client, &preview, None, self.note.clone(), by).await?;
+        is_of(operation, self.kind)
     }
 
     fn report(&self, matched: i64, followed: Option<&Followed>) -> anyhow::Result<()> {

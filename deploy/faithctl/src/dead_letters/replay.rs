@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use ::operations::{LetterPreview, parse_rate};
 use clap::Args;
-use database::DatabaseError;
 use indicatif::HumanCount;
 use runtime::parse_duration;
 use serde_json::json;
@@ -18,12 +17,14 @@ use crate::{
     confirm,
     environment::Environment,
     failure::{Interrupted, Reported, say},
-    operations::{Followed, Request, ends_in_words, follow, requester},
+    operations::{Followed, Request, ends_in_words, follow, is_of, requester},
     output::{self, Format},
 };
 
 /// Between two looks at what became of letters.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long Postgres may be away before the waiting ends.
+const POSTGRES_TIME_LIMIT: Duration = Duration::from_mins(2);
 
 /// Sends open letters through the workers again, those that died first first.
 ///
@@ -74,16 +75,23 @@ pub(super) async fn run(
         confirm::require(arguments.yes)?;
     }
     let client = environment.client().await?;
-    let choice = arguments.selection.choice(OperationKind::Replay);
-    let preview = preview(&choice, &client).await?;
+    let kind = OperationKind::Replay;
+    let choice = arguments.selection.choice(kind);
     if arguments.dry_run {
-        return report_dry_run(arguments, &preview);
+        return report_dry_run(arguments, &preview(&choice, &client).await?);
     }
-    let question = format!("Replay {}", in_words(&preview));
-    confirm::ask(&question, environment, arguments.yes, interrupted).await?;
-    let rate = arguments.rate.and_then(|rate| i32::try_from(rate).ok());
-    let by = requester(&arguments.request);
-    let operation = choice.request(&client, &preview, rate, None, by).await?;
+    let before = arguments.request.asked_before(&client, kind).await?;
+    let (operation, unreadable) = if let Some(operation) = before {
+        (operation, 0)
+    } else {
+        let preview = preview(&choice, &client).await?;
+        let question = format!("Replay {}", in_words(&preview));
+        confirm::ask(&question, environment, arguments.yes, interrupted).await?;
+        let rate = arguments.rate.and_then(|rate| i32::try_from(rate).ok());
+        let by = requester(&arguments.request);
+        let operation = choice.request(&client, &preview, rate, None, by).await?;
+        (is_of(operation, kind)?, preview.unreadable)
+    };
     // Its end is noted by whoever carries it out.
     environment.change().settled();
     let followed = if arguments.request.detach {
@@ -95,7 +103,7 @@ pub(super) async fn run(
         Some(limit) => Some(wait(environment, followed.operation.id, limit, interrupted).await?),
         None => None,
     };
-    report(arguments, &followed, preview.unreadable, ends.as_ref())?;
+    report(arguments, &followed, unreadable, ends.as_ref())?;
     followed.verdict()?;
     match ends {
         Some(ends) if interrupted.is_cancelled() && !ends.are_all_known() => {
@@ -117,11 +125,26 @@ async fn wait(
     limit: Duration,
     interrupted: &CancellationToken,
 ) -> anyhow::Result<LetterEnds> {
-    let client = environment.client().await?;
+    let mut client = environment.client().await?;
     let deadline = Instant::now() + limit;
+    let mut answered_at = Instant::now();
     loop {
-        let ends: Result<LetterEnds, DatabaseError> = LetterEnds::of(&client, operation).await;
-        let ends = ends?;
+        let ends = match LetterEnds::of(&client, operation).await {
+            Ok(ends) => ends,
+            // Postgres may be away for a moment; what was asked for goes on.
+            Err(error) if answered_at.elapsed() > POSTGRES_TIME_LIMIT => return Err(error.into()),
+            Err(_) => {
+                if let Ok(another) = environment.client().await {
+                    client = another;
+                }
+                if interrupted.is_cancelled() {
+                    return Err(Interrupted.into());
+                }
+                interrupted.run_until_cancelled(sleep(LOOK_EVERY)).await;
+                continue;
+            }
+        };
+        answered_at = Instant::now();
         if ends.are_all_known() || Instant::now() >= deadline || interrupted.is_cancelled() {
             return Ok(ends);
         }

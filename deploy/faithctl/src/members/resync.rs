@@ -6,9 +6,13 @@ use clap::{
     Args,
     builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
 };
+use database::Client;
 use indicatif::HumanCount;
 use serde_json::json;
-use store::{CampusReference, DeliveryStatus, operations::MemberFilters};
+use store::{
+    CampusReference, DeliveryStatus, OperationKind, operations::MemberFilters,
+    records::OperationRecord,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -17,7 +21,7 @@ use crate::{
     environment::Environment,
     failure::{UsageError, say},
     moment,
-    operations::{Followed, Request, counted, follow, requester},
+    operations::{Followed, Request, counted, follow, is_of, requester},
     output::{self, Format},
 };
 
@@ -95,6 +99,15 @@ pub(super) async fn run(
         confirm::require(arguments.yes)?;
     }
     let client = environment.client().await?;
+    let kind = OperationKind::Resync;
+    let before = if arguments.dry_run {
+        None
+    } else {
+        arguments.request.asked_before(&client, kind).await?
+    };
+    if let Some(operation) = before {
+        return watch(arguments, operation, client, environment, interrupted).await;
+    }
     let campus_id = find_optional_campus(arguments.campus.as_ref(), &client).await?;
     let statuses: Vec<String> =
         arguments.status.iter().map(|status| status.as_str().to_owned()).collect();
@@ -135,7 +148,18 @@ pub(super) async fn run(
     confirm::ask(&question, environment, arguments.yes, interrupted).await?;
     let rate = arguments.rate.and_then(|rate| i32::try_from(rate).ok());
     let by = requester(&arguments.request);
-    let operation = choice.request(&client, &preview, rate, by).await?;
+    let operation = is_of(choice.request(&client, &preview, rate, by).await?, kind)?;
+    watch(arguments, operation, client, environment, interrupted).await
+}
+
+/// What becomes of it, where that is watched.
+async fn watch(
+    arguments: &Arguments,
+    operation: OperationRecord,
+    client: Client,
+    environment: &Environment,
+    interrupted: &CancellationToken,
+) -> anyhow::Result<()> {
     // Its end is noted by whoever carries it out.
     environment.change().settled();
     let followed = if arguments.request.detach {
@@ -143,7 +167,7 @@ pub(super) async fn run(
     } else {
         follow(operation, "queued", client, environment, interrupted).await?
     };
-    report(arguments, preview.matched, Some(&followed))?;
+    report(arguments, followed.operation.matched.unwrap_or(0), Some(&followed))?;
     followed.verdict()
 }
 

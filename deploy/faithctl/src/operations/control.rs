@@ -2,8 +2,9 @@
 
 use ::operations::parse_rate;
 use clap::Args;
-use database::DatabaseError;
-use store::operations::{self, Decided};
+use database::{Client, DatabaseError, Transaction};
+use serde_json::json;
+use store::operations::{self, Decided, Decision};
 use uuid::Uuid;
 
 use crate::{
@@ -76,40 +77,75 @@ fn rate(text: &str) -> Result<Rate, String> {
 }
 
 pub(super) async fn pause(named: &Named, environment: &Environment) -> anyhow::Result<()> {
-    let client = environment.client().await?;
-    environment.change().require_audit(&client).await?;
-    say_what_became(named, operations::pause(&client, named.id).await)
+    let mut client = environment.client().await?;
+    let transaction = begin(&mut client, environment).await?;
+    let decided = operations::pause(&transaction, named.id).await?;
+    settle(named, decided, transaction, environment).await
 }
 
 pub(super) async fn resume(named: &Named, environment: &Environment) -> anyhow::Result<()> {
-    let client = environment.client().await?;
-    environment.change().require_audit(&client).await?;
-    say_what_became(named, operations::resume(&client, named.id).await)
+    let mut client = environment.client().await?;
+    let transaction = begin(&mut client, environment).await?;
+    let decided = operations::resume(&transaction, named.id).await?;
+    settle(named, decided, transaction, environment).await
 }
 
 pub(super) async fn stop(named: &Named, environment: &Environment) -> anyhow::Result<()> {
     let mut client = environment.client().await?;
-    environment.change().require_audit(&client).await?;
-    say_what_became(named, operations::stop(&mut client, named.id).await)
+    let transaction = begin(&mut client, environment).await?;
+    let decided = operations::stop(&transaction, named.id).await?;
+    settle(named, decided, transaction, environment).await
 }
 
 pub(super) async fn set_rate(arguments: &SetRate, environment: &Environment) -> anyhow::Result<()> {
-    let client = environment.client().await?;
-    environment.change().require_audit(&client).await?;
+    let mut client = environment.client().await?;
+    let transaction = begin(&mut client, environment).await?;
     let named = &arguments.named;
-    say_what_became(named, operations::set_rate(&client, named.id, arguments.rate.0).await)
+    let decided = operations::set_rate(&transaction, named.id, arguments.rate.0).await?;
+    settle(named, decided, transaction, environment).await
 }
 
-fn say_what_became(named: &Named, decided: Result<Decided, DatabaseError>) -> anyhow::Result<()> {
-    let Some((operation, changed)) = decided? else {
+async fn begin<'a>(
+    client: &'a mut Client,
+    environment: &Environment,
+) -> anyhow::Result<Transaction<'a>> {
+    environment.change().require_audit(client).await?;
+    let begun = client.transaction().await;
+    Ok(begun.map_err(DatabaseError::during("change the operation"))?)
+}
+
+/// Notes the decision with what it changed, in its transaction, and says what became of it.
+async fn settle(
+    named: &Named,
+    decided: Decided,
+    transaction: Transaction<'_>,
+    environment: &Environment,
+) -> anyhow::Result<()> {
+    let Some(Decision { before, operation, is_change, ended }) = decided else {
         anyhow::bail!("there is no operation {}: `faithctl operations list` lists them", named.id);
     };
     anyhow::ensure!(
-        changed || !operation.has_ended(),
+        is_change || !operation.has_ended(),
         "operation {} has ended already: {}",
         named.id,
         operation.state
     );
+    let mut subject = json!({"operation": operation.id, "kind": operation.kind});
+    if before.state != operation.state {
+        subject["state"] = json!({"old": before.state, "new": operation.state});
+    }
+    if before.rate != operation.rate {
+        subject["rate"] = json!({"old": before.rate, "new": operation.rate});
+    }
+    let change = environment.change();
+    change.of_operation(operation.id);
+    change
+        .commit(transaction, operation.campus(), &subject)
+        .await
+        .map_err(DatabaseError::during("change the operation"))?;
+    if let Some(ended) = ended {
+        ended.committed();
+    }
     let rate = operation.rate.map_or_else(String::new, |rate| format!(", at most {rate}/s"));
     say(&format!("operation {} is {}{rate}", named.id, operation.state));
     if named.output.is_json() { output::object(&operation) } else { Ok(()) }

@@ -14,7 +14,7 @@ use crate::environment::Environment;
 
 pub(crate) use follow::{Followed, follow};
 pub(crate) use progress::counted;
-pub(crate) use request::{Request, requester};
+pub(crate) use request::{Request, is_of, requester};
 pub(crate) use words::ends as ends_in_words;
 
 /// What was asked for: replays, discards, restores, resyncs and runs. Workers and reconcilers carry it out.

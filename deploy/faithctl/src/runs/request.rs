@@ -2,7 +2,8 @@
 
 use ::operations::RunChoice;
 use clap::Args;
-use store::OperationKind;
+use database::Client;
+use store::{OperationKind, records::OperationRecord};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
     confirm,
     environment::Environment,
     failure::say,
-    operations::{Followed, Request, follow, requester},
+    operations::{Followed, Request, follow, is_of, requester},
     output::{self, Format},
 };
 
@@ -51,7 +52,27 @@ pub(super) async fn run(
         confirm::require(arguments.yes)?;
     }
     let client = environment.client().await?;
-    let campus = load_campus(&client, arguments.campus.id).await?;
+    let choice = RunChoice {
+        campus: arguments.campus.id,
+        is_dry_run: arguments.dry_run,
+        allow_archives: arguments.allow_archive,
+    };
+    let before = arguments.request.asked_before(&client, choice.kind()).await?;
+    let operation = match before {
+        Some(operation) => operation,
+        None => ask(arguments, choice, &client, environment, interrupted).await?,
+    };
+    watch(arguments, operation, client, environment, interrupted).await
+}
+
+async fn ask(
+    arguments: &Arguments,
+    choice: RunChoice,
+    client: &Client,
+    environment: &Environment,
+    interrupted: &CancellationToken,
+) -> anyhow::Result<OperationRecord> {
+    let campus = load_campus(client, arguments.campus.id).await?;
     anyhow::ensure!(
         campus.paused_at.is_none(),
         "campus {0} is paused: `faithctl campus resume {0}` first",
@@ -64,12 +85,18 @@ pub(super) async fn run(
         );
         confirm::ask(&question, environment, arguments.yes, interrupted).await?;
     }
-    let choice = RunChoice {
-        campus: arguments.campus.id,
-        is_dry_run: arguments.dry_run,
-        allow_archives: arguments.allow_archive,
-    };
-    let operation = choice.request(&client, requester(&arguments.request)).await?;
+    let operation = choice.request(client, requester(&arguments.request)).await?;
+    is_of(operation, choice.kind())
+}
+
+/// What becomes of it, where that is watched.
+async fn watch(
+    arguments: &Arguments,
+    operation: OperationRecord,
+    client: Client,
+    environment: &Environment,
+    interrupted: &CancellationToken,
+) -> anyhow::Result<()> {
     // Its end is noted by whoever carries it out.
     environment.change().settled();
     let followed = if arguments.request.detach {

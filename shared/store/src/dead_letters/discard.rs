@@ -45,7 +45,8 @@ pub async fn discard(
              WHERE l.received_at = k.received_at AND l.id = k.id AND l.status NOT IN {}",
             DeliveryStatus::sql_list(&DeliveryStatus::FINAL)
         ),
-        letter: "UPDATE dead_letters SET status = 'discarded', note = $2, operation_id = $3 WHERE id = ANY($1)",
+        letter: "UPDATE dead_letters SET status = 'discarded', discarded_at = clock_timestamp(), note = $2, operation_id = $3
+                 WHERE id = ANY($1)",
         attempt: None,
     };
     change.make(client, selection, keys, note, lease).await
@@ -69,7 +70,7 @@ pub async fn restore(
               FROM unnest($1::timestamptz[], $2::uuid[]) AS k(received_at, id)
               WHERE l.received_at = k.received_at AND l.id = k.id AND l.status = 'discarded'"
             .to_owned(),
-        letter: "UPDATE dead_letters SET status = 'open', note = nullif($2, ''), operation_id = $3,
+        letter: "UPDATE dead_letters SET status = 'open', discarded_at = NULL, note = nullif($2, ''), operation_id = $3,
                      opened_at = clock_timestamp() WHERE id = ANY($1)",
         attempt: Some(AttemptKind::Reopened),
     };

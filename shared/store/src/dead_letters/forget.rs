@@ -13,7 +13,7 @@ pub async fn forget(client: &Client, retention: Duration) -> Result<u64, Databas
         .execute(
             "DELETE FROM dead_letters
              WHERE status IN ('resolved', 'discarded')
-                 AND greatest(dead_at, replayed_at, resolved_at) < now() - make_interval(secs => $1)",
+                 AND greatest(dead_at, replayed_at, resolved_at, discarded_at) < now() - make_interval(secs => $1)",
             &[&retention.as_secs_f64()],
         )
         .await

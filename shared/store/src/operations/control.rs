@@ -1,15 +1,27 @@
-//! What an operator decides about an operation that has not ended. Each answers the operation as it is then, and
-//! whether it was changed; none where there is no such operation.
+//! What an operator decides about an operation that has not ended, in the transaction that notes the decision in the audit.
 
-use database::{Client, DatabaseError, types::ToSql};
-use tokio_postgres::GenericClient;
+use database::{DatabaseError, Transaction, types::ToSql};
 use uuid::Uuid;
 
 use super::entry;
-use crate::records::OperationRecord;
+use crate::{audit::Recorded, records::OperationRecord};
 
-/// What becomes of a decision.
-pub type Decided = Option<(OperationRecord, bool)>;
+/// What becomes of a decision; none where there is no such operation.
+pub type Decided = Option<Decision>;
+
+/// What became of a decision.
+#[derive(Debug)]
+#[must_use = "the end of an operation is told in the log once its transaction is committed"]
+pub struct Decision {
+    /// The operation as it was.
+    pub before: OperationRecord,
+    /// As it is then.
+    pub operation: OperationRecord,
+    /// Whether that is another.
+    pub is_change: bool,
+    /// Its end in the audit, where the decision was its end.
+    pub ended: Option<Recorded>,
+}
 
 /// A program that holds the lease has still to hear of it.
 const IS_HELD: &str = "coalesce(lease_until > clock_timestamp(), false)";
@@ -19,8 +31,8 @@ const IS_HELD: &str = "coalesce(lease_until > clock_timestamp(), false)";
 /// # Errors
 ///
 /// Where Postgres does not do it.
-pub async fn pause(client: &Client, id: Uuid) -> Result<Decided, DatabaseError> {
-    decide(client, id, "state = 'paused'", "state IN ('waiting', 'running')", &[]).await
+pub async fn pause(transaction: &Transaction<'_>, id: Uuid) -> Result<Decided, DatabaseError> {
+    decide(transaction, id, "state = 'paused'", "state IN ('waiting', 'running')", &[]).await
 }
 
 /// It goes on.
@@ -28,9 +40,9 @@ pub async fn pause(client: &Client, id: Uuid) -> Result<Decided, DatabaseError> 
 /// # Errors
 ///
 /// Where Postgres does not do it.
-pub async fn resume(client: &Client, id: Uuid) -> Result<Decided, DatabaseError> {
+pub async fn resume(transaction: &Transaction<'_>, id: Uuid) -> Result<Decided, DatabaseError> {
     let set = format!("state = CASE WHEN {IS_HELD} THEN 'running' ELSE 'waiting' END");
-    decide(client, id, &set, "state = 'paused'", &[]).await
+    decide(transaction, id, &set, "state = 'paused'", &[]).await
 }
 
 /// It ends after the batch under way; at once where nobody carries it out, which is then noted in the audit.
@@ -38,21 +50,15 @@ pub async fn resume(client: &Client, id: Uuid) -> Result<Decided, DatabaseError>
 /// # Errors
 ///
 /// Where Postgres does not do it.
-pub async fn stop(client: &mut Client, id: Uuid) -> Result<Decided, DatabaseError> {
-    let failed = || DatabaseError::during("stop the operation");
+pub async fn stop(transaction: &Transaction<'_>, id: Uuid) -> Result<Decided, DatabaseError> {
     let set = format!("state = CASE WHEN {IS_HELD} THEN 'stopping' ELSE 'stopped' END");
     let states = "state IN ('waiting', 'running', 'paused', 'stopping')";
-    let transaction = client.transaction().await.map_err(failed())?;
-    let decided = decide(&transaction, id, &set, states, &[]).await?;
-    let noted = match &decided {
-        Some((operation, true)) if operation.has_ended() => {
-            Some(entry::record(&transaction, operation).await?)
-        }
-        _ => None,
-    };
-    transaction.commit().await.map_err(failed())?;
-    if let Some(noted) = noted {
-        noted.committed();
+    let mut decided = decide(transaction, id, &set, states, &[]).await?;
+    if let Some(decision) = &mut decided
+        && decision.is_change
+        && decision.operation.has_ended()
+    {
+        decision.ended = Some(entry::record(transaction, &decision.operation).await?);
     }
     Ok(decided)
 }
@@ -63,27 +69,37 @@ pub async fn stop(client: &mut Client, id: Uuid) -> Result<Decided, DatabaseErro
 ///
 /// Where Postgres does not do it.
 pub async fn set_rate(
-    client: &Client,
+    transaction: &Transaction<'_>,
     id: Uuid,
     rate: Option<i32>,
 ) -> Result<Decided, DatabaseError> {
-    decide(client, id, "rate = $2", "state IN ('waiting', 'running', 'paused')", &[&rate]).await
+    decide(transaction, id, "rate = $2", "state IN ('waiting', 'running', 'paused')", &[&rate])
+        .await
 }
 
 async fn decide(
-    client: &impl GenericClient,
+    transaction: &Transaction<'_>,
     id: Uuid,
     set: &str,
     condition: &str,
     more: &[&(dyn ToSql + Sync)],
 ) -> Result<Decided, DatabaseError> {
     let failed = || DatabaseError::during("change the operation");
-    let statement = format!("UPDATE operations SET {set} WHERE id = $1 AND {condition}");
+    let columns = OperationRecord::RETURNED;
+    let statement = format!("SELECT {columns} FROM operations o WHERE o.id = $1 FOR UPDATE");
+    let row = transaction.query_opt(&statement, &[&id]).await.map_err(failed())?;
+    let Some(before) = row.as_ref().map(OperationRecord::returned) else { return Ok(None) };
+    let statement = format!(
+        "UPDATE operations o SET {set} WHERE o.id = $1 AND {condition} RETURNING {columns}"
+    );
     let own: [&(dyn ToSql + Sync); 1] = [&id];
     let parameters: Vec<_> = own.iter().chain(more).copied().collect();
-    let changed = client.execute(&statement, &parameters).await.map_err(failed())?;
-    let statement =
-        format!("SELECT {} FROM operations o WHERE o.id = $1", OperationRecord::RETURNED);
-    let row = client.query_opt(&statement, &[&id]).await.map_err(failed())?;
-    Ok(row.map(|row| (OperationRecord::returned(&row), changed > 0)))
+    let row = transaction.query_opt(&statement, &parameters).await.map_err(failed())?;
+    let changed = row.as_ref().map(OperationRecord::returned);
+    Ok(Some(Decision {
+        is_change: changed.is_some(),
+        operation: changed.unwrap_or_else(|| before.clone()),
+        before,
+        ended: None,
+    }))
 }

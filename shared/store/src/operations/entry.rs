@@ -15,15 +15,12 @@ pub(super) async fn record(
     client: &impl GenericClient,
     operation: &OperationRecord,
 ) -> Result<Recorded, DatabaseError> {
-    // Whoever asks at a command line is named with their machine, in the console by their login.
-    let via = if operation.by.contains('@') { AuditVia::Faithctl } else { AuditVia::Console };
+    let via = AuditVia::parse(&operation.via).unwrap_or(AuditVia::Faithctl);
     let actor = Actor { who: operation.by.clone(), via, address: None };
-    let campus = operation.filters.as_ref().and_then(|filters| filters.get("campus_id"));
-    let campus = campus.and_then(Value::as_str).and_then(|id| id.parse().ok());
     let entry = AuditEntry {
         actor: &actor,
         action: action(operation.kind()),
-        campus,
+        campus: operation.campus(),
         subject: &subject(operation),
         result: match operation.state() {
             Some(OperationState::Done) => AuditResult::Done,

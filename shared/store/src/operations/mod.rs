@@ -18,10 +18,10 @@ mod outcome;
 mod request;
 mod waiting;
 
-pub use control::{Decided, pause, resume, set_rate, stop};
+pub use control::{Decided, Decision, pause, resume, set_rate, stop};
 pub use forget::forget;
 pub use lease::{Control, End, Lease, LeaseError, Progress, now, take};
 pub use members::{MemberFilters, MemberKey, MemberSelection};
 pub use outcome::{LetterEnds, died_since};
-pub use request::{OperationRequest, request};
+pub use request::{OperationRequest, request, requested};
 pub use waiting::{running, say_why, waits_for};

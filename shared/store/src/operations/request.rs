@@ -5,7 +5,7 @@ use database::{Client, DatabaseError};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{OperationKind, records::OperationRecord};
+use crate::{AuditVia, OperationKind, records::OperationRecord};
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -18,6 +18,8 @@ pub struct OperationRequest {
     pub by: String,
     /// In which role.
     pub role: String,
+    /// By which program.
+    pub via: AuditVia,
     /// What died, or came, later is left for the next, by the database's clock.
     pub cutoff: DateTime<Utc>,
     /// What it is about, by filters: keys are named like the columns.
@@ -46,8 +48,8 @@ pub async fn request(
     let asked = || DatabaseError::during("ask for the operation");
     client
         .execute(
-            "INSERT INTO operations (id, kind, request_id, by, role, cutoff, filters, ids, limit_n, rate, note, matched)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+            "INSERT INTO operations (id, kind, request_id, by, role, cutoff, filters, ids, limit_n, rate, note, matched, via)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
              ON CONFLICT (request_id) DO NOTHING",
             &[
                 &Uuid::now_v7(),
@@ -62,13 +64,32 @@ pub async fn request(
                 &request.rate,
                 &request.note,
                 &request.matched,
+                &request.via.as_str(),
             ],
         )
         .await
         .map_err(asked())?;
     // It is there: nothing deletes an operation that has not ended long ago.
-    let statement =
-        format!("SELECT {} FROM operations o WHERE o.request_id = $1", OperationRecord::RETURNED);
-    let row = client.query_one(&statement, &[&request.request_id]).await.map_err(asked())?;
+    let row = client.query_one(&by_request(), &[&request.request_id]).await.map_err(asked())?;
     Ok(OperationRecord::returned(&row))
+}
+
+/// What was asked for by this request already, if anything.
+///
+/// # Errors
+///
+/// Where Postgres cannot be asked.
+pub async fn requested(
+    client: &Client,
+    request_id: Uuid,
+) -> Result<Option<OperationRecord>, DatabaseError> {
+    let row = client
+        .query_opt(&by_request(), &[&request_id])
+        .await
+        .map_err(DatabaseError::during("look whether it was asked for already"))?;
+    Ok(row.as_ref().map(OperationRecord::returned))
+}
+
+fn by_request() -> String {
+    format!("SELECT {} FROM operations o WHERE o.request_id = $1", OperationRecord::RETURNED)
 }

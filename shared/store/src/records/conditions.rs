@@ -74,7 +74,14 @@ pub(super) fn first_of_statuses(
 ) -> String {
     let first = |condition: &str| format!("{} ORDER BY {order} LIMIT {limit}", select(condition));
     let of = |status: &&str| first(&format!("{column} = '{status}'"));
-    match statuses {
+    // One that is named twice is read once.
+    let mut named = Vec::with_capacity(statuses.len());
+    for status in statuses {
+        if !named.contains(status) {
+            named.push(*status);
+        }
+    }
+    match named.as_slice() {
         [] => first(""),
         [status] => of(status),
         several => {
@@ -105,6 +112,7 @@ mod tests {
     fn several_statuses_are_read_one_by_one() {
         let select = |condition: &str| format!("SELECT WHERE {condition}");
         let first = |statuses: &[&str]| first_of_statuses(statuses, "status", "id", "$1", select);
+        assert_eq!(first(&["open", "open"]), first(&["open"]));
         assert_eq!(first(&["open"]), "SELECT WHERE status = 'open' ORDER BY id LIMIT $1");
         assert_eq!(
             first(&["open", "dead"]),

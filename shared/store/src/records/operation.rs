@@ -16,6 +16,7 @@ record! {
         request_id: Uuid = "o.request_id",
         by: String = "o.by",
         role: String = "o.role",
+        via: String = "o.via",
         created_at: DateTime<Utc> = "o.created_at",
         cutoff: DateTime<Utc> = "o.cutoff",
         filters: Option<Value> = "o.filters",
@@ -52,6 +53,11 @@ impl OperationRecord {
     /// What is asked for; none where a newer version knows it alone.
     pub fn kind(&self) -> Option<OperationKind> {
         OperationKind::parse(&self.kind)
+    }
+
+    /// The campus that it is about, where it is one.
+    pub fn campus(&self) -> Option<Uuid> {
+        self.filters.as_ref()?.get("campus_id")?.as_str()?.parse().ok()
     }
 
     /// Where it stands; none where a newer version knows it alone.
