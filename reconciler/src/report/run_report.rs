@@ -52,6 +52,9 @@ pub(crate) struct RunReport {
     undecided: Vec<Named>,
     #[serde(skip)]
     pub(crate) outcome: RunStatus,
+    /// Postgres ended it: again, it may well come to its end.
+    #[serde(skip)]
+    pub(crate) is_cut_off: bool,
     #[serde(skip)]
     pub(crate) counters: RunCounters,
 }
@@ -95,6 +98,7 @@ impl RunReport {
             changes: counters.samples.clone(),
             undecided: counters.undecided.names().take(SAMPLES).collect(),
             outcome,
+            is_cut_off: false,
             counters,
         }
     }

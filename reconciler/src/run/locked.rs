@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::Utc;
-use database::{Client, DatabaseError};
+use database::{Client, DatabaseError, Fault};
 use runtime::Trace;
 use store::{Reads, RunStatus, Session, SyncWriter};
 use tokio::{sync::Mutex, time::Instant};
@@ -103,6 +103,11 @@ impl Locked<'_> {
             result = self.reconcile(session, permit, &mut writer, &mut counters)
                 .instrument(trace.span().clone()) => result,
         };
+        let is_cut_off = match &result {
+            Err(RunError::Lost) => true,
+            Err(RunError::Database(error)) => error.fault() == Fault::Session,
+            _ => false,
+        };
         // Whatever came between: what was written until then was.
         let (status, message) = end(&result, &counters);
         span::ended(&trace, (request.campus, log), status, &counters, message.as_deref());
@@ -111,7 +116,9 @@ impl Locked<'_> {
             // What ended the run says more than that it could not be written down.
             written.map_err(|error| result.err().unwrap_or(error.into()))?;
         }
-        Ok(Some(RunReport::new(request, log, name, status, counters, message, started_at)))
+        let mut report = RunReport::new(request, log, name, status, counters, message, started_at);
+        report.is_cut_off = is_cut_off;
+        Ok(Some(report))
     }
 
     /// Whether somebody else did meanwhile what this run is for. One for a gap begins by saying so.

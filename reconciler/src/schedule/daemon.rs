@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::{
     Config, PROGRAM, housekeeping,
     notify::notify,
-    operations::{self, Requested},
+    operations::{self, Requested, Taken},
     report::{metrics::Metrics, progress::Terminal, sync_log, under_way::RunsUnderWay},
     run::{
         context::RunContext,
@@ -154,6 +154,7 @@ impl Reconciler {
     async fn reconcile(&self) {
         let mut runs = ConcurrentRuns::new(self.config.side_by_side());
         let mut failures = FailureLog::default();
+        let mut taken = Taken::default();
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !self.context.stop.is_cancelled() {
@@ -162,7 +163,7 @@ impl Reconciler {
                 due = self.due(&mut looks) => match due {
                     Ok(due) => {
                         // Who asked is there, and waits: before what is due by the clock.
-                        self.begin_operation(&mut runs).await;
+                        self.begin_operation(&mut runs, &mut taken).await;
                         runs.queue(due);
                     }
                     Err(error) => {
@@ -193,19 +194,19 @@ impl Reconciler {
     }
 
     /// Takes an operation where there is room for its run.
-    async fn begin_operation(&self, runs: &mut ConcurrentRuns) {
+    async fn begin_operation(&self, runs: &mut ConcurrentRuns, taken: &mut Taken) {
         if !runs.has_room() {
             return;
         }
-        let operation =
-            match answered(operations::take(&self.context.pool, self.instance.id())).await {
-                Ok(Some(operation)) => operation,
-                Ok(None) => return,
-                Err(error) => {
-                    tracing::warn!(%error, "cannot look for operations");
-                    return;
-                }
-            };
+        let operation = match answered(taken.take(&self.context.pool, self.instance.id())).await {
+            Ok(Some(operation)) => operation,
+            Ok(None) => return,
+            Err(error) => {
+                // Who is due is read right before, so that an outage has its line.
+                tracing::debug!(%error, "cannot look for operations");
+                return;
+            }
+        };
         let campus = operations::campus_of(&operation).unwrap_or_default();
         let requested = Requested { operation, instance: self.instance.clone() };
         runs.add(campus, requested.carry_out(Arc::clone(&self.context)));

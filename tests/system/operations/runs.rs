@@ -69,6 +69,52 @@ async fn a_run_is_asked_for_dry_and_in_earnest_and_what_it_held_is_let_through_b
 }
 
 #[tokio::test]
+async fn one_whose_campus_is_reconciled_elsewhere_says_so_and_keeps_no_other_waiting() {
+    let system = TestSystem::builder().gateways(0).workers(0).reconcilers(1).spawn().await;
+    let key = "SELECT pg_advisory_lock(hashtextextended('reconciliation of ' || $1::text, 0))";
+    let elsewhere = system.database.connect().await;
+    elsewhere.execute(key, &[&system.campus.id]).await.unwrap();
+    let detach = ["runs", "request", &system.campus.id, "--dry-run", "--detach", "--json"];
+    let id = system.faithctl(&detach).await.json()["id"].as_str().unwrap().to_owned();
+    eventually("it says what it waits for", SOON, async || {
+        let row = row(&system, &id).await;
+        let said = row["error"].as_str().unwrap_or_default();
+        if row["state"] == "waiting" && said.contains("under way") {
+            Ok(())
+        } else {
+            Err(row.to_string())
+        }
+    })
+    .await;
+    drop(elsewhere);
+    eventually("it has its turn", 2 * SOON, async || {
+        let row = row(&system, &id).await;
+        if row["state"] == "done" { Ok(()) } else { Err(row.to_string()) }
+    })
+    .await;
+}
+
+/// What stands in the way of an end that is to be written down.
+const IN_THE_WAY: &str = "
+    CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not now'; END $$;
+    CREATE TRIGGER in_the_way BEFORE UPDATE ON operations FOR EACH ROW WHEN (NEW.state = 'done')
+        EXECUTE FUNCTION fail()";
+
+#[tokio::test]
+async fn its_end_is_written_down_as_soon_as_that_is_possible_and_nothing_runs_twice() {
+    let system = TestSystem::builder().gateways(0).workers(0).reconcilers(1).spawn().await;
+    let client = system.database.client();
+    client.batch_execute(IN_THE_WAY).await.unwrap();
+    let detach = ["runs", "request", &system.campus.id, "--detach", "--json"];
+    let id = system.faithctl(&detach).await.json()["id"].as_str().unwrap().to_owned();
+    let runs = "SELECT FROM sync_logs WHERE sync_type = 'manual' AND completed_at IS NOT NULL";
+    eventually("it has run", SOON, async || system.database.rows(runs, &[]).await.len() == 1).await;
+    client.batch_execute("DROP TRIGGER in_the_way ON operations").await.unwrap();
+    eventually("it is done", SOON, async || row(&system, &id).await["state"] == "done").await;
+    assert_eq!(system.database.rows(runs, &[]).await.len(), 1);
+}
+
+#[tokio::test]
 async fn without_a_reconciler_it_waits_and_says_so() {
     let system = TestSystem::builder().gateways(0).workers(0).spawn().await;
     let arguments = ["runs", "request", &system.campus.id];
