@@ -10,7 +10,7 @@ use super::selection::{Selection, in_words, letters, preview};
 use crate::{
     confirm,
     environment::Environment,
-    operations::{Followed, Request, follow, is_of, requester},
+    operations::{Followed, Request, is_of, requester, watch_requested},
     output,
 };
 
@@ -48,13 +48,9 @@ impl Change<'_> {
             Some(operation) => operation,
             None => self.request(&client, environment, interrupted).await?,
         };
-        // Its end is noted by whoever carries it out.
-        environment.change().settled();
-        let followed = if self.request.detach {
-            Followed::detached(operation)
-        } else {
-            follow(operation, self.done, client, environment, interrupted).await?
-        };
+        let followed =
+            watch_requested(self.request, operation, self.done, client, environment, interrupted)
+                .await?;
         self.report(followed.operation.matched.unwrap_or(0), Some(&followed))?;
         followed.verdict()
     }

@@ -17,7 +17,7 @@ use crate::{
     confirm,
     environment::Environment,
     failure::{Interrupted, Reported, say},
-    operations::{Followed, Request, ends_in_words, follow, is_of, requester},
+    operations::{Followed, Request, ends_in_words, is_of, requester, watch_requested},
     output::{self, Format},
 };
 
@@ -92,13 +92,15 @@ pub(super) async fn run(
         let operation = choice.request(&client, &preview, rate, None, by).await?;
         (is_of(operation, kind)?, preview.unreadable)
     };
-    // Its end is noted by whoever carries it out.
-    environment.change().settled();
-    let followed = if arguments.request.detach {
-        Followed::detached(operation)
-    } else {
-        follow(operation, "replayed", client, environment, interrupted).await?
-    };
+    let followed = watch_requested(
+        &arguments.request,
+        operation,
+        "replayed",
+        client,
+        environment,
+        interrupted,
+    )
+    .await?;
     let ends = match arguments.wait.filter(|_| followed.is_done()) {
         Some(limit) => Some(wait(environment, followed.operation.id, limit, interrupted).await?),
         None => None,

@@ -21,7 +21,7 @@ use crate::{
     environment::Environment,
     failure::{UsageError, say},
     moment,
-    operations::{Followed, Request, counted, follow, is_of, requester},
+    operations::{Followed, Request, counted, is_of, requester, watch_requested},
     output::{self, Format},
 };
 
@@ -160,13 +160,9 @@ async fn watch(
     environment: &Environment,
     interrupted: &CancellationToken,
 ) -> anyhow::Result<()> {
-    // Its end is noted by whoever carries it out.
-    environment.change().settled();
-    let followed = if arguments.request.detach {
-        Followed::detached(operation)
-    } else {
-        follow(operation, "queued", client, environment, interrupted).await?
-    };
+    let followed =
+        watch_requested(&arguments.request, operation, "queued", client, environment, interrupted)
+            .await?;
     report(arguments, followed.operation.matched.unwrap_or(0), Some(&followed))?;
     followed.verdict()
 }

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::progress::Progress;
+use super::{progress::Progress, request::Request};
 use crate::{
     environment::Environment,
     failure::{Interrupted, Reported, in_words, say},
@@ -30,11 +30,6 @@ pub(crate) struct Followed {
 }
 
 impl Followed {
-    /// One that is not watched.
-    pub(crate) fn detached(operation: OperationRecord) -> Self {
-        Self { operation, is_watched: false }
-    }
-
     /// How many were done, of those that it is about.
     pub(crate) fn done(&self) -> u64 {
         self.operation.done.unsigned_abs()
@@ -72,8 +67,25 @@ impl Followed {
     }
 }
 
+/// Leaves an operation that was asked for to whoever carries it out, who notes its end in the audit; and watches it, unless the
+/// request says otherwise.
+pub(crate) async fn watch_requested(
+    request: &Request,
+    operation: OperationRecord,
+    verb: &'static str,
+    client: Client,
+    environment: &Environment,
+    interrupted: &CancellationToken,
+) -> anyhow::Result<Followed> {
+    environment.change().settled();
+    if request.detach {
+        return Ok(Followed { operation, is_watched: false });
+    }
+    follow(operation, verb, client, environment, interrupted).await
+}
+
 /// Watches an operation to its end, or until the command is interrupted. `verb` says what becomes of each: `replayed`.
-pub(crate) async fn follow(
+async fn follow(
     operation: OperationRecord,
     verb: &'static str,
     client: Client,

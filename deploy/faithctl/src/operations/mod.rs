@@ -12,7 +12,7 @@ use clap::{Args, Subcommand};
 
 use crate::environment::Environment;
 
-pub(crate) use follow::{Followed, follow};
+pub(crate) use follow::{Followed, watch_requested};
 pub(crate) use progress::counted;
 pub(crate) use request::{Request, is_of, requester};
 pub(crate) use words::ends as ends_in_words;

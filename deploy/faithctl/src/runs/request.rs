@@ -11,7 +11,7 @@ use crate::{
     confirm,
     environment::Environment,
     failure::say,
-    operations::{Followed, Request, follow, is_of, requester},
+    operations::{Request, is_of, requester, watch_requested},
     output::{self, Format},
 };
 
@@ -97,13 +97,9 @@ async fn watch(
     environment: &Environment,
     interrupted: &CancellationToken,
 ) -> anyhow::Result<()> {
-    // Its end is noted by whoever carries it out.
-    environment.change().settled();
-    let followed = if arguments.request.detach {
-        Followed::detached(operation)
-    } else {
-        follow(operation, "listed", client, environment, interrupted).await?
-    };
+    let followed =
+        watch_requested(&arguments.request, operation, "listed", client, environment, interrupted)
+            .await?;
     let operation = &followed.operation;
     if arguments.output.is_json() {
         output::object(operation)?;
