@@ -5,9 +5,10 @@ use database::{Client, DatabaseError};
 use serde::Serialize;
 
 use crate::{
+    campus_sync::CampusSync,
     instances::Instances,
     problem::Problem,
-    queries::{CampusSync, DeadLetters, Flow, Retrying, Run},
+    queries::{DeadLetters, Flow, Retrying, Run},
     queues::{QueueKind, QueueState},
 };
 

@@ -5,10 +5,11 @@ use chrono::{TimeDelta, Utc};
 
 use crate::{
     age::{age, rough},
+    campus_sync::{CampusSync, RECENT_MINUTES},
     installation::InstallationStatus,
     instances::Instances,
     problem::{Problem, ProblemKind},
-    queries::{CampusSync, DeadLetters, RECENT_MINUTES},
+    queries::DeadLetters,
     queues::QueueKind,
 };
 
